@@ -1,0 +1,1 @@
+"""What the trade speaks of: contracts, hours, timeframes, bars, orders, positions, events, commands. Pure."""
