@@ -1,0 +1,1 @@
+"""What a rule would have done: the matcher, the event engine, results."""
