@@ -28,12 +28,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 MONTH_LETTERS = "FGHJKMNQUVXZ"
-MONTH_NAMES = tuple(
-    name.strip()
-    for name in "January, February, March, April, May, June, July, August, September, October, November, December".split(
-        ","
-    )
-)
+MONTH_NAMES = (
+    ("January", "February", "March", "April", "May", "June")
+    + ("July", "August", "September", "October", "November", "December")
+)  # fmt: skip
 # A double that arithmetic has moved by less than this share of a tick still names that tick.
 TOLERANCE = 1e-6
 # Above this many ticks a double no longer holds every whole number.
