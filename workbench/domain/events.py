@@ -1,0 +1,221 @@
+"""What has happened, in the past tense: everything `step` may react to, and all that the decision journal holds.
+
+Every event carries `at`, the market time in UTC nanoseconds at which it was taken in. Prices inside orders and fills are
+integer ticks; bars keep the points they were built from.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from workbench.domain.order import Order
+from workbench.domain.position import Fill
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """Base of all events."""
+
+    at: int
+
+
+# --- market lane -----------------------------------------------------------------------------------------------------
+
+
+class BarClosed(Event, frozen=True, kw_only=True, tag="bar_closed"):
+    """A bar that will not change any more. `start` is the bar's first instant (ns), prices in points."""
+
+    contract: str
+    timeframe: str
+    start: int
+    end: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+
+
+class PriceSeen(Event, frozen=True, kw_only=True, tag="price_seen"):
+    """The newest price of a contract (points); conflated, for open profit only."""
+
+    contract: str
+    price: float
+
+
+# --- account lane ----------------------------------------------------------------------------------------------------
+
+
+class OrderReported(Event, frozen=True, kw_only=True, tag="order_reported"):
+    """The broker's snapshot of one order."""
+
+    order: Order
+
+
+class FillReported(Event, frozen=True, kw_only=True, tag="fill_reported"):
+    """A half-turn trade; the gateway repeats them, so the fold drops a `trade_id` it knows."""
+
+    fill: Fill
+
+
+class PositionReported(Event, frozen=True, kw_only=True, tag="position_reported"):
+    """The broker's net position: signed `qty` (0 = flat), average price in points."""
+
+    account: int
+    contract: str
+    qty: int
+    average_price: float
+
+
+class AccountReported(Event, frozen=True, kw_only=True, tag="account_reported"):
+    """Balance (USD, realised) and the firm's permission to trade."""
+
+    account: int
+    name: str
+    balance: Decimal
+    can_trade: bool
+
+
+class PlaceAnswered(Event, frozen=True, kw_only=True, tag="place_answered"):
+    """What became of one placed order: `outcome` is ``accepted``, ``rejected`` or ``unknown``."""
+
+    tag: str
+    outcome: str
+    order_id: int | None = None
+    code: int = 0
+    reason: str = ""
+
+
+class CommandAnswered(Event, frozen=True, kw_only=True, tag="command_answered"):
+    """What became of a cancel, modify or close: outcome as in `PlaceAnswered`."""
+
+    command: str  # cancel, modify, close
+    contract: str
+    outcome: str
+    order_id: int | None = None
+    code: int = 0
+    reason: str = ""
+
+
+class BrokerRead(Event, frozen=True, kw_only=True, tag="broker_read"):
+    """One consistent reading of the broker over REST: the input of reconcile.
+
+    `orders` holds everything that may still fill (suspended bracket legs too) and what was asked for by tag;
+    `since` (ns) is the creation time from which `orders` and `fills` are complete.
+    """
+
+    account: int
+    since: int
+    balance: Decimal
+    can_trade: bool
+    orders: list[Order]
+    fills: list[Fill]
+    positions: list[PositionReported]
+
+
+class StreamChanged(Event, frozen=True, kw_only=True, tag="stream_changed"):
+    """A hub went up or down; while one is down nothing new is entered."""
+
+    hub: str  # user, market
+    up: bool
+    reason: str = ""
+
+
+class RunnerStarted(Event, frozen=True, kw_only=True, tag="runner_started"):
+    """A runner took the account over: `epoch` rises at each start, `uid` is random; together they make tags unique."""
+
+    epoch: int
+    uid: str
+
+
+# --- operator lane ---------------------------------------------------------------------------------------------------
+
+
+class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
+    """A person started (or resumed) a strategy version on a contract."""
+
+    session: str
+    strategy: str  # version hash
+    contract: str
+    timeframe: str
+    parameters: dict[str, float | int | str | bool]
+    person: str = ""
+
+
+class SessionPaused(Event, frozen=True, kw_only=True, tag="session_paused"):
+    """No new entries for this session; exits and protection stay."""
+
+    session: str
+    reason: str
+
+
+class SessionEnded(Event, frozen=True, kw_only=True, tag="session_ended"):
+    """The session is over; its working entries are cancelled, its position is flattened when `flatten`."""
+
+    session: str
+    reason: str
+    flatten: bool = False
+
+
+class FlattenRequested(Event, frozen=True, kw_only=True, tag="flatten_requested"):
+    """Cancel all of a contract's orders, then close its position."""
+
+    contract: str
+    reason: str
+    person: str = ""
+
+
+class ManualOrderRequested(Event, frozen=True, kw_only=True, tag="manual_order_requested"):
+    """An order by a person, through the same gate. `request` makes a repeated call harmless."""
+
+    request: str
+    contract: str
+    side: int
+    type: int
+    qty: int
+    limit_ticks: int | None = None
+    stop_ticks: int | None = None
+    person: str = ""
+
+
+class Halted(Event, frozen=True, kw_only=True, tag="halted"):
+    """The gate is shut for entries (stop latch, journal failure, lost lease …) until `Released`."""
+
+    reason: str
+
+
+class Released(Event, frozen=True, kw_only=True, tag="released"):
+    """The halt with this reason is over."""
+
+    reason: str
+
+
+# --- timers ----------------------------------------------------------------------------------------------------------
+
+
+class TimerFired(Event, frozen=True, kw_only=True, tag="timer_fired"):
+    """The market clock reached `at` with nothing else happening."""
+
+
+AnyEvent = (
+    BarClosed
+    | PriceSeen
+    | OrderReported
+    | FillReported
+    | PositionReported
+    | AccountReported
+    | PlaceAnswered
+    | CommandAnswered
+    | BrokerRead
+    | RunnerStarted
+    | StreamChanged
+    | SessionStarted
+    | SessionPaused
+    | SessionEnded
+    | FlattenRequested
+    | ManualOrderRequested
+    | Halted
+    | Released
+    | TimerFired
+)

@@ -1,0 +1,1 @@
+"""One deterministic `step`: events in, commands out, no I/O inside."""

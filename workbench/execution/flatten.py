@@ -1,0 +1,115 @@
+"""Closing a position in the one safe order: cancel what works, wait until nothing works, then close, then look."""
+
+from __future__ import annotations
+
+from workbench.domain.commands import Alert, AnyCommand, CancelOrder, ClosePosition, ReadBroker
+from workbench.domain.order import Status
+from workbench.execution.state import AccountState, Book, Flatten, is_protected
+from workbench.rules.signal import Signal
+
+ASK_AGAIN_NS = 10_000_000_000  # market time after which an unanswered cancel or close makes us read and ask again
+
+
+def start_flatten(
+    state: AccountState, contract: str, reason: str, then: tuple[str, Signal] | None = None
+) -> list[AnyCommand]:
+    """Begin to close `contract`; a second request while one is under way changes nothing but drops its entry."""
+    book = state.book(contract)
+    if book.flatten is not None:
+        book.flatten.then = then
+        return []
+    book.flatten = Flatten(reason=reason, then=then, started_at=state.now)
+    return advance_flatten(state, book)
+
+
+def advance_flatten(state: AccountState, book: Book) -> list[AnyCommand]:
+    """Take the next step of a close under way; call it after every event that touches the book."""
+    flatten = book.flatten
+    if flatten is None:
+        return []
+    working = list(state.open_orders(book.position.contract))
+    if working:
+        return _cancel(state, book, flatten)
+    if state.synced and book.qty == 0 and book.broker_qty in (None, 0):
+        book.flatten, book.protect_by = None, None
+        return []
+    return _close(state, book, flatten)
+
+
+def _cancel(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand]:
+    out: list[AnyCommand] = []
+    contract, again = book.position.contract, False
+    for order in state.open_orders(contract):
+        if order.order_id is None or (order.status is Status.SUSPENDED and _parent_works(state, order.parent_id)):
+            continue
+        asked = flatten.asked.get(order.order_id)
+        if asked is not None and state.now - asked < ASK_AGAIN_NS:
+            continue
+        again = again or asked is not None
+        flatten.asked[order.order_id] = state.now
+        out.append(
+            CancelOrder(account=state.account, contract=contract, order_id=order.order_id, reason=flatten.reason)
+        )
+    if again:
+        text = "a cancel was not confirmed in time; asked again"
+        out.append(Alert(account=state.account, contract=contract, level="warning", text=text))
+        out.append(ReadBroker(account=state.account, contract=contract, reason=text))
+    return out
+
+
+def _parent_works(state: AccountState, parent_id: int | None) -> bool:
+    parent = state.orders.get(state.key_of_id.get(parent_id or -1, ""))
+    return parent is not None and parent.is_open
+
+
+def _close(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand]:
+    contract = book.position.contract
+    if flatten.close_sent_at is None:
+        flatten.close_sent_at = state.now
+        return [ClosePosition(account=state.account, contract=contract, reason=flatten.reason)]
+    if state.now - flatten.close_sent_at < ASK_AGAIN_NS:
+        return []
+    # Nobody closes twice on a guess: the next reading of the broker decides (reconcile clears close_sent_at).
+    flatten.close_sent_at = state.now
+    text = "the close was not confirmed in time; reading the broker before asking again"
+    return [
+        Alert(account=state.account, contract=contract, level="warning", text=text),
+        ReadBroker(account=state.account, contract=contract, reason=text),
+    ]
+
+
+def check_protection(state: AccountState, book: Book) -> list[AnyCommand]:
+    """Flatten a bracketed position whose stop is not seen working in time."""
+    if book.protect_by is None or book.flatten is not None or not book.qty:
+        return []
+    if is_protected(state, book):
+        book.protect_by = None
+        return []
+    if state.now < book.protect_by:
+        return []
+    contract = book.position.contract
+    text = f"no working stop covers {book.qty:+d} {contract} in time; flattening"
+    return [
+        Alert(account=state.account, contract=contract, level="critical", text=text),
+        *start_flatten(state, contract, text),
+    ]
+
+
+def cancel_orphans(state: AccountState, book: Book) -> list[AnyCommand]:
+    """Cancel bracket legs that still work while the position is flat: they could open a naked one."""
+    if book.qty or book.flatten is not None or not state.synced or book.differs_since is not None:
+        return []
+    out: list[AnyCommand] = []
+    for order in state.open_orders(book.position.contract):
+        ours = order.parent_id is not None and order.strategy and order.status is Status.WORKING
+        if not ours or _parent_works(state, order.parent_id) or order.order_id is None:
+            continue
+        if state.now - order.updated_at < ASK_AGAIN_NS:
+            continue  # its OCO partner has just filled: the gateway cancels it by itself
+        if order.order_id in state.orphans and state.now - state.orphans[order.order_id] < ASK_AGAIN_NS:
+            continue
+        state.orphans[order.order_id] = state.now
+        out.append(
+            CancelOrder(account=state.account, contract=order.contract, order_id=order.order_id, reason="orphaned exit")
+        )
+    return out

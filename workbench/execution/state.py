@@ -1,0 +1,229 @@
+"""Everything the decision needs to remember about one account. It has one owner and changes in place."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from workbench.domain.contract import ContractSpec, spec
+from workbench.domain.events import BarClosed
+from workbench.domain.hours import trading_hours
+from workbench.domain.order import Order, OrderType, Status
+from workbench.domain.position import Position
+from workbench.risk.gate import View
+from workbench.risk.limits import Limits
+from workbench.rules.signal import Signal
+
+MINUTE_NS = 60_000_000_000
+
+
+class Rule(Protocol):
+    """A strategy in motion: fed every closed bar once, it may answer with a signal."""
+
+    def on_bar(self, bar: BarClosed) -> Signal | None: ...
+
+
+RuleFactory = Callable[[str, str, dict[str, float | int | str | bool]], Rule]
+"""(strategy version, contract id, parameters) -> a fresh rule; content-addressed, so always the same."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One strategy version trading one contract."""
+
+    session: str
+    strategy: str
+    contract: str
+    timeframe: str
+    rule: Rule
+    started_at: int
+    status: str = "running"  # running, paused, ended
+    reason: str = ""
+    last_bar_end: int = 0
+    last_signal: str = ""
+    entries: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Flatten:
+    """A close under way: cancel what works, then close what is open, then (for a reversal) enter."""
+
+    reason: str
+    asked: dict[int, int] = field(default_factory=dict)  # order id -> when its cancel was sent
+    close_sent_at: int | None = None
+    then: tuple[str, Signal] | None = None  # session and entry that follow a reversal
+    started_at: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Book:
+    """One contract of the account."""
+
+    spec: ContractSpec
+    position: Position
+    broker_qty: int | None = None
+    differs_since: int | None = None
+    adopt_votes: int = 0
+    last_price: float | None = None
+    locked: str = ""
+    flatten: Flatten | None = None
+    protect_by: int | None = None
+
+    @property
+    def qty(self) -> int:
+        return self.position.qty
+
+    def realized_usd(self) -> Decimal:
+        """Realised profit net of fees, USD."""
+        return self.position.realized_ticks * self.spec.tick_value - self.position.fees
+
+    def open_usd(self) -> Decimal | None:
+        """Open profit in USD at the last price; None when there is a position but no price."""
+        if not self.position.qty:
+            return Decimal(0)
+        if self.last_price is None:
+            return None
+        return (exact_ticks(self.spec, self.last_price) * self.position.qty - self.position.cost_ticks) * self.spec.tick_value
+
+
+def exact_ticks(contract_spec: ContractSpec, price: float) -> Decimal:
+    """A price in points as a decimal number of ticks; an average price may lie between two of them."""
+    return Decimal(repr(price)) * contract_spec.tick.denominator / contract_spec.tick.numerator
+
+
+class AccountState:
+    """State of one account; `step` is the only writer.
+
+    Parameters
+    ----------
+    account : int
+        Gateway account id.
+    limits : Limits
+        What the gate evaluates.
+    rules : RuleFactory
+        Makes the rule of a strategy version.
+    """
+
+    def __init__(self, account: int, limits: Limits, rules: RuleFactory) -> None:
+        self.account, self.limits, self.rules = account, limits, rules
+        self.now = 0
+        self.epoch, self.uid, self.seq = 0, "", 0
+        self.synced = False  # the broker has been read since the runner started
+        self.balance: Decimal | None = None
+        self.can_trade: bool | None = None
+        self.name = ""
+        self.halted: dict[str, int] = {}
+        self.sessions: dict[str, Session] = {}
+        self.books: dict[str, Book] = {}
+        self.orders: dict[str, Order] = {}
+        self.key_of_id: dict[int, str] = {}
+        self.misses: dict[str, int] = {}
+        self.orphans: dict[int, int] = {}
+        self.known_tags: set[str] = set()
+        self.trades: set[int] = set()
+        self.requests: set[str] = set()
+        self.sent_at: deque[int] = deque(maxlen=4096)
+        self.trading_date = ""
+        self.day_end = 0
+        self.day_baseline = Decimal(0)
+        self.day_baseline_known = True
+
+    def book(self, contract: str) -> Book:
+        """The book of `contract`, made when first asked for."""
+        if contract not in self.books:
+            position = Position(account=self.account, contract=contract)
+            self.books[contract] = Book(spec=spec(contract), position=position)
+        return self.books[contract]
+
+    def open_orders(self, contract: str) -> Iterable[Order]:
+        """Orders of `contract` that may still fill, suspended bracket legs included."""
+        return (o for o in self.orders.values() if o.contract == contract and o.is_open)
+
+    def total_usd(self) -> Decimal | None:
+        """Realised and open profit net of fees since the first fill we know, USD; None when a price is missing."""
+        total = Decimal(0)
+        for book in self.books.values():
+            open_usd = book.open_usd()
+            if open_usd is None:
+                return None
+            total += book.realized_usd() + open_usd
+        return total
+
+    def day_pnl_usd(self) -> Decimal | None:
+        """Profit of the trading date (realised + open, net of fees), USD; None when it cannot be known."""
+        total = self.total_usd()
+        return None if total is None or not self.day_baseline_known else total - self.day_baseline
+
+    def roll_day(self, at: int) -> None:
+        """Start a new trading date when `at` has reached its open (17:00 Chicago); every daily counter hangs on it."""
+        if at < self.day_end:
+            return
+        hours = trading_hours("index")
+        total = self.total_usd()
+        if self.trading_date:
+            self.day_baseline = total if total is not None else Decimal(0)
+            self.day_baseline_known = total is not None
+        self.trading_date = hours.trading_date(at).isoformat()
+        self.day_end = hours.next_open(at)
+
+    def next_tag(self) -> str:
+        """A tag that never repeats: account, random uid of this start, epoch, sequence."""
+        self.seq += 1
+        return f"wb-{self.account}-{self.uid}-{self.epoch}-{self.seq}"
+
+    def view(self, contract: str) -> View:
+        """What the gate sees for one more order in `contract`."""
+        book = self.book(contract)
+        buy, sell = working_by_side(self.open_orders(contract))
+        while self.sent_at and self.sent_at[0] <= self.now - MINUTE_NS:
+            self.sent_at.popleft()
+        return View(
+            root=book.spec.root,
+            position=book.qty if self.synced else None,
+            working_buy=buy,
+            working_sell=sell,
+            open_orders=sum(1 for _ in self.open_orders(contract)),
+            day_pnl_usd=self.day_pnl_usd(),
+            can_trade=self.can_trade,
+            halted=tuple(self.halted),
+            locked=book.locked,
+            unresolved=any(o.status is Status.UNKNOWN for o in self.open_orders(contract)),
+            orders_last_minute=len(self.sent_at),
+            known_tags=self.known_tags,
+        )
+
+
+def working_by_side(orders: Iterable[Order]) -> tuple[int, int]:
+    """Contracts that may still fill on the buy and the sell side; of an OCO pair only the larger leg counts.
+
+    A suspended leg waits for a parent that counts already, so it is left out.
+    """
+    sides = {1: 0, -1: 0}
+    pairs: dict[tuple[int, int], int] = {}
+    for order in orders:
+        if order.status is Status.SUSPENDED:
+            continue
+        sign = order.side.sign
+        if order.parent_id is None:
+            sides[sign] += order.remaining
+        else:
+            key = (sign, order.parent_id)
+            pairs[key] = max(pairs.get(key, 0), order.remaining)
+    for (sign, _), qty in pairs.items():
+        sides[sign] += qty
+    return sides[1], sides[-1]
+
+
+def is_protected(state: AccountState, book: Book) -> bool:
+    """Say whether working stops on the other side cover the whole open quantity."""
+    covered = sum(
+        o.remaining
+        for o in state.open_orders(book.position.contract)
+        if o.type in (OrderType.STOP, OrderType.TRAILING_STOP, OrderType.STOP_LIMIT)
+        and o.status is Status.WORKING
+        and o.side.sign * book.qty < 0
+    )
+    return covered >= abs(book.qty)

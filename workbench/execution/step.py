@@ -1,0 +1,302 @@
+"""`step(state, event) -> commands`: the one decision of live, paper, backtest and replay.
+
+Deterministic and without I/O: no clock (time is in the event), no await, no randomness (the uid of a start is in the
+event). The state has one owner and changes in place. Commands come back in the order in which they must be sent; a new
+order comes as `Approved`, which only the gate can make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from workbench.domain import events as e
+from workbench.domain.commands import Alert, AnyCommand, PlaceOrder, ReadBroker
+from workbench.domain.order import Order, OrderType, Side
+from workbench.domain.timeframe import timeframe
+from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection, start_flatten
+from workbench.execution.orders import (
+    check_difference,
+    on_command_answered,
+    on_fill,
+    on_order,
+    on_place_answered,
+    on_position,
+)
+from workbench.execution.reconcile import mark_unanswered, on_broker_read
+from workbench.execution.state import AccountState, Session
+from workbench.risk.gate import Approved, Refused, check
+from workbench.rules.signal import Signal
+
+Out = list[Approved | AnyCommand]
+
+
+def step(state: AccountState, event: e.Event) -> Out:
+    """Fold `event` into `state` and return what must be done about it.
+
+    Parameters
+    ----------
+    state : AccountState
+        Changed in place.
+    event : Event
+        Any event of `domain.events`; `event.at` is the market time in UTC ns and never runs backwards.
+
+    Returns
+    -------
+    list of Approved or Command
+        In sending order.
+
+    Raises
+    ------
+    TypeError
+        An event that nothing handles: a mistake of ours, never swallowed.
+    """
+    handler = HANDLERS.get(type(event))
+    if handler is None:
+        raise TypeError(f"step has no handler for {type(event).__name__}")
+    state.now = max(state.now, event.at)
+    state.roll_day(state.now)
+    out: Out = list(handler(state, event))
+    for book in list(state.books.values()):
+        out += check_difference(state, book)
+        out += check_protection(state, book)
+        out += cancel_orphans(state, book)
+        reversal = book.flatten.then if book.flatten is not None else None
+        out += advance_flatten(state, book)
+        if reversal is not None and book.flatten is None:
+            out += _enter_after(state, reversal)
+    return out
+
+
+def _on_bar(state: AccountState, event: e.BarClosed) -> Out:
+    book = state.book(event.contract)
+    book.last_price = event.close
+    out: Out = []
+    for session in state.sessions.values():
+        if session.contract != event.contract or session.timeframe != event.timeframe or session.status == "ended":
+            continue
+        if event.end <= session.last_bar_end:
+            continue  # history and stream overlap at the seam; a bar counts once
+        session.last_bar_end = event.end
+        signal = session.rule.on_bar(event)
+        if signal is not None and event.end > session.started_at and _is_fresh(state, event):
+            out += _act(state, session, signal)
+    return out
+
+
+def _is_fresh(state: AccountState, bar: e.BarClosed) -> bool:
+    """A signal is acted on in the first half of the next bar, never on warm-up or catch-up bars."""
+    return (state.now - bar.end) * 2 <= timeframe(bar.timeframe).seconds * 1_000_000_000
+
+
+def _act(state: AccountState, session: Session, signal: Signal) -> Out:
+    book = state.book(session.contract)
+    session.last_signal = signal.rule
+    wants_in = signal.entry != 0 and session.status == "running"
+    if signal.closes(book.qty) or (signal.entry * book.qty < 0 and session.status == "running"):
+        return list(start_flatten(state, session.contract, signal.rule, (session.session, signal) if wants_in else None))
+    if not wants_in or book.qty or book.flatten is not None or _entry_works(state, session):
+        return []
+    return _enter(state, session, signal)
+
+
+def _entry_works(state: AccountState, session: Session) -> bool:
+    return any(
+        o.parent_id is None and o.strategy == session.strategy and o.rule.startswith("entry")
+        for o in state.open_orders(session.contract)
+    )
+
+
+def _enter_after(state: AccountState, reversal: tuple[str, Signal]) -> Out:
+    # A reversal is a close plus an entry; the entry counts only as long as its bar is the newest one.
+    session, signal = state.sessions[reversal[0]], reversal[1]
+    if session.status != "running" or session.last_bar_end != signal.at or state.book(session.contract).qty:
+        return []
+    return _enter(state, session, signal)
+
+
+def _enter(state: AccountState, session: Session, signal: Signal) -> Out:
+    command = PlaceOrder(
+        account=state.account,
+        contract=session.contract,
+        tag=state.next_tag(),
+        side=Side.BUY if signal.entry > 0 else Side.SELL,
+        type=OrderType.MARKET,
+        qty=signal.qty,
+        stop_loss_ticks=signal.stop_ticks,
+        take_profit_ticks=signal.target_ticks,
+        strategy=session.strategy,
+        rule=signal.rule,
+        session=session.session,
+    )
+    out = submit(state, command)
+    if isinstance(out[0], Approved):
+        session.entries += 1
+    return out
+
+
+def submit(state: AccountState, command: PlaceOrder) -> Out:
+    """Ask the gate; remember an approved order as sent, turn a refusal into an alert. Refused orders count as sent."""
+    verdict = check(command, state.view(command.contract), state.limits)
+    state.known_tags.add(command.tag)
+    if not (isinstance(verdict, Approved) and verdict.reducing):
+        state.sent_at.append(state.now)
+    if isinstance(verdict, Refused):
+        text = f"order refused ({verdict.code}): {verdict.reason}"
+        return [Alert(account=state.account, contract=command.contract, level="warning", text=text)]
+    state.orders[command.tag] = Order(
+        account=command.account,
+        contract=command.contract,
+        side=command.side,
+        type=command.type,
+        qty=command.qty,
+        tag=command.tag,
+        limit_ticks=command.limit_ticks,
+        stop_ticks=command.stop_ticks,
+        created_at=state.now,
+        strategy=command.strategy,
+        rule=command.rule,
+    )
+    return [verdict]
+
+
+def _on_price(state: AccountState, event: e.PriceSeen) -> Out:
+    state.book(event.contract).last_price = event.price
+    return []
+
+
+def _on_account(state: AccountState, event: e.AccountReported) -> Out:
+    if event.account != state.account:
+        return []
+    was, state.can_trade = state.can_trade, event.can_trade
+    state.balance, state.name = event.balance, event.name
+    if was and not event.can_trade:
+        text = "the firm has locked this account (canTrade is false): no entries"
+        return [Alert(account=state.account, contract="", level="critical", text=text)]
+    return []
+
+
+def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
+    state.epoch, state.uid, state.seq, state.synced = event.epoch, event.uid, 0, False
+    for key, order in state.orders.items():
+        state.orders[key] = mark_unanswered(order)
+    for book in state.books.values():
+        if book.flatten is not None:
+            book.flatten.close_sent_at = state.now if book.flatten.close_sent_at else None
+            book.flatten.asked.clear()
+    return [ReadBroker(account=state.account, contract="", reason="the runner has started")]
+
+
+def _on_session_started(state: AccountState, event: e.SessionStarted) -> Out:
+    known = state.sessions.get(event.session)
+    if known is not None:
+        if known.status == "paused":
+            known.status, known.reason = "running", ""
+        return []
+    busy = [s for s in state.sessions.values() if s.contract == event.contract and s.status != "ended"]
+    if busy:
+        text = f"{event.contract} is already traded by session {busy[0].session}; end it first"
+        return [Alert(account=state.account, contract=event.contract, level="warning", text=text)]
+    state.sessions[event.session] = Session(
+        session=event.session,
+        strategy=event.strategy,
+        contract=event.contract,
+        timeframe=event.timeframe,
+        rule=state.rules(event.strategy, event.contract, event.parameters),
+        started_at=event.at,
+    )
+    state.book(event.contract)
+    return []
+
+
+def _on_session_paused(state: AccountState, event: e.SessionPaused) -> Out:
+    session = state.sessions.get(event.session)
+    if session is not None and session.status == "running":
+        session.status, session.reason = "paused", event.reason
+    return []
+
+
+def _on_session_ended(state: AccountState, event: e.SessionEnded) -> Out:
+    session = state.sessions.get(event.session)
+    if session is None or session.status == "ended":
+        return []
+    session.status, session.reason = "ended", event.reason
+    return list(start_flatten(state, session.contract, event.reason)) if event.flatten else []
+
+
+def _on_flatten(state: AccountState, event: e.FlattenRequested) -> Out:
+    for session in state.sessions.values():
+        if session.contract == event.contract and session.status == "running":
+            session.status, session.reason = "paused", f"flattened: {event.reason}"
+    return list(start_flatten(state, event.contract, event.reason))
+
+
+def _on_manual(state: AccountState, event: e.ManualOrderRequested) -> Out:
+    if event.request in state.requests:
+        return []  # a double click or a repeated call is one order
+    state.requests.add(event.request)
+    command = PlaceOrder(
+        account=state.account,
+        contract=event.contract,
+        tag=state.next_tag(),
+        side=Side(event.side),
+        type=OrderType(event.type),
+        qty=event.qty,
+        limit_ticks=event.limit_ticks,
+        stop_ticks=event.stop_ticks,
+        rule=f"manual:{event.person}" if event.person else "manual",
+    )
+    return submit(state, command)
+
+
+def _on_halted(state: AccountState, event: e.Halted) -> Out:
+    state.halted[event.reason] = event.at
+    return []
+
+
+def _on_released(state: AccountState, event: e.Released) -> Out:
+    state.halted.pop(event.reason, None)
+    return []
+
+
+def _on_stream(state: AccountState, event: e.StreamChanged) -> Out:
+    reason = f"{event.hub} hub is down"
+    if event.up:
+        state.halted.pop(reason, None)
+        return [ReadBroker(account=state.account, contract="", reason=f"{event.hub} hub is back")]
+    state.halted[reason] = event.at
+    return []
+
+
+def _nothing(state: AccountState, event: e.Event) -> Out:
+    return []
+
+
+HANDLERS: dict[type[e.Event], Callable[[AccountState, Any], Any]] = {
+    e.BarClosed: _on_bar,
+    e.PriceSeen: _on_price,
+    e.OrderReported: on_order,
+    e.FillReported: on_fill,
+    e.PositionReported: on_position,
+    e.AccountReported: _on_account,
+    e.PlaceAnswered: on_place_answered,
+    e.CommandAnswered: on_command_answered,
+    e.BrokerRead: on_broker_read,
+    e.RunnerStarted: _on_runner_started,
+    e.SessionStarted: _on_session_started,
+    e.SessionPaused: _on_session_paused,
+    e.SessionEnded: _on_session_ended,
+    e.FlattenRequested: _on_flatten,
+    e.ManualOrderRequested: _on_manual,
+    e.Halted: _on_halted,
+    e.Released: _on_released,
+    e.StreamChanged: _on_stream,
+    e.TimerFired: _nothing,
+}
+
+
+def journal_form(command: Approved | AnyCommand) -> AnyCommand:
+    """The plain command inside, as the journal writes it."""
+    return command.command if isinstance(command, Approved) else command
+
+

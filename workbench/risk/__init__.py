@@ -1,0 +1,1 @@
+"""May we? One gate, values as answers."""
