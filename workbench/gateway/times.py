@@ -1,0 +1,70 @@
+"""The gateway's timestamps: ISO-8601 text to UTC nanoseconds and back, exactly."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from workbench.domain.errors import RemoteProtocolError
+
+_PATTERN = re.compile(
+    r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?\s*(Z|z|[+-]\d\d:?\d\d)?",
+    re.ASCII,
+)
+_EPOCH = datetime(1970, 1, 1)
+_SECOND = timedelta(seconds=1)
+
+
+@lru_cache(maxsize=4096)
+def _seconds(text: str) -> int:
+    """Seconds since 1970 of a date and time without zone; neighbours share it, so it is cached."""
+    return (datetime.fromisoformat(text) - _EPOCH) // _SECOND
+
+
+@lru_cache(maxsize=64)
+def _offset(zone: str | None) -> int:
+    if zone is None or zone in "Zz":
+        return 0  # the gateway means UTC when it says nothing
+    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    return (-1 if zone[0] == "-" else 1) * (hours * 3600 + minutes * 60)
+
+
+def parse_timestamp(text: str) -> int:
+    """Return UTC nanoseconds of the gateway's `text`: 0 to 9 fraction digits, ``Z``, an offset, or nothing (UTC).
+
+    Raises
+    ------
+    RemoteProtocolError
+        The text is no timestamp.
+
+    >>> parse_timestamp("2026-11-20T15:09:03.1170421+00:00")
+    1795187343117042100
+    >>> parse_timestamp("2026-11-20T15:09:03Z") == parse_timestamp("2026-11-20T09:09:03-06:00") == 1795187343 * 10**9
+    True
+    """
+    match = _PATTERN.fullmatch(text)
+    if match is None:
+        raise RemoteProtocolError(f"{text[:60]!r} is no ISO-8601 timestamp with a time")
+    clock, fraction, zone = match.groups()
+    try:
+        seconds = _seconds(clock)
+    except ValueError as error:
+        raise RemoteProtocolError(f"{text[:60]!r} is no date and time: {error}") from error
+    nanoseconds = int(fraction.ljust(9, "0")) if fraction else 0
+    return (seconds - _offset(zone)) * 1_000_000_000 + nanoseconds
+
+
+def format_timestamp(at: int, *, digits: int = 7) -> str:
+    """Return `at` (UTC ns) as the gateway writes it; `digits` of the second's fraction are kept, the rest is cut.
+
+    >>> format_timestamp(1795187343117042100)
+    '2026-11-20T15:09:03.1170421+00:00'
+    >>> format_timestamp(1795187343 * 10**9, digits=0)
+    '2026-11-20T15:09:03+00:00'
+    """
+    seconds, nanoseconds = divmod(at, 1_000_000_000)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    if digits:
+        text += f".{nanoseconds:09d}"[: digits + 1]
+    return f"{text}+00:00"
