@@ -102,11 +102,13 @@ class BrokerRead(Event, frozen=True, kw_only=True, tag="broker_read"):
     """One consistent reading of the broker over REST: the input of reconcile.
 
     `orders` holds everything that may still fill (suspended bracket legs too) and what was asked for by tag;
-    `since` (ns) is the creation time from which `orders` and `fills` are complete.
+    `since` (ns) is the creation time from which `orders` and `fills` are complete, `until` the market time at which the
+    reading began: what was created later may be missing without meaning anything.
     """
 
     account: int
     since: int
+    until: int
     balance: Decimal
     can_trade: bool
     orders: list[Order]

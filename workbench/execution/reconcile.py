@@ -42,7 +42,8 @@ def _resolve_missing(state: AccountState, event: BrokerRead) -> list[AnyCommand]
     seen_ids = {o.order_id for o in event.orders}
     out: list[AnyCommand] = []
     for key, order in list(state.orders.items()):
-        if not order.is_open or key in seen_tags or order.order_id in seen_ids or order.created_at < event.since:
+        covered = event.since <= order.created_at < event.until
+        if not order.is_open or key in seen_tags or order.order_id in seen_ids or not covered:
             continue
         if order.status is Status.SENT:
             continue  # its answer is still on the way
@@ -63,7 +64,9 @@ def _resolve_missing(state: AccountState, event: BrokerRead) -> list[AnyCommand]
 def _compare(state: AccountState, book: Book, report: PositionReported | None, first: bool) -> list[AnyCommand]:
     book.broker_qty = report.qty if report is not None else 0
     if book.flatten is not None and book.flatten.close_sent_at is not None and book.broker_qty:
-        book.flatten.close_sent_at = None  # the broker has been read and still shows a position: close may be asked again
+        book.flatten.close_sent_at = (
+            None  # the broker has been read and still shows a position: close may be asked again
+        )
     if book.broker_qty == book.qty:
         book.differs_since, book.adopt_votes = None, 0
         return _unlock(state, book)
@@ -99,7 +102,9 @@ def _adopt_position(state: AccountState, book: Book, report: PositionReported | 
     book.differs_since, book.adopt_votes = None, 0
     if report is not None and book.last_price is None:
         book.last_price = report.average_price
-    text = f"{contract}: the broker has {book.qty:+d}, we had {was:+d} without its fills; the broker's figure is adopted"
+    text = (
+        f"{contract}: the broker has {book.qty:+d}, we had {was:+d} without its fills; the broker's figure is adopted"
+    )
     return [Alert(account=state.account, contract=contract, level="critical", text=text), *_unlock(state, book)]
 
 

@@ -86,7 +86,9 @@ class Book:
             return Decimal(0)
         if self.last_price is None:
             return None
-        return (exact_ticks(self.spec, self.last_price) * self.position.qty - self.position.cost_ticks) * self.spec.tick_value
+        return (
+            exact_ticks(self.spec, self.last_price) * self.position.qty - self.position.cost_ticks
+        ) * self.spec.tick_value
 
 
 def exact_ticks(contract_spec: ContractSpec, price: float) -> Decimal:

@@ -94,7 +94,9 @@ def _act(state: AccountState, session: Session, signal: Signal) -> Out:
     session.last_signal = signal.rule
     wants_in = signal.entry != 0 and session.status == "running"
     if signal.closes(book.qty) or (signal.entry * book.qty < 0 and session.status == "running"):
-        return list(start_flatten(state, session.contract, signal.rule, (session.session, signal) if wants_in else None))
+        return list(
+            start_flatten(state, session.contract, signal.rule, (session.session, signal) if wants_in else None)
+        )
     if not wants_in or book.qty or book.flatten is not None or _entry_works(state, session):
         return []
     return _enter(state, session, signal)
@@ -298,5 +300,3 @@ HANDLERS: dict[type[e.Event], Callable[[AccountState, Any], Any]] = {
 def journal_form(command: Approved | AnyCommand) -> AnyCommand:
     """The plain command inside, as the journal writes it."""
     return command.command if isinstance(command, Approved) else command
-
-

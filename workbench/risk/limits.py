@@ -45,4 +45,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if not self.daily_loss_usd.is_finite() or self.daily_loss_usd <= 0:
             raise InputError(f"limit daily_loss_usd must be a positive amount in dollars, not {self.daily_loss_usd}")
         if not 0 < self.protect_within_s < float("inf"):
-            raise InputError(f"limit protect_within_s must be a positive number of seconds, not {self.protect_within_s}")
+            raise InputError(
+                f"limit protect_within_s must be a positive number of seconds, not {self.protect_within_s}"
+            )

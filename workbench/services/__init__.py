@@ -1,0 +1,1 @@
+"""The only place where tasks start and wall time is read."""

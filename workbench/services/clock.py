@@ -1,0 +1,45 @@
+"""The market clock: the wall clock, or in a replay what the simulator announces, running on between its words."""
+
+from __future__ import annotations
+
+import time
+
+
+def wall_ns() -> int:
+    """Wall time, UTC ns."""
+    return time.time_ns()
+
+
+class MarketClock:
+    """Market time of one process.
+
+    Before any announcement, and with a real gateway always, it is the wall clock. `announce` takes the simulator's
+    word: the time, and how fast it runs (market seconds a real second; 0 stands still, as in lockstep).
+    """
+
+    def __init__(self) -> None:
+        self._base: int | None = None
+        self._rate = 1.0
+        self._since = 0
+        self._last = 0
+        self.lockstep = False
+        self.seq = 0
+
+    @property
+    def rate(self) -> float:
+        """Market seconds in one real second; 0 in lockstep."""
+        return self._rate
+
+    def announce(self, now: int, rate: float, seq: int, lockstep: bool) -> None:
+        """Set the clock to `now` (UTC ns), running at `rate` from here on."""
+        self._base, self._rate, self._since = now, rate, time.monotonic_ns()
+        self.seq, self.lockstep = seq, lockstep
+
+    def now(self) -> int:
+        """Market time, UTC ns; never runs backwards."""
+        if self._base is None:
+            at = time.time_ns()
+        else:
+            at = self._base + int((time.monotonic_ns() - self._since) * self._rate)
+        self._last = max(self._last, at)
+        return self._last

@@ -1,0 +1,68 @@
+"""Lanes into the decision loop: account and operator events first and never dropped, quotes conflated, bars kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from workbench.domain import events as e
+
+OPERATOR = (
+    e.SessionStarted,
+    e.SessionPaused,
+    e.SessionEnded,
+    e.FlattenRequested,
+    e.ManualOrderRequested,
+    e.Halted,
+    e.Released,
+    e.RunnerStarted,
+)
+MARKET = (e.BarClosed,)
+
+
+class Lanes:
+    """One queue per kind of event; `get` takes from the most urgent one that holds something."""
+
+    def __init__(self) -> None:
+        self._operator: deque[e.Event] = deque()
+        self._account: deque[e.Event] = deque()
+        self._timer: deque[e.Event] = deque(maxlen=1)
+        self._market: deque[e.Event] = deque()
+        self._prices: dict[str, e.PriceSeen] = {}
+        self._wake = asyncio.Event()
+        self.conflated = 0
+
+    def put(self, event: e.Event) -> None:
+        """Queue an event in its lane; a newer price of a contract replaces the one that waits."""
+        if isinstance(event, e.PriceSeen):
+            self.conflated += event.contract in self._prices
+            self._prices[event.contract] = event
+        elif isinstance(event, OPERATOR):
+            self._operator.append(event)
+        elif isinstance(event, MARKET):
+            self._market.append(event)
+        elif isinstance(event, e.TimerFired):
+            self._timer.append(event)
+        else:
+            self._account.append(event)
+        self._wake.set()
+
+    def take(self) -> e.Event | None:
+        """Return the next event, None when all lanes are empty."""
+        for lane in (self._operator, self._account, self._timer, self._market):
+            if lane:
+                return lane.popleft()
+        if self._prices:
+            return self._prices.pop(next(iter(self._prices)))
+        return None
+
+    def __len__(self) -> int:
+        lanes = (self._operator, self._account, self._timer, self._market)
+        return sum(map(len, lanes)) + len(self._prices)
+
+    async def get(self) -> e.Event:
+        """Wait for the next event."""
+        while (event := self.take()) is None:
+            self._wake.clear()
+            await self._wake.wait()
+        return event

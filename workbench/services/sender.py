@@ -1,0 +1,124 @@
+"""One ordered sender per account: answers come back as events, cancels and closes overtake, nobody else waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from workbench.domain import events as e
+from workbench.domain.commands import Accepted, CancelOrder, ClosePosition, ModifyOrder, Outcome, Rejected, Unknown
+from workbench.risk.gate import Approved
+
+
+class Broker(Protocol):
+    """The mutating half of the gateway's REST client; each call is sent once."""
+
+    async def place(self, approved: Approved) -> Outcome: ...
+    async def cancel(self, account_id: int, order_id: int) -> Outcome: ...
+    async def close(self, account_id: int, contract_id: str) -> Outcome: ...
+    async def modify(self, command: ModifyOrder) -> Outcome: ...
+
+
+Send = Approved | CancelOrder | ClosePosition | ModifyOrder
+
+
+class Sender:
+    """Queue of what must reach the broker, in order.
+
+    Parameters
+    ----------
+    broker : Broker
+        Sends.
+    answer : callable
+        Takes the event that each answer is.
+    now : callable
+        Market time, UTC ns.
+    """
+
+    def __init__(self, broker: Broker, answer: Callable[[e.Event], None], now: Callable[[], int]) -> None:
+        self._broker, self._answer, self._now = broker, answer, now
+        self._urgent: deque[Send] = deque()
+        self._entries: deque[Send] = deque()
+        self._wake = asyncio.Event()
+        self._in_flight = False
+        self.sent = 0
+        self.closed = False
+
+    @property
+    def idle(self) -> bool:
+        return not (self._urgent or self._entries or self._in_flight)
+
+    def submit(self, command: Send) -> None:
+        """Queue a command; entries behind everything that cancels or closes."""
+        lane = self._entries if isinstance(command, Approved) and not command.reducing else self._urgent
+        lane.append(command)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let nothing more leave: what waits is dropped, what is on the wire gets its answer."""
+        self.closed = True
+        self._urgent.clear()
+        self._entries.clear()
+
+    async def run(self) -> None:
+        """Send for ever."""
+        while True:
+            while not (self._urgent or self._entries):
+                self._wake.clear()
+                await self._wake.wait()
+            command = self._urgent.popleft() if self._urgent else self._entries.popleft()
+            self._in_flight = True
+            try:
+                await self._send(command)
+            finally:
+                self._in_flight = False
+
+    async def _send(self, command: Send) -> None:
+        self.sent += 1
+        if isinstance(command, Approved):
+            outcome = await self._broker.place(command)
+            self._answer(place_answer(self._now(), command.command.tag, outcome))
+            return
+        if isinstance(command, CancelOrder):
+            outcome, name = await self._broker.cancel(command.account, command.order_id), "cancel"
+        elif isinstance(command, ClosePosition):
+            outcome, name = await self._broker.close(command.account, command.contract), "close"
+        else:
+            outcome, name = await self._broker.modify(command), "modify"
+        order_id = None if isinstance(command, ClosePosition) else command.order_id
+        self._answer(_command_answer(self._now(), name, command.contract, order_id, outcome))
+
+
+def place_answer(at: int, tag: str, outcome: Outcome) -> e.PlaceAnswered:
+    """The event that a place's outcome is."""
+    match outcome:
+        case Accepted(order_id=order_id):
+            return e.PlaceAnswered(at=at, tag=tag, outcome="accepted", order_id=order_id)
+        case Rejected(code=code, reason=reason, order_id=order_id, name=name):
+            return e.PlaceAnswered(
+                at=at, tag=tag, outcome="rejected", order_id=order_id, code=code, reason=reason or name
+            )
+        case Unknown(reason=reason, code=code, order_id=order_id):
+            return e.PlaceAnswered(at=at, tag=tag, outcome="unknown", order_id=order_id, code=code, reason=reason)
+
+
+def _command_answer(at: int, name: str, contract: str, order_id: int | None, outcome: Outcome) -> e.CommandAnswered:
+    match outcome:
+        case Accepted():
+            return e.CommandAnswered(at=at, command=name, contract=contract, outcome="accepted", order_id=order_id)
+        case Rejected(code=code, reason=reason, name=label):
+            return e.CommandAnswered(
+                at=at,
+                command=name,
+                contract=contract,
+                outcome="rejected",
+                order_id=order_id,
+                code=code,
+                reason=reason or label,
+            )
+        case Unknown(reason=reason, code=code):
+            return e.CommandAnswered(
+                at=at, command=name, contract=contract, outcome="unknown", order_id=order_id, code=code, reason=reason
+            )

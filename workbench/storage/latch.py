@@ -1,0 +1,95 @@
+"""The stop latch: a small file per account (and one for everything) that outlives every process and touches no database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.domain.errors import InputError, StorageError
+from workbench.storage.home import Home, read_json, sync_folder, write_durably
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """A stop that holds: why, by whom, since when (UTC ns wall time)."""
+
+    reason: str
+    by: str
+    at: int
+    account: int | None  # None: everything
+
+
+def _path(home: Home, account: int | None) -> Path:
+    return home.path / "stop.json" if account is None else home.account(account) / "stop.json"
+
+
+def set_latch(home: Home, *, reason: str, by: str, at: int, account: int | None = None) -> Latch:
+    """Latch on disk before anything is cancelled; an older latch stays as it is (its first reason counts)."""
+    known = _read(_path(home, account), account)
+    if known is not None:
+        return known
+    body = {"reason": reason, "by": by, "at": at}
+    write_durably(_path(home, account), json.dumps(body).encode())
+    return Latch(reason, by, at, account)
+
+
+def read_latch(home: Home, account: int | None = None) -> Latch | None:
+    """Return the latch that stops `account`: its own, the one for everything, or a dropped STOP file.
+
+    An unreadable latch is a latch: what cannot be read was written to stop something.
+    """
+    if home.stop_file.exists():
+        return Latch(_stop_file_reason(home.stop_file), "stop file", 0, None)
+    return _read(_path(home, None), None) or (None if account is None else _read(_path(home, account), account))
+
+
+def _read(path: Path, account: int | None) -> Latch | None:
+    try:
+        body = read_json(path)
+    except StorageError as error:
+        return Latch(f"the latch itself is damaged: {error}", "unknown", 0, account)
+    if body is None:
+        return None
+    return Latch(str(body.get("reason", "")), str(body.get("by", "unknown")), int(body.get("at", 0)), account)
+
+
+def _stop_file_reason(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        text = f"unreadable ({error.strerror})"
+    return text[:500] or "a STOP file was dropped"
+
+
+def drop_stop_file(home: Home, reason: str) -> Path:
+    """Stop everything without any process of ours: runners and the desk watch for this file."""
+    write_durably(home.stop_file, reason.encode())
+    return home.stop_file
+
+
+def clear_latch(home: Home, *, reason: str, person: str, account: int | None = None, at: int) -> dict[str, Any]:
+    """Release the latch; only a person with a typed reason may, and the release is kept on record.
+
+    Raises
+    ------
+    InputError
+        No reason, no person, or nothing is latched.
+    """
+    if not reason.strip() or not person.strip():
+        raise InputError(
+            "clearing the stop needs a typed reason and a person's name: workbench stop --clear --reason …"
+        )
+    latch = read_latch(home, account)
+    if latch is None:
+        raise InputError("nothing is stopped; there is no latch to clear")
+    record = {"cleared_at": at, "by": person, "reason": reason, "latched_for": latch.reason, "latched_by": latch.by}
+    log = home.path / "stops.log"
+    earlier = log.read_bytes() if log.exists() else b""
+    write_durably(log, earlier + json.dumps(record).encode() + b"\n")
+    for path in {home.stop_file, _path(home, latch.account), _path(home, account)}:
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            sync_folder(path.parent)
+    return record
