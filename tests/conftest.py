@@ -1,0 +1,33 @@
+"""Fixtures for every test: real data beside the repository, and a home of one's own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Set before numba is imported anywhere: compiled kernels go to one folder, not beside the sources.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / "workbench-numba-cache"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with recorded market data: WORKBENCH_SHARED_DATA, or ../shared/data beside the repository."""
+    named = os.environ.get("WORKBENCH_SHARED_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs recorded market data: {folder} is missing (set WORKBENCH_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty WORKBENCH_HOME for one test."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("WORKBENCH_HOME", str(folder))
+    return folder
