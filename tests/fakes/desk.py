@@ -115,8 +115,10 @@ class FakeDesk:
 
     def _order(self, order_id: int, qty: int, filled: int, status: str, part: dict[str, Any]) -> dict[str, Any]:
         at = (OPEN_AT + 3480) * 1_000_000_000
-        return {"order_id": order_id, "tag": f"wb-1001-x7f-3-{order_id - 9000}", "account": 1001, "contract": CONTRACT,
-                "qty": qty, "filled": filled, "status": status, "strategy": "sma_cross@3f9c2a1", "at": at, **part}  # fmt: skip
+        return {
+            "order_id": order_id, "tag": f"wb-1001-x7f-3-{order_id - 9000}", "account": 1001, "contract": CONTRACT,
+            "qty": qty, "filled": filled, "status": status, "strategy": "sma_cross@3f9c2a1", "at": at, **part,
+        }  # fmt: skip
 
     async def bars(self, contract: str, timeframe: str, limit: int) -> list[dict[str, Any]]:
         if timeframe not in STEPS:

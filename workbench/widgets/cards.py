@@ -1,0 +1,124 @@
+"""Small HTML for notebook reprs: no script, no style sheet, the colours of the notebook's own theme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+CHICAGO = ZoneInfo("America/Chicago")
+COLOURS = {"good": "#1a7f37", "bad": "#cf222e", "warn": "#9a6700", "": "inherit"}
+STATES = {"running": "● running", "paused": "‖ paused", "warming": "◔ warming", "ended": "○ ended"}
+
+
+def money(value: float | None) -> str:
+    """Return dollars with sign; a missing value is a dash, never 0.
+
+    >>> money(1234.5), money(-3), money(None)
+    ('+1,234.50 USD', '−3.00 USD', '–')
+    """
+    if value is None or value != value:
+        return "–"
+    return f"{'−' if value < 0 else '+'}{abs(value):,.2f} USD"
+
+
+def plain_money(value: float | None) -> str:
+    """Return an amount that is not a gain or a loss, such as a balance."""
+    return "–" if value is None or value != value else f"{value:,.2f} USD"
+
+
+def signed(qty: int | None) -> str:
+    """Return a position as people read it."""
+    return "–" if qty is None else "flat" if qty == 0 else f"{qty:+d}".replace("-", "−")
+
+
+def chicago(at: int | None) -> str:
+    """Return the time of day of a UTC-nanosecond instant at the exchange.
+
+    >>> chicago(1_796_135_400_000_000_000)
+    '08:30:00 CT'
+    """
+    if not at:
+        return "–"
+    return f"{datetime.fromtimestamp(at / 1e9, UTC).astimezone(CHICAGO):%H:%M:%S} CT"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
+    """Return an HTML table; cells are escaped, columns in `right` are right-aligned."""
+    numbers = set(right)
+
+    def cell(tag: str, column: int, text: str) -> str:
+        align = "right" if column in numbers else "left"
+        return f'<{tag} style="text-align:{align};padding:3px 10px;font-variant-numeric:tabular-nums">{text}</{tag}>'
+
+    lines = ["".join(cell("td", i, escape(str(text))) for i, text in enumerate(row)) for row in rows]
+    if not lines:
+        lines = [f'<td colspan="{len(head)}" style="text-align:left;padding:3px 10px;opacity:.7">none</td>']
+    top = "".join(cell("th", i, escape(text)) for i, text in enumerate(head))
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<table style="border-collapse:collapse"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def session_table(rows: Iterable[dict[str, Any]]) -> str:
+    """Return the table of sessions."""
+    head = ("session", "state", "strategy", "contract", "account", "position", "P&L", "trades", "last bar")
+    cells = [
+        (
+            row["session"],
+            STATES.get(row["state"], row["state"]),
+            row["version"] or row["strategy"],
+            f"{row['contract']} {row['timeframe']}",
+            row["account"],
+            signed(row.get("position")),
+            money(row.get("pnl_usd")),
+            "–" if row.get("trades") is None else row["trades"],
+            chicago(row.get("last_bar_end")),
+        )
+        for row in rows
+    ]
+    return table(head, cells, right=(4, 5, 6, 7, 8))
+
+
+def stop_card(result: str, latched: bool, remaining: Sequence[str], ms: float | None) -> str:
+    """Return the box that says what a stop came to."""
+    tone, text = {
+        "FLAT": ("good", "✔ FLAT: verified at the broker"),
+        "NOT_FLAT": ("bad", "✖ NOT FLAT: something remains"),
+    }.get(result, ("bad", "✖ DESK DEAD: stop file dropped, nothing verified"))
+    took = "" if ms is None else f" · {ms:,.0f} ms"
+    held = "latched until cleared with a reason" if latched else "NOT latched"
+    items = "".join(f"<li>{escape(item)}</li>" for item in remaining)
+    return (
+        f'<div style="border-left:6px solid {COLOURS[tone]};padding:6px 12px">'
+        f'<b style="color:{COLOURS[tone]}">{text}</b><br><span>{held}{took}</span>'
+        f"{f'<ul>{items}</ul>' if items else ''}</div>"
+    )
+
+
+def desk_card(snapshot: dict[str, Any] | None, url: str, error: str = "") -> str:
+    """Return the desk at a glance: gateway, stop, accounts, sessions; or why it cannot be seen."""
+    if snapshot is None:
+        box = f'<div style="border-left:6px solid {COLOURS["bad"]};padding:6px 12px">'
+        return f"{box}<b>DESK DEAD</b><br>{escape(error)}</div>"
+    gateway, stop = snapshot.get("gateway", {}), snapshot.get("stop", {})
+    lights = [
+        f"profile <b>{escape(str(gateway.get('profile')))}</b>",
+        "gateway connected" if gateway.get("connected") else f'<b style="color:{COLOURS["bad"]}">gateway LOST</b>',
+        f'<b style="color:{COLOURS["bad"]}">STOPPED: {escape(str(stop.get("reason")))}</b>'
+        if stop.get("latched")
+        else "stop clear",
+        f"market time {chicago(snapshot.get('at'))}",
+    ]
+    accounts = table(
+        ("account", "name", "balance", "day P&L", "runner"),
+        [
+            (a["account"], a["name"], plain_money(a.get("balance_usd")), money(a.get("day_pnl_usd")),
+             (a.get("runner") or {}).get("state", "–"))
+            for a in snapshot.get("accounts", [])
+        ],
+        right=(2, 3),
+    )  # fmt: skip
+    sessions = session_table(snapshot.get("sessions", []))
+    return f"<div><b>Desk</b> {escape(url)} · {' · '.join(lights)}{accounts}{sessions}</div>"
