@@ -23,7 +23,9 @@ MINUTE_NS = 60_000_000_000
 class Rule(Protocol):
     """A strategy in motion: fed every closed bar once, it may answer with a signal."""
 
-    def on_bar(self, bar: BarClosed) -> Signal | None: ...
+    def warm(self, bar: BarClosed) -> object: ...
+
+    def on_bar(self, bar: BarClosed, position: int) -> Signal | None: ...
 
 
 RuleFactory = Callable[[str, str, dict[str, float | int | str | bool]], Rule]
@@ -40,6 +42,7 @@ class Session:
     timeframe: str
     rule: Rule
     started_at: int
+    parameters: dict[str, float | int | str | bool] = field(default_factory=dict)
     status: str = "running"  # running, paused, ended
     reason: str = ""
     last_bar_end: int = 0

@@ -78,8 +78,11 @@ def _on_bar(state: AccountState, event: e.BarClosed) -> Out:
         if event.end <= session.last_bar_end:
             continue  # history and stream overlap at the seam; a bar counts once
         session.last_bar_end = event.end
-        signal = session.rule.on_bar(event)
-        if signal is not None and event.end > session.started_at and _is_fresh(state, event):
+        if event.end <= session.started_at or not _is_fresh(state, event):
+            session.rule.warm(event)  # history: indicators take it, nothing is decided on it
+            continue
+        signal = session.rule.on_bar(event, _held(state, session))
+        if signal is not None:
             out += _act(state, session, signal)
     return out
 
@@ -100,6 +103,16 @@ def _act(state: AccountState, session: Session, signal: Signal) -> Out:
     if not wants_in or book.qty or book.flatten is not None or _entry_works(state, session):
         return []
     return _enter(state, session, signal)
+
+
+def _held(state: AccountState, session: Session) -> int:
+    """Signed contracts that the session holds, or has an entry out for."""
+    qty = state.book(session.contract).qty
+    return qty or sum(
+        o.signed_remaining
+        for o in state.open_orders(session.contract)
+        if o.parent_id is None and o.strategy == session.strategy and o.rule.startswith("entry")
+    )
 
 
 def _entry_works(state: AccountState, session: Session) -> bool:
@@ -206,6 +219,7 @@ def _on_session_started(state: AccountState, event: e.SessionStarted) -> Out:
         timeframe=event.timeframe,
         rule=state.rules(event.strategy, event.contract, event.parameters),
         started_at=event.at,
+        parameters=event.parameters,
     )
     state.book(event.contract)
     return []
