@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Set before numba is imported anywhere: compiled kernels go to one folder, not beside the sources.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / "workbench-numba-cache"))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"workbench-numba-{os.getuid()}"))
 
 
 @pytest.fixture(scope="session")
