@@ -1,0 +1,102 @@
+# Two commands are enough: `make demo` and `make test`. Both set up .venv first, from a bare Python 3.11 to 3.14.
+# Plain make (3.81 of macOS is enough) and sh.
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+EXTRAS = dev
+PYTEST = $(BIN)/python -m pytest
+FAST = not slow and not browser and not chaos
+START = notebooks/00_start_here.ipynb
+NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:xdist -W default
+ARGS =
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test test-full unit lint types format notebooks bench lock venv clean distclean
+
+help:
+	@echo "make demo        set up, start everything on this machine, trade on paper; Ctrl-C ends it"
+	@echo "make test        lint, types, the fast tests and the first notebook"
+	@echo "make test-full   the slow, browser and chaos tests"
+	@echo "make unit        the fast tests alone; ARGS='-k hours' passes on to pytest"
+	@echo "make lint types format notebooks bench lock venv clean distclean"
+
+demo: $(STAMP)
+	@if [ -n "$$CI" ]; then $(BIN)/workbench demo --headless --for 90 --seed 7 --json $(ARGS); \
+	else $(BIN)/workbench demo $(ARGS); fi
+
+test: lint types unit
+	@if [ -f $(START) ]; then $(PYTEST) $(NBVAL) $(START); else echo "no $(START) yet"; fi
+
+unit: $(STAMP)
+	$(PYTEST) -m "$(FAST)" -n 2 --dist loadfile $(ARGS)
+
+test-full: $(STAMP)
+	$(PYTEST) -m "slow or browser or chaos" --timeout=600 $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check workbench tests
+	$(BIN)/ruff format --check workbench tests
+	$(BIN)/lint-imports --no-logo
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix workbench tests
+	$(BIN)/ruff format workbench tests
+
+notebooks: $(STAMP)
+	$(PYTEST) $(NBVAL) notebooks
+
+bench: $(STAMP)
+	$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+# The lock names versions only, no host: every machine resolves it at its own index.
+lock: $(STAMP)
+	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
+
+venv: $(STAMP)
+
+# Made once, and again when the pins change. uv is used when it is there or can be installed into .venv; else pip.
+$(STAMP): pyproject.toml requirements.lock
+	@set -e; \
+	if [ ! -x $(BIN)/python ]; then \
+	  found=; \
+	  for each in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	    if command -v $$each >/dev/null 2>&1 && \
+	       $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; \
+	    then found=$$each; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "Workbench needs Python 3.11 to 3.14, and found none (python3 is $$($(PYTHON) --version 2>&1))."; \
+	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; \
+	  fi; \
+	  echo "making $(VENV) with $$($$found --version)"; \
+	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --seed --clear --python $$found $(VENV); \
+	  elif ! $$found -c 'import ensurepip, venv' >/dev/null 2>&1 || ! $$found -m venv $(VENV); then \
+	    rm -rf $(VENV); \
+	    echo "$$found cannot make a virtual environment. On Debian and Ubuntu: sudo apt-get install python3-venv"; \
+	    exit 1; \
+	  fi; \
+	fi; \
+	if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]"; \
+	elif $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv 2>/dev/null; then \
+	  $(BIN)/python -m uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]"; \
+	else \
+	  echo "uv is not to be had: installing with pip, which takes some minutes"; \
+	  $(BIN)/python -m pip install --quiet -c requirements.lock -e ".[$(EXTRAS)]"; \
+	fi; \
+	touch $(STAMP)
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench.json
+	find workbench tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
