@@ -28,37 +28,14 @@ if TYPE_CHECKING:
 READ_S = 15.0  # a pause or a start waits for the runner's answer
 STOP_S = 45.0  # cancel, sweep, close, and two clean reads a second apart
 PROBE_S = 1.0  # as long as a stop may wait for a sign of life (design: the desk has one second)
-ORDER_COLUMNS = [
-    "at",
-    "contract",
-    "side",
-    "type",
-    "qty",
-    "filled",
-    "limit_price",
-    "stop_price",
-    "status",
-    "rule",
-    "strategy",
-    "account",
-    "order_id",
-    "tag",
-]
+ORDER_COLUMNS = (
+    "at contract side type qty filled limit_price stop_price status rule strategy account order_id tag".split()
+)
 FILL_COLUMNS = ["at", "contract", "qty", "price", "fees_usd", "gross_pnl_usd", "account", "order_id", "trade_id"]
 POSITION_COLUMNS = ["account", "contract", "qty", "average_price", "last_price", "open_usd"]
-ACCOUNT_COLUMNS = [
-    "account",
-    "name",
-    "kind",
-    "can_trade",
-    "linked",
-    "balance_usd",
-    "equity_usd",
-    "day_pnl_usd",
-    "realized_usd",
-    "open_usd",
-    "fees_usd",
-]
+ACCOUNT_COLUMNS = (
+    "account name kind can_trade linked balance_usd equity_usd day_pnl_usd realized_usd open_usd fees_usd".split()
+)
 
 
 class DeskNotReachable(WorkbenchError):
@@ -114,7 +91,8 @@ class Desk:
     def __init__(self, url: str | None = None, token: str | None = None, *, at: Home | None = None) -> None:
         self._home = at or home()
         self._given = (url, token)
-        self._http = httpx.Client(trust_env=False, timeout=httpx.Timeout(READ_S, connect=2.0))  # no proxy for loopback
+        # No proxy for loopback; and no kept connection, so that a stop never meets the stale socket of a dead desk.
+        self._http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
         self.url, self._token = "", ""
         self._locate()
 
