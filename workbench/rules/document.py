@@ -84,8 +84,7 @@ def _value(node: yaml.Node, path: Path, document: Document) -> Any:
         return _mapping(node, path, document)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, i), document) for i, item in enumerate(node.value)]
-    assert isinstance(node, yaml.ScalarNode)
-    return node.value if node.style is not None else _plain(node.value)
+    return node.value if getattr(node, "style", None) is not None else _plain(str(node.value))
 
 
 def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str, Any]:

@@ -96,9 +96,8 @@ class RuleState:
         if not self.warm(bar):
             return None
         self._count(position)
-        day = self._day
-        assert day is not None  # warm has opened it
-        if day.flat_at is not None and bar.end + (bar.end - bar.start) > day.flat_at:
+        flat_at = self._day.flat_at if self._day is not None else None
+        if flat_at is not None and bar.end + (bar.end - bar.start) > flat_at:
             return Signal(at=bar.end, exit=True, rule="flat_by") if position else None
         return self._decide(bar, position)
 

@@ -58,7 +58,7 @@ class Graph:
         self._parameters, self._group, self._where = parameters, group, where
         self._updates: list[tuple[int, Update]] = []
         self._slots: dict[Expression, int] = {}
-        self._warm: dict[int, int] = {slot: 1 for slot in range(len(INPUTS))}
+        self._warm: dict[int, int] = dict.fromkeys(range(len(INPUTS)), 1)
 
     @property
     def warmup(self) -> int:
@@ -146,9 +146,8 @@ class Graph:
 
     def _call(self, call: Call) -> int:
         if call.function == "between":
-            _, begins, ends = call.arguments
-            assert isinstance(begins, Text) and isinstance(ends, Text)  # the parser saw to it
-            return self._put(_between(self.values, day_second(begins.value), day_second(ends.value)), 1)
+            begins, ends = (day_second(part.value) for part in call.arguments if isinstance(part, Text))
+            return self._put(_between(self.values, begins, ends), 1)
         if call.function in ("cross_above", "cross_below"):
             a, b = (self.add(argument) for argument in call.arguments)
             if call.function == "cross_below":
@@ -163,11 +162,9 @@ class Graph:
         constants: list[int] = []
         for constant in indicator.constants:
             given = arguments.pop(0) if arguments else None
-            if constant.name == "open_s":
-                opens = given.value if isinstance(given, Text) else DAY_OPENS[self._group]
-                constants.append(day_second(opens))
+            if given is None or isinstance(given, Text):  # only the opening of the day session may be left out
+                constants.append(day_second(DAY_OPENS[self._group] if given is None else given.value))
             else:
-                assert given is not None  # the parser counted
                 constants.append(self.whole(given, constant))
         state = [0.0] * indicator.size(*constants)
         update = _indicate(self.values, indicator.step, state, tuple(inputs), tuple(constants))

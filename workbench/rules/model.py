@@ -45,6 +45,8 @@ class DistanceFile(_Model):
 
 
 class SizingFile(_Model):
+    """How much to enter with."""
+
     contracts: Amount = 1
 
 

@@ -7,6 +7,7 @@ refused with the place and, for a name, the closest known one.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Mapping
 
 from workbench.domain.errors import InputError, UnknownName
@@ -97,7 +98,9 @@ class _Parser:
         if len(self.text) > MAX_CHARACTERS:
             raise self.error(f"longer than {MAX_CHARACTERS} characters; split it into parameters or several rules")
         try:
-            tree = ast.parse(self.text, mode="eval")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python's advice on odd spelling (`1or 2`) is not for our readers
+                tree = ast.parse(self.text, mode="eval")
         except SyntaxError as error:
             raise self.error(f"cannot be read: {error.msg} at character {error.offset}") from None
         except (RecursionError, MemoryError, ValueError):  # what ast.parse raises on nesting and on null bytes

@@ -249,7 +249,8 @@ class Strategy:
             for item in constraint.items:
                 self._check_constraint(item, where)
             return
-        assert isinstance(constraint, Comparison)  # read_strategy saw to it
+        if not isinstance(constraint, Comparison):
+            raise InputError(f"a constraint compares parameters and numbers ({where})")
         left, right = (fold(constraint.left, self.values), fold(constraint.right, self.values))
         holds = {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}
         if not (holds | {"==": left == right, "!=": left != right})[constraint.operator]:
