@@ -65,31 +65,34 @@ venv: $(STAMP)
 # Made once, and again when the pins change. uv is used when it is there or can be installed into .venv; else pip.
 $(STAMP): pyproject.toml requirements.lock
 	@set -e; \
-	if [ ! -x $(BIN)/python ]; then \
+	fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'; \
+	if ! $(BIN)/python -c "import pip; $$fits" >/dev/null 2>&1; then \
 	  found=; \
 	  for each in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14 python; do \
-	    if command -v $$each >/dev/null 2>&1 && \
-	       $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; \
-	    then found=$$each; break; fi; \
+	    if command -v $$each >/dev/null 2>&1 && $$each -c "$$fits" 2>/dev/null; then found=$$each; break; fi; \
 	  done; \
+	  if [ -z "$$found" ] && command -v uv >/dev/null 2>&1; then found=3.12; fi; \
 	  if [ -z "$$found" ]; then \
 	    echo "Workbench needs Python 3.11 to 3.14, and found none (python3 is $$($(PYTHON) --version 2>&1))."; \
 	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; \
 	  fi; \
-	  echo "making $(VENV) with $$($$found --version)"; \
-	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --seed --clear --python $$found $(VENV); \
+	  echo "making $(VENV) with Python: $$found"; \
+	  rm -rf $(VENV); \
+	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --seed --python $$found $(VENV); \
 	  elif ! $$found -c 'import ensurepip, venv' >/dev/null 2>&1 || ! $$found -m venv $(VENV); then \
 	    rm -rf $(VENV); \
 	    echo "$$found cannot make a virtual environment. On Debian and Ubuntu: sudo apt-get install python3-venv"; \
 	    exit 1; \
 	  fi; \
 	fi; \
+	done=; \
 	if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]"; \
+	  uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]" && done=yes; \
 	elif $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv 2>/dev/null; then \
-	  $(BIN)/python -m uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]"; \
-	else \
-	  echo "uv is not to be had: installing with pip, which takes some minutes"; \
+	  $(BIN)/python -m uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]" && done=yes; \
+	fi; \
+	if [ -z "$$done" ]; then \
+	  echo "installing with pip, which takes some minutes"; \
 	  $(BIN)/python -m pip install --quiet -c requirements.lock -e ".[$(EXTRAS)]"; \
 	fi; \
 	touch $(STAMP)

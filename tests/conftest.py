@@ -7,11 +7,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # Set before numba is imported anywhere: compiled kernels go to one folder, not beside the sources.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"workbench-numba-{os.getuid()}"))
+
+# A busy machine is no failure; in CI (hypothesis sees it by itself) the examples are the same in every run.
+settings.register_profile("workbench", deadline=None, print_blob=True)
+settings.load_profile("workbench")
 
 
 @pytest.fixture(scope="session")

@@ -134,6 +134,13 @@ def test_make_names_the_package_that_is_missing_for_a_venv(tmp_path: Path) -> No
     assert "python3-venv" in answer.stdout
 
 
+def test_the_ci_script_is_sound_shell() -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("needs bash")
+    assert subprocess.run([bash, "-n", str(ROOT / ".ci" / "run")], capture_output=True, text=True).stderr == ""
+
+
 def test_importing_workbench_loads_nothing_heavy_and_starts_nothing() -> None:
     code = (
         "import sys, threading, workbench\n"
