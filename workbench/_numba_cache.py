@@ -1,7 +1,7 @@
 """Where compiled kernels are kept: one folder per state of the kernel sources, numba and CPU.
 
-numba looks only at the file of the function itself, so a changed callee in another file would go unnoticed; a folder keyed
-by all sources cannot serve a stale kernel. `prepare` must run before numba compiles anything::
+numba looks only at the file of the function itself, so a changed callee in another file would go unnoticed; a folder
+keyed by all sources cannot serve a stale kernel. `prepare` must run before numba compiles anything::
 
     from workbench._numba_cache import prepare
 
@@ -92,7 +92,7 @@ def _is_safe(folder: Path, *, shared: bool = False) -> bool:
         return True
     found = folder.stat()
     closed = not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return closed and found.st_uid == os.getuid() or shared and bool(found.st_mode & stat.S_ISVTX)
+    return (closed and found.st_uid == os.getuid()) or (shared and bool(found.st_mode & stat.S_ISVTX))
 
 
 def _installed(name: str) -> str:

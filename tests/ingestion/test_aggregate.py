@@ -207,18 +207,18 @@ def test_four_hour_bars_of_the_recorded_file_start_at_2200_utc(shared_data):
 
 def test_arrays_and_stream_agree_over_the_whole_recorded_tick_file(shared_data):
     ticks = pl.read_parquet(shared_data / "ticks/ES_ticks_mlfinpy_201309.parquet")
-    ts, price, size = ticks["ts"].to_physical(), ticks["price"], ticks["size"]
+    ts, prices, sizes = ticks["ts"].to_physical(), ticks["price"], ticks["size"]
     builder = BarBuilder(["1m", "5m", "1h"], INDEX, "CON.F.US.EP.U13")
-    closed = builder.add_many(ts.to_list(), price.to_list(), size.to_list()) + builder.advance(2**62)
+    closed = builder.add_many(ts.to_list(), prices.to_list(), sizes.to_list()) + builder.advance(2**62)
     for text in ("1m", "5m", "1h"):
-        arrays = bars_from_ticks(ts.to_numpy(), price.to_numpy(), size.to_numpy(), text, INDEX)
+        arrays = bars_from_ticks(ts.to_numpy(), prices.to_numpy(), sizes.to_numpy(), text, INDEX)
         stream = [(b.start, b.open, b.high, b.low, b.close, b.volume) for b in closed if b.timeframe == text]
         assert rows(arrays) == stream
         assert timeframe(text).bar_ends(arrays["ts"].to_physical().to_numpy()).tolist() == [
             b.end for b in closed if b.timeframe == text
         ]
+        price, size = pl.col("price"), pl.col("size")
         every = ticks.group_by_dynamic("ts", every=text).agg(
-            pl.col("price").first().alias("open"), pl.col("price").max().alias("high"), pl.col("price").min().alias("low"),
-            pl.col("price").last().alias("close"), pl.col("size").sum().alias("volume"),
-        )  # fmt: skip
+            open=price.first(), high=price.max(), low=price.min(), close=price.last(), volume=size.sum()
+        )
         assert arrays.equals(every)

@@ -1,13 +1,14 @@
-"""The written rule of prints to bars, in its array form. `bar_builder.BarBuilder` is the streaming form of the same rule.
+"""The written rule of prints to bars, in its array form. `bar_builder.BarBuilder` is the streaming form of the same
+rule.
 
 1. Arrival order is the order. Prints carry no id, so equal prints are distinct trades.
 2. A print belongs to the bar of its exchange stamp: ``start <= stamp < end``. Bars up to one hour start at UTC clock
    multiples, longer ones on the session open (see `domain.timeframe`).
 3. Open is the first print to arrive, close the last, volume the sum of sizes. No print, no bar.
-4. A bar is final once the market clock has reached its end. The market clock is the highest of every watermark so far and
-   every *earlier* print's stamp.
-5. A print whose bar is final is late: it is counted and recorded, and no bar changes. Lateness is per timeframe: a print may
-   be late for its minute and in time for its hour.
+4. A bar is final once the market clock has reached its end. The market clock is the highest of every watermark so far
+   and every *earlier* print's stamp.
+5. A print whose bar is final is late: it is counted and recorded, and no bar changes. Lateness is per timeframe: a
+   print may be late for its minute and in time for its hour.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def bars_from_ticks(
     Examples
     --------
     >>> import numpy as np
-    >>> ts = np.array([0, 30, 60, 59, 61]) * 1_000_000_000        # the fourth arrives after its minute was final
+    >>> ts = np.array([0, 30, 60, 59, 61]) * 1_000_000_000  # the fourth arrives after its minute was final
     >>> frame = bars_from_ticks(ts, np.array([5.0, 7, 6, 99, 4]), np.ones(5, dtype=np.int64), "1m", None)
     >>> frame.select("open", "high", "low", "close", "volume").rows()
     [(5.0, 7.0, 5.0, 7.0, 2), (6.0, 6.0, 4.0, 4.0, 2)]
@@ -171,7 +172,7 @@ def bars_from_bars(
 
 def require_divisible(source: Timeframe, wanted: Timeframe) -> None:
     """Raise InputError unless bars of `wanted` are made of whole bars of `source`."""
-    whole = wanted.daily and (not source.daily or source.text == "1d") or wanted.seconds % source.seconds == 0
+    whole = (wanted.daily and (not source.daily or source.text == "1d")) or wanted.seconds % source.seconds == 0
     if wanted.seconds <= source.seconds or not whole:
         raise InputError(f"{wanted} bars cannot be built from {source} bars: they are not a whole number of them")
 
@@ -193,7 +194,8 @@ def anchors_of(timeframe: Timeframe | str, hours: TradingHours | None, ts: Ints 
     if ts is not None and len(ts) and (ts.min() < anchors[0] or ts.max() >= anchors[-1]):
         first, last = np.array([ts.min(), ts.max()]).astype("datetime64[ns]").astype("datetime64[s]")
         raise InputError(
-            f"stamps from {first} to {last} UTC leave the calendar of {hours.group} ({hours.dates[0]} to {hours.dates[-1]}); "
+            f"stamps from {first} to {last} UTC leave the calendar of {hours.group} "
+            f"({hours.dates[0]} to {hours.dates[-1]}); "
             "check the time zone and the unit of the stamps"
         )
     return np.ascontiguousarray(anchors, np.int64), _FAR if wanted.daily else wanted.length

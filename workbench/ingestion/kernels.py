@@ -1,14 +1,13 @@
 """Compiled loops over prints and bars. Compiled at first use and kept on disk (see `workbench._numba_cache`).
 
 Both forms of bucket are covered by one pair of arrays: `anchors` (ns, ascending) and `step` (ns). Without anchors a bar
-starts at a multiple of `step` since the epoch; with anchors it starts at ``anchor + k * step`` and ends at the next anchor
-at the latest. A step longer than any session makes the anchors themselves the bars (days, weeks, months).
+starts at a multiple of `step` since the epoch; with anchors it starts at ``anchor + k * step`` and ends at the next
+anchor at the latest. A step longer than any session makes the anchors themselves the bars (days, weeks, months).
 
-A loop fills its output arrays and returns when they are full; the caller grows them and calls again, so memory follows the
-number of bars, not of prints. `where` carries position, bars written, current bar's bounds, highest stamp, and the late count.
+A loop fills its output arrays and returns when they are full; the caller grows them and calls again, so memory follows
+the number of bars, not of prints. `where` carries position, bars written, current bar's bounds, highest stamp, and the
+late count.
 """
-
-# ruff: noqa: PLR1730 - the comparisons keep the first of equal extremes, and are faster than max() of floats
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 POSITION, BARS, START, END, CLOCK, LATE = range(6)
-FAR = np.int64(2**62)
+FAR = 2**62
 
 
 @nb.njit(cache=True, nogil=True)
@@ -136,7 +135,7 @@ def prints_to_bars(
         end,
         late,
     )
-    return i == n
+    return bool(i == n)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -196,7 +195,7 @@ def watched_prints_to_bars(
         where[CLOCK],
         where[LATE],
     ) = i, bar + 1, start, end, clock, late
-    return i == n
+    return bool(i == n)
 
 
 @nb.njit(cache=True, nogil=True)

@@ -1,0 +1,1 @@
+"""Files and tables: the only room that touches the disk."""
