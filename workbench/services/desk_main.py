@@ -1,0 +1,117 @@
+"""The desk as a process: the API and the supervisor in one loop, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request, WebSocket
+from fastapi.responses import JSONResponse
+
+from workbench.api.app import build_app
+from workbench.domain.errors import GatewayError, InputError
+from workbench.services.desk_file import desk_token, remove_desk_file, write_desk_file
+from workbench.services.logs import set_up
+from workbench.services.settings import Profile
+from workbench.services.supervisor import Desk
+from workbench.services.web import Server
+from workbench.storage.home import Home
+
+
+def internal_routes(desk: Desk) -> APIRouter:
+    """Routes for the desk's own children: the gateway token and the channel. The full token guards them."""
+    router = APIRouter(prefix="/internal")
+
+    @router.post("/token")
+    async def token(request: Request) -> JSONResponse:
+        body = await request.json()
+        try:
+            return JSONResponse(await desk.gateway_token(body.get("stale")))
+        except GatewayError as error:
+            return JSONResponse({"error": str(error)}, status_code=502)
+
+    @router.websocket("/child/{name}/{pid}")
+    async def child(socket: WebSocket, name: str, pid: int) -> None:
+        await socket.accept()
+        await desk.child_connected(name, pid, socket)
+
+    return router
+
+
+def open_port(host: str, port: int, what: str) -> socket.socket:
+    """Return a listening socket; `port` 0 takes a free one.
+
+    Raises
+    ------
+    InputError
+        Somebody else has the port.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"port {port} on {host} is taken ({error.strerror}); the {what} needs it: end the other program, "
+            "or choose another with --port (0 picks a free one)"
+        ) from error
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def serve_desk(
+    home: Home, profile: Profile, *, port: int, origins: Iterable[str] = (), extra: dict[str, Any] | None = None
+) -> AsyncIterator[Desk]:
+    """Serve the desk on loopback while the block runs; the desk file says where."""
+    listener = open_port("127.0.0.1", port, "desk")
+    token = desk_token(home)
+    desk = Desk(home, profile, token)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    desk.started(url)
+    app: FastAPI = build_app(desk, token=token, allowed_origins=origins, internal_router=internal_routes(desk))
+    desk.app = app
+    config = uvicorn.Config(app, log_config=None, lifespan="off", ws_max_size=2**24, timeout_graceful_shutdown=2)
+    server = Server(config)
+    ready = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server.serve(sockets=[listener]))
+        supervising = tasks.create_task(desk.run(ready))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        write_desk_file(home, url=url, pid=os.getpid(), token=token, **(extra or {}))
+        ready.set()
+        try:
+            yield desk
+        finally:
+            remove_desk_file(home)
+            supervising.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await supervising
+            server.should_exit = True
+            await serving
+
+
+async def run_desk(home: Home, profile: Profile, *, port: int, origins: Iterable[str] = ()) -> None:
+    """Serve until the process is told to end."""
+    set_up("desk", home.logs)
+    async with serve_desk(home, profile, port=port, origins=origins):
+        await until_told()
+
+
+async def until_told() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, told.set)
+    await told.wait()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(each)

@@ -1,0 +1,159 @@
+"""The private channel between the desk and its child processes: one WebSocket, requests with answers, pushes.
+
+The child dials with the desk's token, which it has from its environment. Messages are JSON: desk → child ``{"id",
+"verb", "body"}``, child → desk ``{"id", "ok", "body" | "error", "kind"}`` and ``{"push", "body"}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import websockets
+from fastapi import WebSocket, WebSocketDisconnect
+from websockets.exceptions import WebSocketException
+
+from workbench.domain.errors import WorkbenchError
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+
+
+class ChildLink:
+    """The child's end. It reconnects for ever: a desk that dies changes nothing for who trades.
+
+    Parameters
+    ----------
+    url : str
+        ``ws://host:port/internal/…`` of the desk.
+    token : str
+        The desk's token, sent as a bearer header.
+    verbs : mapping
+        Coroutine functions that answer the desk's requests.
+    """
+
+    def __init__(self, url: str, token: str, verbs: dict[str, Callable[[Json], Awaitable[Json]]]) -> None:
+        self._url, self._token, self._verbs = url, token, verbs
+        self._outbox: asyncio.Queue[Json] = asyncio.Queue(maxsize=256)
+        self.connected = False
+
+    def push(self, kind: str, body: Json) -> None:
+        """Tell the desk something; the oldest is dropped when the desk does not listen."""
+        if not self.connected:
+            return
+        while self._outbox.full():
+            self._outbox.get_nowait()
+        self._outbox.put_nowait({"push": kind, "body": body})
+
+    async def run(self) -> None:
+        """Stay connected; never ends by itself."""
+        pause = 0.1
+        while True:
+            try:
+                headers = {"Authorization": f"Bearer {self._token}"}
+                async with websockets.connect(
+                    self._url, additional_headers=headers, max_size=2**24, open_timeout=5
+                ) as socket:
+                    self.connected, pause = True, 0.1
+                    await self._serve(socket)
+            except (OSError, WebSocketException, TimeoutError) as error:
+                log.info("the desk cannot be reached (%s); trying again in %.1f s", error, pause)
+            finally:
+                self.connected = False
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 3.0)
+
+    async def _serve(self, socket: websockets.ClientConnection) -> None:
+        async def write() -> None:
+            while True:
+                await socket.send(json.dumps(await self._outbox.get()))
+
+        async def read() -> None:
+            async for text in socket:
+                message = json.loads(text)
+                await socket.send(json.dumps(await self._answer(message)))
+            raise ConnectionResetError("the desk has closed the channel")
+
+        writer, reader = asyncio.ensure_future(write()), asyncio.ensure_future(read())
+        try:
+            done, _ = await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            writer.cancel()
+            reader.cancel()
+            await asyncio.gather(writer, reader, return_exceptions=True)
+
+    async def _answer(self, message: Json) -> Json:
+        verb = self._verbs.get(str(message.get("verb")))
+        if verb is None:
+            return _no(message, f"there is no verb {message.get('verb')!r}", "InputError")
+        try:
+            return {"id": message.get("id"), "ok": True, "body": await verb(message.get("body") or {})}
+        except WorkbenchError as error:
+            return _no(message, str(error), type(error).__name__)
+
+
+def _no(message: Json, error: str, kind: str) -> Json:
+    return {"id": message.get("id"), "ok": False, "error": error, "kind": kind}
+
+
+class ChildRefused(WorkbenchError):
+    """A child answered that it will not do what was asked."""
+
+
+class ChildSilent(WorkbenchError):
+    """A child did not answer in time or is not connected."""
+
+
+class ChildChannel:
+    """The desk's end of one child's link."""
+
+    def __init__(self, socket: WebSocket, on_push: Callable[[str, Json], None]) -> None:
+        self._socket, self._on_push = socket, on_push
+        self._waiting: dict[int, asyncio.Future[Json]] = {}
+        self._next = 0
+
+    async def request(self, verb: str, body: Json | None = None, timeout_s: float = 5.0) -> Json:
+        """Ask the child.
+
+        Raises
+        ------
+        ChildRefused
+            It said no, with the reason.
+        ChildSilent
+            It did not answer within `timeout_s` or has gone.
+        """
+        self._next += 1
+        number, answer = self._next, asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            await self._socket.send_text(json.dumps({"id": number, "verb": verb, "body": body or {}}))
+            message = await asyncio.wait_for(answer, timeout_s)
+        except (TimeoutError, RuntimeError, WebSocketDisconnect) as error:
+            raise ChildSilent(f"no answer to {verb!r} within {timeout_s:g} s") from error
+        finally:
+            self._waiting.pop(number, None)
+        if not message.get("ok"):
+            raise ChildRefused(str(message.get("error")))
+        body_back = message.get("body")
+        return body_back if isinstance(body_back, dict) else {}
+
+    async def listen(self) -> None:
+        """Read until the child goes."""
+        try:
+            while True:
+                message = json.loads(await self._socket.receive_text())
+                if "push" in message:
+                    self._on_push(message["push"], message.get("body") or {})
+                elif (waiting := self._waiting.get(message.get("id"))) is not None and not waiting.done():
+                    waiting.set_result(message)
+        except (WebSocketDisconnect, RuntimeError):
+            return
+        finally:
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(ChildSilent("the child process has gone"))

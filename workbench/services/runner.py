@@ -1,0 +1,270 @@
+"""One runner: one account, one gate, one journal, one owner of the state.
+
+Events come in by lanes → `step` decides → the journal is synced → the sender sends → answers are events again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from workbench.domain import events as e
+from workbench.domain.commands import Alert, ReadBroker
+from workbench.domain.position import Fill
+from workbench.execution.state import AccountState, RuleFactory
+from workbench.risk.limits import Limits
+from workbench.services.clock import MarketClock, wall_ns
+from workbench.services.decider import Decider
+from workbench.services.feed import Feed, FetchBars
+from workbench.services.lanes import Lanes
+from workbench.services.reader import ReadableBroker, Reader
+from workbench.services.sender import Broker, Sender
+from workbench.storage.home import Home
+from workbench.storage.journal import Journal
+from workbench.storage.latch import Latch, read_latch
+from workbench.storage.lock import next_epoch
+
+log = logging.getLogger(__name__)
+LATCH_EVERY_S = 0.03
+TIMER_EVERY_S = 1.0
+DAY_NS = 86_400_000_000_000
+
+
+class Gateway(Broker, ReadableBroker, Protocol):
+    """All that a runner needs of the gateway."""
+
+    async def watch(self, contract: str) -> None: ...
+
+
+class Runner:
+    """The trading process of one account, apart from its sockets.
+
+    Parameters
+    ----------
+    account : int
+        Gateway account id; its lock must be held by this process.
+    home : Home
+        Journal, lease and latch.
+    gateway : Gateway
+        Sends and reads.
+    fetch : coroutine function
+        Closed bars over REST.
+    clock : MarketClock
+        Market time.
+    rules, limits
+        As in `AccountState`.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: int,
+        home: Home,
+        gateway: Gateway,
+        fetch: FetchBars,
+        clock: MarketClock,
+        rules: RuleFactory,
+        limits: Limits,
+    ) -> None:
+        self.account, self.home, self.gateway, self.clock = account, home, gateway, clock
+        self.lanes = Lanes()
+        state = AccountState(account, limits, rules)
+        self.decider = Decider(state, Journal(home.account(account) / "journal.wbj"))
+        self.epoch = next_epoch(home.account(account))
+        self.sender = Sender(gateway, self.lanes.put, clock.now)
+        self.reader = Reader(gateway, account, self.lanes.put, clock.now, self._read_since)
+        self.feed = Feed(fetch, self.lanes.put, clock.now)
+        self.alerts: deque[dict[str, Any]] = deque(maxlen=200)
+        self.fills: dict[int, Fill] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        self.stopped = asyncio.Event()
+        self.stop_reason = ""
+        self.market_ready = False
+        self.decided = 0
+        self._feed_wake = asyncio.Event()
+        self._feeding = False
+        self._deciding = False
+        for record in self.decider.journal.records:
+            self._note(record.event)
+        self.journal_notes()
+
+    @property
+    def state(self) -> AccountState:
+        return self.decider.state
+
+    def journal_notes(self) -> None:
+        """Tell the operator what opening the journal has found."""
+        journal = self.decider.journal
+        if journal.quarantined is not None:
+            self.alert("warning", f"the journal ended in a torn record; it was put aside as {journal.quarantined.name}")
+        if self.decider.damage:
+            self.alert("critical", self.decider.damage)
+
+    def alert(self, level: str, text: str) -> None:
+        """Show `text` to the operator and log it."""
+        self.alerts.append({"at": wall_ns(), "level": level, "text": text, "account": self.account})
+        log.log({"info": 20, "warning": 30}.get(level, 40), text)
+        self.on_change()
+
+    def start(self) -> None:
+        """Begin: a new epoch, then the broker is read, then the sessions of the journal go on."""
+        self.lanes.put(e.RunnerStarted(at=self.clock.now(), epoch=self.epoch, uid=secrets.token_hex(4)))
+        for session in self.state.sessions.values():
+            if session.status != "ended":
+                self.follow(session.contract, session.timeframe, session.last_bar_end)
+
+    def follow(self, contract: str, frame: str, since: int) -> None:
+        """Bring closed bars of a contract from `since` (ns) on."""
+        self.feed.open(contract, frame, since)
+        self._feed_wake.set()
+
+    def stop(self, reason: str) -> None:
+        """Let nothing more leave and end: the account is taken over by whoever stops it."""
+        if not self.stopped.is_set():
+            self.sender.stop()
+            self.stop_reason = reason
+            log.warning("runner of account %s stops: %s", self.account, reason)
+            self.stopped.set()
+
+    # --- what the sockets bring ---------------------------------------------------------------------------------
+
+    def on_event(self, event: e.Event) -> None:
+        """Take an account event of the user hub."""
+        self.lanes.put(event)
+
+    def on_print(self, contract: str, ts: int, price: float, size: int) -> None:
+        """Take one trade of the market hub."""
+        self.feed.on_print(contract, ts, price, size)
+        book = self.state.books.get(contract)
+        if book is not None and book.qty:
+            self.lanes.put(e.PriceSeen(at=self.clock.now(), contract=contract, price=price))
+
+    def on_clock(self) -> None:
+        """The market clock has moved: bars may have ended in silence."""
+        self.feed.advance(self.clock.now())
+
+    def on_stream(self, hub: str, up: bool, reason: str = "") -> None:
+        """A hub went up or down."""
+        self.lanes.put(e.StreamChanged(at=self.clock.now(), hub=hub, up=up, reason=reason))
+        if hub == "market":
+            self.market_ready = up
+            if up:
+                self.feed.stream_ready()
+                self._feed_wake.set()
+
+    # --- loops --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> str:
+        """Decide until stopped; return why it ended."""
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self._decide()),
+                tasks.create_task(self.sender.run()),
+                tasks.create_task(self.reader.run()),
+                tasks.create_task(self._feed()),
+                tasks.create_task(self._watch_latch()),
+                tasks.create_task(self._timer()),
+            ]
+            await self.stopped.wait()
+            for task in running:
+                task.cancel()
+        self.decider.journal.sync()
+        self.decider.journal.close()
+        return self.stop_reason
+
+    async def _decide(self) -> None:
+        while True:
+            event = await self.lanes.get()
+            self.take(event)
+            if self.decided % 64 == 0:
+                await asyncio.sleep(0)  # a flood of events must not keep the latch watcher from running
+
+    def take(self, event: e.Event) -> None:
+        """Decide one event and hand on what follows."""
+        self.decided += 1
+        self._note(event)
+        for command in self.decider.decide(event):
+            if isinstance(command, Alert):
+                self.alert(command.level, command.text)
+            elif isinstance(command, ReadBroker):
+                self.reader.request(command.reason)
+            elif not self.stopped.is_set():
+                self.sender.submit(command)
+        self.on_change()
+        crash_point("after_decide")
+
+    def _note(self, event: e.Event) -> None:
+        fills = [event.fill] if isinstance(event, e.FillReported) else []
+        fills += event.fills if isinstance(event, e.BrokerRead) else []
+        for fill in fills:
+            if fill.account == self.account and not fill.voided:
+                self.fills.setdefault(fill.trade_id, fill)
+
+    async def _feed(self) -> None:
+        pause = 0.5
+        while True:
+            await self._feed_wake.wait()
+            self._feed_wake.clear()
+            self._feeding = True
+            try:
+                for contract in self.feed.contracts:
+                    await self.gateway.watch(contract)
+                await self.feed.fill()
+                pause = 0.5
+            except Exception as error:  # the session waits, loudly; the loop must live
+                self.alert("warning", f"history cannot be read, entries wait for it: {error}")
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 10.0)
+                self._feed_wake.set()
+            finally:
+                self._feeding = False
+
+    async def _watch_latch(self) -> None:
+        while True:
+            latch = self.latch()
+            if latch is not None:
+                self.stop(f"stopped: {latch.reason}")
+                return
+            await asyncio.sleep(LATCH_EVERY_S)
+
+    def latch(self) -> Latch | None:
+        """The latch that stops this account, if any."""
+        return read_latch(self.home, self.account)
+
+    async def _timer(self) -> None:
+        while True:
+            await asyncio.sleep(TIMER_EVERY_S)
+            if not self.clock.lockstep:
+                self.on_clock()
+                self._feed_wake.set() if not self.feed.idle else None
+                self.lanes.put(e.TimerFired(at=self.clock.now()))
+
+    @property
+    def idle(self) -> bool:
+        """Say whether nothing is queued, on the wire or being read."""
+        feeding = self._feeding or self._feed_wake.is_set() or not self.feed.idle
+        return not (len(self.lanes) or feeding) and self.sender.idle and self.reader.idle
+
+    async def settle(self) -> None:
+        """Wait until the runner has nothing to do (lockstep)."""
+        if not self.feed.idle:
+            self._feed_wake.set()
+        while not (self.idle or self.stopped.is_set()):
+            await asyncio.sleep(0.0003)
+
+    def _read_since(self) -> int:
+        # Complete from the open of the trading date, earlier where an order of ours still works from before.
+        opened = [o.created_at for o in self.state.orders.values() if o.is_open and o.created_at]
+        start = self.state.day_start or self.clock.now() - DAY_NS
+        return min([start, *(at - 60_000_000_000 for at in opened)])
+
+
+def crash_point(name: str) -> None:
+    """Die here when a test says so (``WORKBENCH_CRASH_AT``): a kill at an exact point, without clean-up."""
+    if os.environ.get("WORKBENCH_CRASH_AT") == name:
+        os._exit(137)

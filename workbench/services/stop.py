@@ -1,0 +1,202 @@
+"""The emergency stop: latch, take the account over, cancel, sweep, close, and prove it by reading the broker.
+
+One closer per account by the account's own lock. It needs no database, no desk and no runner: the desk, the command
+line and a dropped file all end here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from workbench.domain.commands import Accepted, Outcome
+from workbench.domain.errors import GatewayError, LockHeld
+from workbench.domain.events import PositionReported
+from workbench.domain.order import Order
+from workbench.services.clock import wall_ns
+from workbench.storage.home import Home, write_durably
+from workbench.storage.latch import set_latch
+from workbench.storage.lock import AccountLock, kill_process
+
+ACKNOWLEDGE_S = 0.2  # a runner that has not let go of the account by then is killed
+BETWEEN_CLEAN_READS_S = 1.0
+CLOSE_SETTLES_S = 1.5  # after a close nobody closes again before the broker was read this much later
+GIVE_UP_S = 20.0
+
+
+class StopBroker(Protocol):
+    """What a stop needs of the gateway; every call draws on the reserved request budget."""
+
+    async def working(self, account: int) -> list[Order]: ...
+    async def positions(self, account: int) -> list[PositionReported]: ...
+    async def cancel(self, account: int, order_id: int) -> Outcome: ...
+    async def close(self, account: int, contract: str) -> Outcome: ...
+
+
+@dataclass(slots=True)
+class AccountStop:
+    """What the stop did to one account."""
+
+    account: int
+    result: str = "NOT_FLAT"
+    cancelled: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    remaining: list[str] = field(default_factory=list)
+    killed_runner: bool = False
+    ms: float = 0.0
+
+
+def as_dict(stops: list[AccountStop], *, latched: bool, ms: float) -> dict[str, Any]:
+    """The typed result as surfaces show it."""
+    flat = bool(stops) and all(s.result == "FLAT" for s in stops)
+    return {
+        "result": "FLAT" if flat or not stops else "NOT_FLAT",
+        "latched": latched,
+        "accounts": [{f: getattr(s, f) for f in AccountStop.__slots__} for s in stops],
+        "remaining": [text for s in stops for text in s.remaining],
+        "ms": round(ms, 1),
+    }
+
+
+async def emergency_stop(
+    home: Home,
+    accounts: list[int],
+    broker: StopBroker | Callable[[], Awaitable[StopBroker]],
+    *,
+    reason: str,
+    by: str,
+    account: int | None = None,
+    order_runner: Callable[[int], Awaitable[None]] | None = None,
+) -> dict[str, Any]:
+    """Stop `accounts` and return what became of each.
+
+    Parameters
+    ----------
+    home : Home
+        Where the latch, the locks and the results lie.
+    accounts : list of int
+        The accounts to close.
+    broker : StopBroker or coroutine function
+        The gateway, or how to reach it (called after the latch is on disk).
+    reason, by : str
+        Kept with the latch.
+    account : int or None
+        Latch this account alone, or everything.
+    order_runner : coroutine function, optional
+        Tells a runner to let go; a runner also sees the latch on disk by itself.
+
+    Returns
+    -------
+    dict
+        ``result`` FLAT or NOT_FLAT, ``latched``, ``accounts``, ``remaining``, ``ms``.
+    """
+    begun = time.monotonic()
+    set_latch(home, reason=reason, by=by, at=wall_ns(), account=account)
+    stops = [AccountStop(a) for a in accounts]
+    await asyncio.gather(*(_take_over(home, s, order_runner) for s in stops))
+    try:
+        ready = broker if not callable(broker) else await broker()
+    except GatewayError as error:
+        for stop in stops:
+            stop.remaining.append(f"the gateway cannot be reached: {error}")
+        return as_dict(stops, latched=True, ms=(time.monotonic() - begun) * 1e3)
+    await asyncio.gather(*(_close_account(home, s, ready, begun) for s in stops))
+    return as_dict(stops, latched=True, ms=(time.monotonic() - begun) * 1e3)
+
+
+async def _take_over(
+    home: Home, stop: AccountStop, order_runner: Callable[[int], Awaitable[None]] | None
+) -> None:
+    lock = AccountLock(home.account(stop.account))
+    if order_runner is not None:
+        with contextlib.suppress(TimeoutError, OSError, GatewayError):  # who cannot be told is killed below
+            await asyncio.wait_for(order_runner(stop.account), ACKNOWLEDGE_S)
+    deadline = time.monotonic() + ACKNOWLEDGE_S
+    while (holder := lock.holder()) is not None and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    if holder is not None and holder.get("role") == "runner":
+        stop.killed_runner = await asyncio.to_thread(kill_process, holder)
+
+
+async def _close_account(home: Home, stop: AccountStop, broker: StopBroker, begun: float) -> None:
+    lock = AccountLock(home.account(stop.account))
+    deadline = time.monotonic() + GIVE_UP_S
+    while not lock.held:
+        try:
+            lock.acquire("closer")
+        except LockHeld as error:
+            if time.monotonic() > deadline:
+                stop.remaining = [f"account {stop.account}: {error}"]
+                return
+            await asyncio.sleep(0.05)
+    try:
+        await _sweep(stop, broker, deadline)
+    finally:
+        stop.ms = round((time.monotonic() - begun) * 1e3, 1)
+        body = {"at": wall_ns(), **{f: getattr(stop, f) for f in AccountStop.__slots__}}
+        write_durably(home.account(stop.account) / "stop_result.json", json.dumps(body).encode())
+        lock.release()
+
+
+async def _sweep(stop: AccountStop, broker: StopBroker, deadline: float) -> None:
+    # Read, cancel what works; only when nothing works close what is open; flat is two clean readings a second apart.
+    clean_since: float | None = None
+    closed_at: dict[str, float] = {}
+    while True:
+        try:
+            working = await broker.working(stop.account)
+            positions = [p for p in await broker.positions(stop.account) if p.qty]
+        except GatewayError as error:
+            stop.remaining = [f"account {stop.account} cannot be read: {error}"]
+            clean_since = None
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(0.2)
+            continue
+        stop.remaining = [_order_text(o) for o in working] + [f"{p.qty:+d} {p.contract}" for p in positions]
+        now = time.monotonic()
+        if not working and not positions:
+            clean_since = now if clean_since is None else clean_since
+            if now - clean_since >= BETWEEN_CLEAN_READS_S:
+                stop.result = "FLAT"
+                return
+            await asyncio.sleep(min(0.1, BETWEEN_CLEAN_READS_S - (now - clean_since)) + 0.001)
+            continue
+        clean_since = None
+        if now > deadline:
+            return
+        if working:
+            await _cancel_all(stop, broker, working)
+        else:
+            await _close_all(stop, broker, positions, closed_at)
+        await asyncio.sleep(0.02)
+
+
+async def _cancel_all(stop: AccountStop, broker: StopBroker, working: list[Order]) -> None:
+    for order in sorted(working, key=lambda o: o.parent_id is not None):
+        if order.order_id is None:
+            continue
+        outcome = await broker.cancel(stop.account, order.order_id)
+        text = _order_text(order)
+        stop.cancelled.append(text if isinstance(outcome, Accepted) else f"{text} refused: {outcome.reason}")
+
+
+async def _close_all(
+    stop: AccountStop, broker: StopBroker, positions: list[PositionReported], closed_at: dict[str, float]
+) -> None:
+    for position in positions:
+        if time.monotonic() - closed_at.get(position.contract, -1e9) < CLOSE_SETTLES_S:
+            continue
+        closed_at[position.contract] = time.monotonic()
+        outcome = await broker.close(stop.account, position.contract)
+        text = f"{position.qty:+d} {position.contract}"
+        stop.closed.append(text if isinstance(outcome, Accepted) else f"{text} refused: {outcome.reason}")
+
+
+def _order_text(order: Order) -> str:
+    return f"order {order.order_id} {order.side.name} {order.remaining} {order.contract} {order.type.name.lower()}"

@@ -1,0 +1,66 @@
+"""The gateway token of a child process: asked of the desk, which alone logs in."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from workbench.domain.errors import AuthenticationError, GatewayError
+from workbench.gateway.tokens import expiry_of
+from workbench.services.clock import wall_ns
+from workbench.services.logs import hide
+
+ASK_AGAIN_BEFORE_S = 3600.0
+
+
+class DeskTokens:
+    """A `TokenSource` that asks the desk and keeps what it got: with the desk dead the last token still serves.
+
+    Parameters
+    ----------
+    url : str
+        Origin of the desk.
+    desk_token : str
+        The desk's own token.
+    """
+
+    def __init__(self, url: str, desk_token: str) -> None:
+        self._url, self._desk_token = url, desk_token
+        self._token, self._ends = "", 0.0
+        self._lock = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"DeskTokens({self._url!r})"
+
+    async def get(self) -> str:
+        """Return the token, asked anew in its last hour."""
+        async with self._lock:
+            if not self._token or wall_ns() / 1e9 > self._ends - ASK_AGAIN_BEFORE_S:
+                try:
+                    await self._ask(None)
+                except GatewayError:
+                    if not self._token:
+                        raise
+            return self._token
+
+    async def renew(self, bad: str) -> str:
+        """Return another token than `bad`, from a new login of the desk if need be."""
+        async with self._lock:
+            if self._token == bad or not self._token:
+                await self._ask(bad)
+            return self._token
+
+    async def _ask(self, stale: str | None) -> None:
+        headers = {"Authorization": f"Bearer {self._desk_token}"}
+        try:
+            async with httpx.AsyncClient(timeout=15.0) as client:
+                reply = await client.post(f"{self._url}/internal/token", json={"stale": stale}, headers=headers)
+                body = reply.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise GatewayError(f"the desk gives no gateway token: {type(error).__name__}") from None
+        if reply.status_code != httpx.codes.OK or not body.get("token"):
+            raise AuthenticationError(f"the desk gives no gateway token: {body.get('error', reply.status_code)}")
+        self._token = str(body["token"])
+        hide(self._token)
+        self._ends = expiry_of(self._token) or wall_ns() / 1e9 + 24 * 3600
