@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -182,6 +183,19 @@ class Strategy:
                 raise UnknownName("parameter", name, self.parameters, where=self.where)
         given = {name: self.parameters[name].require(value, self._line(name)) for name, value in values.items()}
         return replace(self, values={**self.values, **given}).checked()
+
+    def with_timeframe(self, text: str) -> Strategy:
+        """Return the same rules on another timeframe: another strategy, with a version of its own."""
+        from workbench.rules.load import parse_strategy
+
+        wanted = timeframe(text).text
+        if wanted == self.timeframe:
+            return self
+        source = re.sub(r"(?m)^timeframe\s*:.*$", f"timeframe: {wanted}", self.source)
+        changed = parse_strategy(source, where=self.where)
+        if changed.timeframe != wanted:
+            raise InputError(f"timeframe: must stand at the beginning of a line to be changed ({self.where})")
+        return changed.with_parameters(**self.values)
 
     def checked(self) -> Strategy:
         """Return this strategy, or raise InputError: a constraint broken, a length out of range."""
