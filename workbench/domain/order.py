@@ -134,22 +134,33 @@ def move(order: Order, status: Status) -> Order:
 def merge_report(order: Order, report: Order) -> Order:
     """Return what we know after the broker's snapshot `report` of the same order.
 
-    Filled quantity never falls; prices and links follow the newer snapshot; tag, strategy and rule stay ours.
+    Filled quantity never falls; quantity and prices follow the newest snapshot by the broker's own time, so that any
+    order of arrival ends in the same state; tag, strategy and rule stay ours.
+
+    Raises
+    ------
+    IllegalTransition
+        The table has no such cell, or an order that was refused is reported working afterwards.
     """
-    moved = move(order, report.status)
-    if report.updated_at < order.updated_at and moved is order:
-        return msgspec.structs.replace(order, filled=max(order.filled, report.filled))
+    newer = report.updated_at >= order.updated_at
+    if order.status is Status.REJECTED and report.status is Status.WORKING and report.updated_at > order.updated_at:
+        raise IllegalTransition(order, report.status)
+    new, old = (report, order) if newer else (order, report)
     return msgspec.structs.replace(
-        moved,
-        order_id=report.order_id if report.order_id is not None else order.order_id,
+        move(order, report.status),
+        order_id=_first(new.order_id, old.order_id),
         tag=order.tag or report.tag,
-        qty=report.qty,
+        qty=new.qty,
         filled=max(order.filled, report.filled),
-        limit_ticks=report.limit_ticks if report.limit_ticks is not None else order.limit_ticks,
-        stop_ticks=report.stop_ticks if report.stop_ticks is not None else order.stop_ticks,
-        trail_ticks=report.trail_ticks if report.trail_ticks is not None else order.trail_ticks,
-        parent_id=report.parent_id if report.parent_id is not None else order.parent_id,
-        linked_id=report.linked_id if report.linked_id is not None else order.linked_id,
+        limit_ticks=_first(new.limit_ticks, old.limit_ticks),
+        stop_ticks=_first(new.stop_ticks, old.stop_ticks),
+        trail_ticks=_first(new.trail_ticks, old.trail_ticks),
+        parent_id=_first(new.parent_id, old.parent_id),
+        linked_id=_first(new.linked_id, old.linked_id),
         created_at=report.created_at or order.created_at,
-        updated_at=max(report.updated_at, order.updated_at),
+        updated_at=new.updated_at,
     )
+
+
+def _first(new: int | None, old: int | None) -> int | None:
+    return old if new is None else new

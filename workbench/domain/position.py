@@ -1,4 +1,4 @@
-"""A position as an exact fold over fills: integer ticks inside, dollars at the rim."""
+"""A position as a fold over fills: integer ticks inside, dollars at the rim."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Net position of one account in one contract.
 
-    `cost_ticks` is the sum of price × signed quantity of what is open, so that the average needs no rounding:
-    reductions take out the average cost as a fraction, kept exact by scaling with `open_qty` at the last flip.
+    `cost_ticks` is the average price × signed quantity of what is open; a reduction takes out the average cost. Decimals
+    carry 28 digits, so an average such as 1/3 is off by less than 1e-20 ticks; dollars are rounded to 1e-9 at the rim.
     """
 
     account: int
