@@ -1,0 +1,1 @@
+"""A ProjectX Gateway on this machine: REST, hubs, accounts, market, faults."""

@@ -1,0 +1,160 @@
+"""What a person may set about the simulator; unknown keys are refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from workbench.domain.account import AccountKind, kind_from_name
+from workbench.gateway.times import parse_timestamp
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Fees(Settings):
+    """USD per contract and side."""
+
+    fees: Decimal
+    commissions: Decimal = Decimal(0)
+
+
+# Seen in 2025 and 2026 for MYM, MNQ, ZB and ES; the other rows use the nearest of them. Real numbers change.
+FEES: dict[str, Fees] = {
+    "MYM": Fees(fees=Decimal("0.37"), commissions=Decimal("0.25")),
+    "MNQ": Fees(fees=Decimal("0.37")),
+    "ZB": Fees(fees=Decimal("0.89"), commissions=Decimal("0.50")),
+    "ES": Fees(fees=Decimal("1.40")),
+    "micro": Fees(fees=Decimal("0.37"), commissions=Decimal("0.25")),
+    "mini": Fees(fees=Decimal("1.40")),
+}
+# Product caps (contracts) of the 50K, 100K and 150K plans; 0 = may not be traded.
+PRODUCT_CAPS: dict[str, tuple[int, int, int]] = {
+    "GC": (3, 6, 9),
+    "MGC": (30, 60, 90),
+    "CL": (3, 6, 9),
+    "MCL": (30, 60, 90),
+    "SI": (0, 0, 0),
+    "HG": (0, 0, 0),
+    "PL": (0, 0, 0),
+}
+
+
+class AccountSettings(Settings):
+    """One account. `rules` off = loss rules and contract caps are not enforced (practice)."""
+
+    id: int
+    name: str
+    user: str = "sim"
+    programme: str = "topstep-50k"
+    balance: Decimal | None = None
+    rules: bool = True
+    daily_loss: bool = False
+    bracket_mode: Literal["auto_oco", "position"] = "auto_oco"
+    follower: bool = False
+    live: bool = False
+    can_trade: bool = True
+
+    @property
+    def kind(self) -> AccountKind:
+        return kind_from_name(self.name)
+
+
+DEFAULT_ACCOUNTS = (
+    AccountSettings(id=1001, name="PRAC-V2-10001-1", programme="topstep-150k", rules=False),
+    AccountSettings(id=1002, name="50KTC-V2-10001-2", programme="topstep-50k", daily_loss=True),
+    AccountSettings(id=1003, name="EXPRESS-V2-10001-3", programme="topstep-50k"),
+)
+
+
+class User(Settings):
+    name: str = "sim"
+    api_key: str = "sim-key"
+    password: str = "sim-password"
+
+
+class Latency(Settings):
+    """Milliseconds of market time: acceptance to activation of an order, and one request's round trip."""
+
+    acceptance_ms: int = 150
+    transport_ms: int = 40
+
+
+class Matching(Settings):
+    """How prints fill orders; see `workbench.backtest.matcher`."""
+
+    touch: bool = False
+    part_fills: bool = False
+    slippage_ticks: int = 0
+    market_on: Literal["quote", "print"] = "quote"
+
+
+class SimulatorSettings(Settings):
+    """The whole simulator.
+
+    Parameters
+    ----------
+    start : int, ISO text, "now" or "end"
+        Market time at the beginning. "now" is wall time; with a replay "start" (the default) is its first print and
+        "end" the moment after its last.
+    rate : float
+        Market seconds per real second; ignored in lockstep.
+    """
+
+    seed: int = 7
+    roots: tuple[str, ...] = ("MES", "MNQ", "EP", "ENQ", "MGC", "MCLE")
+    start: int | str = "now"
+    rate: float = Field(1.0, gt=0, le=100_000)
+    lockstep: bool = False
+    chunk_s: int = Field(60, gt=0)
+    replay: Path | None = None
+    home: Path | None = None
+    replay_contract: str | None = None
+    prints_per_bar: int = Field(24, ge=4, le=1000)
+    tail_s: int = 3660
+    prints_per_day: int = Field(20_000, ge=100, le=500_000)
+    users: tuple[User, ...] = (User(),)
+    accounts: tuple[AccountSettings, ...] = DEFAULT_ACCOUNTS
+    fees: dict[str, Fees] = FEES
+    latency: Latency = Latency()
+    matching: Matching = Matching()
+    token_ttl_s: float = 86_400
+    rate_limits: bool = True
+    keep_alive_s: float = 15.0
+    client_timeout_s: float = 0.0  # 0: a silent client is not dropped
+    quote_interval_s: float = 15.0
+    trades_per_event: int = Field(1000, ge=1)
+    pump_s: float = Field(0.05, gt=0)
+    step_s: float = Field(10.0, gt=0)  # most market time per step, so that a stall does not become one huge event
+    scenario: Path | None = None
+
+    @field_validator("start")
+    @classmethod
+    def _known_start(cls, start: int | str) -> int | str:
+        if isinstance(start, str) and start not in ("now", "start", "end"):
+            text = start if "T" in start or " " in start else f"{start}T00:00:00"
+            return parse_timestamp(text)
+        return start
+
+    @property
+    def acceptance_ns(self) -> int:
+        return self.latency.acceptance_ms * 1_000_000
+
+    def fees_of(self, exchange_root: str, is_micro: bool) -> Fees:
+        """Return the cost per contract and side of a product (USD)."""
+        return self.fees.get(exchange_root) or self.fees["micro" if is_micro else "mini"]
+
+
+def wall_time() -> int:
+    """Return the machine's time, UTC ns; the only place of this room where the market clock meets it."""
+    return int(datetime.now(UTC).timestamp() * 1_000_000) * 1000
+
+
+def settings(**values: Any) -> SimulatorSettings:
+    """Return settings from keywords, those that are None left at their default."""
+    return SimulatorSettings(**{name: value for name, value in values.items() if value is not None})
