@@ -1,1 +1,1 @@
-"""Everything that speaks to a ProjectX Gateway: messages, the hub protocol without I/O, REST, hubs, translation, client."""
+"""Everything that speaks to a ProjectX Gateway: messages, hub protocol, REST, hubs, translation, client."""

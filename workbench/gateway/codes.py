@@ -1,7 +1,7 @@
 """The gateway's integers by name: what an order is, and what an `errorCode` means at each endpoint.
 
-The same integer means different things at different endpoints (1 is AccountNotFound for a place, OrderNotFound for an order
-search by id), so there is one enum per endpoint and never a common one. Source: gateway reference, sections 2 to 6.
+The same integer means different things at different endpoints (1 is AccountNotFound for a place, OrderNotFound for an
+order search by id), so there is one enum per endpoint and never a common one.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""A SignalR hub connection without I/O: bytes in, messages out; messages in, text out. It plays both roles.
+r"""A SignalR hub connection without I/O: bytes in, messages out; messages in, text out. It plays both roles.
 
-One table moves both ends: a cell is (who speaks, what) in a state. What we may not say raises LocalProtocolError, what they
-may not say raises RemoteProtocolError and breaks the connection for good.
+One table moves both ends: a cell is (who speaks, what) in a state. What we may not say raises LocalProtocolError, what
+they may not say raises RemoteProtocolError and breaks the connection for good.
 
 >>> client, server = HubConnection(server=False), HubConnection(server=True)
 >>> asked, reply = server.receive_data(client.send(HandshakeRequest()))
 >>> answered, _ = client.receive_data(reply)
 >>> server.send(Invocation("GatewayLogout", []))
-'{"type":1,"target":"GatewayLogout","arguments":[]}\\x1e'
+'{"type":1,"target":"GatewayLogout","arguments":[]}\x1e'
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ _PATTERN = re.compile(
     r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?\s*(Z|z|[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
-_EPOCH = datetime(1970, 1, 1)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the zone is added by hand, to the nanosecond
 _SECOND = timedelta(seconds=1)
 
 

@@ -1,8 +1,8 @@
 """The hubs' methods and payloads. The hubs leave null members out, where REST spells them.
 
-`ARGUMENT_TYPES` is what the fast decoder expects of each target, in every shape that was seen on the wire: user events
-wrapped as ``{"action", "data"}`` or flat, one or several arguments; trades and depth as an array or a single object. What
-fits none of them is still delivered, as plain lists and dicts, and `translate.py` decides.
+`ARGUMENT_TYPES` is what the fast decoder expects of the targets that come often, trades and depth as an array or a
+single object. What does not fit is still delivered, as plain lists and dicts, and so are all user events, which come
+wrapped as ``{"action", "data"}`` or flat; `translate.py` understands those.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Depth(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc
 
 
 class SimulatorClock(msgspec.Struct, kw_only=True, gc=False):
-    """Market time of the simulator (`now`, UTC ns) and its pace; rate 0 with `lockstep` means: after our acknowledgement."""
+    """Market time of the simulator (`now`, UTC ns) and its pace; in lockstep it goes on after our acknowledgement."""
 
     now: int
     rate: float
@@ -154,7 +154,6 @@ class WrappedTrade(msgspec.Struct, kw_only=True):
     data: HubTrade
 
 
-# What the decoder tries first for each hot target; user events are rare and come in more shapes, so they stay untyped here.
 ARGUMENT_TYPES: Final[dict[str, Any]] = {
     TARGET_QUOTE: tuple[str, QuoteUpdate],
     TARGET_TRADE: tuple[str, list[Print] | Print],

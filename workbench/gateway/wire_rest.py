@@ -1,10 +1,10 @@
 """The REST operations' requests, models and replies, member for member as they travel.
 
-Both ends use them: the client encodes requests and decodes replies, the simulator does the reverse. Member names become
-camelCase on the wire; unknown members are ignored; timestamps stay text (`times.py` reads and writes them); money and tick
-sizes are Decimal, prices are float points; enum members are plain ints (`codes.py` names them) so that a value that is new
-to us does not make a whole reply unreadable. Members that one end may leave out have a default here; replies still spell
-their nulls out, as the gateway does.
+Both ends use them: the client encodes requests and decodes replies, the simulator does the reverse. Names become
+camelCase on the wire; unknown members are ignored; timestamps stay text (`times.py` reads and writes them); money and
+tick sizes are Decimal, prices are float points; enum members are plain ints (`codes.py` names them), so that a value
+that is new to us does not make a whole reply unreadable. Members that one end may leave out have a default here;
+replies still spell their nulls out, as the gateway does.
 """
 
 from __future__ import annotations
