@@ -18,7 +18,14 @@ def fold(*trades: tuple[int, int], fees: str = "0") -> Position:
     position = Position(account=1, contract=MES)
     for number, (qty, ticks) in enumerate(trades):
         fill = Fill(
-            trade_id=number, order_id=number, account=1, contract=MES, qty=qty, ticks=ticks, at=number, fees=Decimal(fees)
+            trade_id=number,
+            order_id=number,
+            account=1,
+            contract=MES,
+            qty=qty,
+            ticks=ticks,
+            at=number,
+            fees=Decimal(fees),
         )
         position = apply_fill(position, fill)
     return position

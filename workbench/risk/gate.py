@@ -105,8 +105,8 @@ def check(command: PlaceOrder, view: View, limits: Limits) -> Approved | Refused
     def refuse(code: Code, reason: str) -> Refused:
         return Refused(command, code, reason)
 
-    if command.qty < 1:
-        return refuse(Code.BAD_QUANTITY, f"quantity must be at least 1, not {command.qty}")
+    if not isinstance(command.qty, int) or command.qty < 1:  # NaN compares false with every limit
+        return refuse(Code.BAD_QUANTITY, f"quantity must be a whole number of at least 1, not {command.qty}")
     if bad := _bad_price(command):
         return refuse(Code.BAD_PRICE, bad)
     if command.tag in view.known_tags:
@@ -116,6 +116,11 @@ def check(command: PlaceOrder, view: View, limits: Limits) -> Approved | Refused
     if is_reducing(view.position, view, command):
         return Approved(command, True, _SEAL)
     return _check_increase(command, view, limits, view.position) or Approved(command, False, _SEAL)
+
+
+def _orders_in(command: PlaceOrder) -> int:
+    # A bracketed order brings its legs along.
+    return 1 + (command.stop_loss_ticks is not None) + (command.take_profit_ticks is not None)
 
 
 def _bad_price(command: PlaceOrder) -> str:
@@ -149,9 +154,9 @@ def _check_increase(command: PlaceOrder, view: View, limits: Limits, position: i
         ),
         (abs(worst) > limits.max_position, Code.POSITION, f"{worst:+d} contracts, limit ±{limits.max_position}"),
         (
-            view.open_orders + 1 > limits.max_open_orders,
+            view.open_orders + _orders_in(command) > limits.max_open_orders,
             Code.OPEN_ORDERS,
-            f"{view.open_orders} orders are open, limit {limits.max_open_orders}",
+            f"{view.open_orders} orders are open, {_orders_in(command)} more, limit {limits.max_open_orders}",
         ),
         (
             view.orders_last_minute + 1 > limits.max_orders_per_minute,

@@ -40,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         for name in ("max_order_qty", "max_position", "max_open_orders", "max_orders_per_minute"):
-            if getattr(self, name) < 1:
+            if not getattr(self, name) >= 1:  # NaN is not at least 1
                 raise InputError(f"limit {name} must be at least 1, not {getattr(self, name)}")
         if not self.daily_loss_usd.is_finite() or self.daily_loss_usd <= 0:
             raise InputError(f"limit daily_loss_usd must be a positive amount in dollars, not {self.daily_loss_usd}")
