@@ -1,8 +1,9 @@
 """Last trading days and roll dates, one rule per product family.
 
-Sources are the CME Group rule books (chapters named beside each rule). Holidays come from
-`workbench.domain.business_days`; closures that no rule foresees are not known here, so ask the exchange's own
-calendar before relying on a date years ahead.
+Each rule is the "termination of trading" clause of the product's contract specification at CME Group. Energy, metals,
+grains and index futures are tested against published expiry tables; the others against dates worked by hand, and micro
+copper is approximate. Holidays come from `workbench.domain.business_days`; closures that no rule foresees are not known
+here, so ask the exchange's own calendar before relying on a date years ahead.
 
 Roll dates are a convention, not a rule of the exchange: the day on which we call the next month the front. Index
 futures change on the Monday of expiry week, as the gateway was seen to do. All others are approximate and follow
@@ -34,90 +35,90 @@ def _month_before(year: int, month: int) -> tuple[int, int]:
 
 
 def _index(year: int, month: int) -> date:
-    """Third Friday, or the business day before it (CME chapters 358, 359, 361; CBOT 27)."""
+    """Third Friday, or the business day before it."""
     return business_day_on_or_before(nth_weekday(year, month, FRIDAY, 3))
 
 
 def _nikkei(year: int, month: int) -> date:
-    """Business day before the second Friday (CME chapter 352)."""
+    """Business day before the second Friday."""
     return add_business_days(nth_weekday(year, month, FRIDAY, 2), -1)
 
 
 def _fx(year: int, month: int) -> date:
-    """Second business day before the third Wednesday (CME chapters 251 to 260, 270, 292)."""
+    """Second business day before the third Wednesday."""
     return add_business_days(nth_weekday(year, month, WEDNESDAY, 3), -2)
 
 
 def _fx_canada(year: int, month: int) -> date:
-    """Business day before the third Wednesday (CME chapter 252)."""
+    """Business day before the third Wednesday."""
     return add_business_days(nth_weekday(year, month, WEDNESDAY, 3), -1)
 
 
 def _sofr(year: int, month: int) -> date:
-    """Business day before the third Wednesday of the third month after the named one (CME chapter 460)."""
+    """Business day before the third Wednesday of the third month after the named one."""
     year, month = (year, month + 3) if month <= 9 else (year + 1, month - 9)
     return add_business_days(nth_weekday(year, month, WEDNESDAY, 3), -1)
 
 
 def _bonds(year: int, month: int) -> date:
-    """Seventh business day before the last business day of the month (CBOT chapters 18, 19, 26, 40)."""
+    """Seventh business day before the last business day of the month."""
     return nth_last_business_day(year, month, 8)
 
 
 def _last_business_day(year: int, month: int) -> date:
-    """Last business day of the month (CBOT 20, 21; CME 101)."""
+    """Last business day of the month."""
     return nth_last_business_day(year, month, 1)
 
 
 def _crude(year: int, month: int) -> date:
     """Three business days before the 25th of the month before, counted from the last business day before the 25th
-    when that is none itself (NYMEX chapter 200)."""
+    when that is none itself.
+    """
     return add_business_days(business_day_on_or_before(date(*_month_before(year, month), 25)), -3)
 
 
 def _crude_mini(year: int, month: int) -> date:
-    """Business day before crude oil's last day (NYMEX chapters 402, 405)."""
+    """Business day before crude oil's last day."""
     return add_business_days(_crude(year, month), -1)
 
 
 def _gas(year: int, month: int) -> date:
-    """Three business days before the first calendar day of the month (NYMEX chapter 220)."""
+    """Three business days before the first calendar day of the month."""
     return add_business_days(date(year, month, 1), -3)
 
 
 def _gas_mini(year: int, month: int) -> date:
-    """Business day before natural gas's last day (NYMEX chapter 403)."""
+    """Business day before natural gas's last day."""
     return add_business_days(_gas(year, month), -1)
 
 
 def _products(year: int, month: int) -> date:
-    """Last business day of the month before (NYMEX chapters 150, 191)."""
+    """Last business day of the month before."""
     return nth_last_business_day(*_month_before(year, month), 1)
 
 
 def _metals(year: int, month: int) -> date:
-    """Third last business day of the month (COMEX chapters 111, 112, 113; NYMEX 105)."""
+    """Third last business day of the month."""
     return nth_last_business_day(year, month, 3)
 
 
 def _copper_micro(year: int, month: int) -> date:
-    """Third last business day of the month before: cash settled like the E-mini (COMEX 120). Approximate."""
+    """Third last business day of the month before: cash settled like the E-mini. Approximate."""
     return nth_last_business_day(*_month_before(year, month), 3)
 
 
 def _crypto(year: int, month: int) -> date:
-    """Last Friday of the month, or the business day before it (CME chapters 348, 349). London holidays are ignored."""
+    """Last Friday of the month, or the business day before it. London holidays are ignored."""
     return business_day_on_or_before(last_weekday(year, month, FRIDAY))
 
 
 def _grains(year: int, month: int) -> date:
-    """Business day before the 15th (CBOT chapters 10, 11, 12, 13, 14)."""
+    """Business day before the 15th."""
     return add_business_days(date(year, month, 15), -1)
 
 
 def _feeder_cattle(year: int, month: int) -> date:
-    """Last Thursday of the month; the Thursday before when it, or one of the four weekdays before it, is a holiday
-    (CME chapter 102)."""
+    """Last Thursday of the month; the Thursday before when it, or one of the four weekdays before it, is a holiday."""
     day = last_weekday(year, month, THURSDAY)
     while not all(is_business_day(day - n * ONE_DAY) for n in range(4)):
         day -= timedelta(days=7)
@@ -125,7 +126,7 @@ def _feeder_cattle(year: int, month: int) -> date:
 
 
 def _lean_hogs(year: int, month: int) -> date:
-    """Tenth business day of the month (CME chapter 152)."""
+    """Tenth business day of the month."""
     return add_business_days(date(year, month, 1) - ONE_DAY, 10)
 
 

@@ -10,7 +10,9 @@ because the calendars were found to differ from the exchange's notices and from 
 - Grains close at 12:05 on the days on which livestock closes early (day after Thanksgiving, 24 December).
 
 Hours change over the years and the calendars know today's better than those of 2005: data outside the hours is a
-flag, never a reason to throw it away.
+flag, never a reason to throw it away. The quarter-hour halts of former years are not modelled, nor is weekend trading
+of crypto products. A holiday with a shortened session is a trading date of its own here, as in the calendars; the
+clearing house counts it to the next business day.
 """
 
 from __future__ import annotations
