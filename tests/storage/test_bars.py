@@ -275,6 +275,14 @@ def test_a_table_that_cannot_be_read_says_where(store: BarStore):
         BarStore(store.root).read(CONTRACT, "1m")
 
 
+def test_a_damaged_data_file_says_where(store: BarStore):
+    store.write(CONTRACT, "1m", bars(10), source="test")
+    for path in store.root.rglob("*.parquet"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(StorageError, match=f"data file of .*{CONTRACT}.* cannot be read"):
+        BarStore(store.root).read(CONTRACT, "1m")
+
+
 def test_the_recorded_file_goes_through_the_store_and_back(store: BarStore, shared_data: Path):
     recorded = pl.read_parquet(shared_data / "bars/MES_5m_projectx_2025.parquet")
     report = store.write(CONTRACT, "5m", recorded, source="file")

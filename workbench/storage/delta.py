@@ -8,6 +8,7 @@ killed or failed writer leaves behind is a file that no version mentions (remove
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import time
@@ -244,8 +245,10 @@ class SeriesTable:
     def _write(self, path: Path, period: str, frame: pl.DataFrame) -> Any:
         from deltalake.transaction import AddAction
 
+        data = io.BytesIO()  # in memory first, so that a refusing disk is an OSError and nothing else
+        frame.select(list(self.columns)).write_parquet(data, compression="zstd", statistics=True)
         with path.open("xb") as sink:
-            frame.select(list(self.columns)).write_parquet(sink, compression="zstd", statistics=True)
+            sink.write(data.getbuffer())
             sink.flush()
             os.fsync(sink.fileno())
         stats = {
@@ -270,7 +273,10 @@ class SeriesTable:
         paths = [self.root / file.path for file in chosen]
         whole = all(start <= file.first and file.last < end for file in chosen)
         scan = pl.scan_parquet(paths, glob=False)
-        return (scan if whole else scan.filter(pl.col("ts").is_between(start, end, closed="left"))).collect()
+        try:
+            return (scan if whole else scan.filter(pl.col("ts").is_between(start, end, closed="left"))).collect()
+        except pl.exceptions.PolarsError as error:
+            raise StorageError(f"a data file of {self.root} cannot be read: {error}") from error
 
     def _force_log(self, version: int) -> None:
         # delta-rs does not sync its log: after a power cut a version could be there and empty.
