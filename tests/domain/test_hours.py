@@ -74,6 +74,8 @@ def test_the_maintenance_hour_is_closed_and_the_close_is_exclusive() -> None:
         ("ES", date(2024, 11, 29), "12:15"),  # day after Thanksgiving
         ("ES", date(2026, 4, 3), "08:15"),  # Good Friday with the employment report
         ("CL", date(2024, 12, 24), "12:45"),
+        ("MGC", date(2024, 9, 2), "13:30"),  # Labor Day
+        ("CL", date(2013, 9, 2), "12:00"),
         ("ZC", date(2025, 11, 28), "12:05"),
         ("LE", date(2025, 12, 24), "12:05"),
     ],

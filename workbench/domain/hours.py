@@ -6,7 +6,7 @@ because the calendars were found to differ from the exchange's notices and from 
 
 - Good Friday: index, currency, rate and crypto products trade (some morning hours) only in years in which the
   employment report falls on it, which is when Good Friday is the first Friday of April.
-- Energy and metals close at 12:45 on 24 December.
+- Energy and metals close at 12:45 on 24 December, and on Labor Day at 13:30 since 2022 (as on the other Monday holidays).
 - Grains close at 12:05 on the days on which livestock closes early (day after Thanksgiving, 24 December).
 
 Hours change over the years and the calendars know today's better than those of 2005: data outside the hours is a
@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from workbench.domain.business_days import easter
+from workbench.domain.business_days import easter, nth_weekday
 from workbench.domain.contract import ContractSpec, spec
 from workbench.domain.errors import InputError
 
@@ -301,17 +301,18 @@ def _kept(group: str, dates: DateArray) -> BoolArray:
 
 
 def _close_early(group: str, dates: DateArray, closes: Int64Array) -> None:
-    """Set the closes that the calendars miss, in place."""
+    """Set the closes that the calendars miss or have wrong, in place."""
+    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    early: dict[date, str] = {}
     if group in ("energy", "metals"):
-        early = {day: "12:45" for year in range(FIRST_YEAR, LAST_YEAR + 1) for day in [date(year, 12, 24)]}
+        early = {date(year, 12, 24): "12:45" for year in years}
+        early |= {nth_weekday(year, 9, 0, 1): "13:30" for year in years if year >= 2022}
     elif group == "grains":
         livestock = _build("livestock")
         early = {day: "12:05" for row, day in enumerate(livestock.dates.tolist()) if livestock._window(row).early}
-    else:
-        return
     for row, day in enumerate(dates.tolist()):
         if day in early:
-            closes[row] = min(int(closes[row]), at_local(day, early[day]))
+            closes[row] = at_local(day, early[day])
 
 
 def _usual_close(closes: Int64Array) -> time:
