@@ -6,7 +6,7 @@ because the calendars were found to differ from the exchange's notices and from 
 
 - Good Friday: index, currency, rate and crypto products trade (some morning hours) only in years in which the
   employment report falls on it, which is when Good Friday is the first Friday of April.
-- Energy and metals close at 12:45 on 24 December, and on Labor Day at 13:30 since 2022 (as on the other Monday holidays).
+- Energy and metals close at 12:45 on 24 December, and on Labor Day at 13:30 since 2022 (as on other Monday holidays).
 - Grains close at 12:05 on the days on which livestock closes early (day after Thanksgiving, 24 December).
 
 Hours change over the years and the calendars know today's better than those of 2005: data outside the hours is a
