@@ -80,7 +80,7 @@ def test_prices_worked_by_hand(root: str, price: float | str | Decimal, ticks: i
 
 
 def test_a_price_between_two_ticks_names_both_neighbours() -> None:
-    with pytest.raises(OffTick, match="nearest legal prices are 1650.0 and 1650.25") as caught:
+    with pytest.raises(OffTick, match=r"nearest legal prices are 1650\.0 and 1650\.25") as caught:
         spec("ES").ticks(1650.10)
     assert (caught.value.below, caught.value.above) == (1650.0, 1650.25)
 
