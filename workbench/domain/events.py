@@ -125,10 +125,14 @@ class StreamChanged(Event, frozen=True, kw_only=True, tag="stream_changed"):
 
 
 class RunnerStarted(Event, frozen=True, kw_only=True, tag="runner_started"):
-    """A runner took the account over: `epoch` rises at each start, `uid` is random; together they make tags unique."""
+    """A runner took the account over: `epoch` rises at each start, `uid` is random; together they make tags unique.
+
+    `pace` is market seconds per real second: patience with the broker is real time, written in market time.
+    """
 
     epoch: int
     uid: str
+    pace: float = 1.0
 
 
 # --- operator lane ---------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def _cancel(state: AccountState, book: Book, flatten: Flatten) -> list[AnyComman
         if order.order_id is None or (order.status is Status.SUSPENDED and _parent_works(state, order.parent_id)):
             continue
         asked = flatten.asked.get(order.order_id)
-        if asked is not None and state.now - asked < ASK_AGAIN_NS:
+        if asked is not None and state.now - asked < state.patience(ASK_AGAIN_NS):
             continue
         again = again or asked is not None
         flatten.asked[order.order_id] = state.now
@@ -67,7 +67,7 @@ def _close(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand
     if flatten.close_sent_at is None:
         flatten.close_sent_at = state.now
         return [ClosePosition(account=state.account, contract=contract, reason=flatten.reason)]
-    if state.now - flatten.close_sent_at < ASK_AGAIN_NS:
+    if state.now - flatten.close_sent_at < state.patience(ASK_AGAIN_NS):
         return []
     # Nobody closes twice on a guess: the next reading of the broker decides (reconcile clears close_sent_at).
     flatten.close_sent_at = state.now
@@ -104,9 +104,10 @@ def cancel_orphans(state: AccountState, book: Book) -> list[AnyCommand]:
         ours = order.parent_id is not None and order.strategy and order.status is Status.WORKING
         if not ours or _parent_works(state, order.parent_id) or order.order_id is None:
             continue
-        if state.now - order.updated_at < ASK_AGAIN_NS:
+        if state.now - order.updated_at < state.patience(ASK_AGAIN_NS):
             continue  # its OCO partner has just filled: the gateway cancels it by itself
-        if order.order_id in state.orphans and state.now - state.orphans[order.order_id] < ASK_AGAIN_NS:
+        asked = state.orphans.get(order.order_id)
+        if asked is not None and state.now - asked < state.patience(ASK_AGAIN_NS):
             continue
         state.orphans[order.order_id] = state.now
         out.append(

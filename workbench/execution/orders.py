@@ -118,7 +118,7 @@ def take_fill(state: AccountState, fill: Fill) -> bool:
     if book.qty == 0:
         book.protect_by = None
     elif abs(book.qty) > abs(was) and order is not None and order.parent_id is None and "entry" in order.rule:
-        book.protect_by = fill.at + int(state.limits.protect_within_s * 1e9)
+        book.protect_by = fill.at + state.patience(int(state.limits.protect_within_s * 1e9))
     _note_difference(state, book)
     return True
 
@@ -142,7 +142,7 @@ def _note_difference(state: AccountState, book: Book) -> None:
 
 def check_difference(state: AccountState, book: Book) -> list[AnyCommand]:
     """Lock a contract whose own and broker position have differed for longer than events take to settle."""
-    if book.differs_since is None or state.now - book.differs_since < SETTLE_NS or book.locked:
+    if book.differs_since is None or state.now - book.differs_since < state.patience(SETTLE_NS) or book.locked:
         return []
     reason = f"own position {book.qty:+d}, broker {book.broker_qty:+d}"
     return lock(state, book.position.contract, reason)

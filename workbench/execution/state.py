@@ -116,6 +116,7 @@ class AccountState:
         self.account, self.limits, self.rules = account, limits, rules
         self.now = 0
         self.epoch, self.uid, self.seq = 0, "", 0
+        self.pace = 1.0
         self.synced = False  # the broker has been read since the runner started
         self.balance: Decimal | None = None
         self.can_trade: bool | None = None
@@ -132,9 +133,14 @@ class AccountState:
         self.requests: set[str] = set()
         self.sent_at: deque[int] = deque(maxlen=4096)
         self.trading_date = ""
+        self.day_start = 0
         self.day_end = 0
         self.day_baseline = Decimal(0)
         self.day_baseline_known = True
+
+    def patience(self, ns: int) -> int:
+        """Market time that `ns` of waiting for the broker takes: an accelerated market must not shorten it."""
+        return int(ns * max(1.0, self.pace))
 
     def book(self, contract: str) -> Book:
         """The book of `contract`, made when first asked for."""
@@ -172,7 +178,7 @@ class AccountState:
             self.day_baseline = total if total is not None else Decimal(0)
             self.day_baseline_known = total is not None
         self.trading_date = hours.trading_date(at).isoformat()
-        self.day_end = hours.next_open(at)
+        self.day_start, self.day_end = hours.window_at(at).open, hours.next_open(at)
 
     def next_tag(self) -> str:
         """A tag that never repeats: account, random uid of this start, epoch, sequence."""

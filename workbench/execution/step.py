@@ -193,6 +193,7 @@ def _on_account(state: AccountState, event: e.AccountReported) -> Out:
 
 def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
     state.epoch, state.uid, state.seq, state.synced = event.epoch, event.uid, 0, False
+    state.pace = event.pace
     for key, order in state.orders.items():
         state.orders[key] = mark_unanswered(order)
     for book in state.books.values():

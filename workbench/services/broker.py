@@ -31,7 +31,7 @@ class RestBroker:
         return await self.rest.cancel(account_id, order_id)
 
     async def close(self, account_id: int, contract_id: str) -> Outcome:
-        return await self.rest.close_position(account_id, contract_id)
+        return await self.rest.close(account_id, contract_id)
 
     async def modify(self, command: ModifyOrder) -> Outcome:
         return await self.rest.modify(command)
@@ -83,5 +83,5 @@ async def fetch_closed(rest: Rest, contract: str, frame: Timeframe, start: int, 
 
 def ns_of(value: object) -> int:
     """UTC ns of what polars gives back for a ts column (whole microseconds: bars start on whole seconds)."""
-    seconds = value.timestamp()  # type: ignore[attr-defined]
+    seconds: float = value.timestamp()  # type: ignore[attr-defined]
     return round(seconds) * 1_000_000_000

@@ -70,10 +70,11 @@ class Feed:
             if other.contract == contract:
                 self._ask(other)
 
-    def stream_ready(self) -> None:
-        """The market hub (re)connected: from now on prints are complete again, what was missed comes from REST."""
+    def stream_ready(self, contract: str | None = None) -> None:
+        """Prints (of `contract`, or of all) are complete from now on; what was missed comes from REST."""
         for line in self._lines.values():
-            self._ask(line)
+            if contract in (None, line.contract):
+                self._ask(line)
 
     def _ask(self, line: Line) -> None:
         hours = trading_hours(spec(line.contract))

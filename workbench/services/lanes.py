@@ -56,6 +56,10 @@ class Lanes:
             return self._prices.pop(next(iter(self._prices)))
         return None
 
+    def waits(self, event: e.Event) -> bool:
+        """Say whether this very operator event is still queued."""
+        return any(queued is event for queued in self._operator)
+
     def __len__(self) -> int:
         lanes = (self._operator, self._account, self._timer, self._market)
         return sum(map(len, lanes)) + len(self._prices)

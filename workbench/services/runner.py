@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from workbench.domain import events as e
-from workbench.domain.commands import Alert, ReadBroker
+from workbench.domain.commands import Alert, PlaceOrder, ReadBroker
 from workbench.domain.position import Fill
 from workbench.execution.state import AccountState, RuleFactory
 from workbench.risk.limits import Limits
@@ -87,6 +87,7 @@ class Runner:
         self.market_ready = False
         self.decided = 0
         self._feed_wake = asyncio.Event()
+        self._watched: set[str] = set()
         self._feeding = False
         self._deciding = False
         for record in self.decider.journal.records:
@@ -113,7 +114,8 @@ class Runner:
 
     def start(self) -> None:
         """Begin: a new epoch, then the broker is read, then the sessions of the journal go on."""
-        self.lanes.put(e.RunnerStarted(at=self.clock.now(), epoch=self.epoch, uid=secrets.token_hex(4)))
+        at, pace = self.clock.now(), max(1.0, self.clock.rate)
+        self.lanes.put(e.RunnerStarted(at=at, epoch=self.epoch, uid=secrets.token_hex(4), pace=pace))
         for session in self.state.sessions.values():
             if session.status != "ended":
                 self.follow(session.contract, session.timeframe, session.last_bar_end)
@@ -193,7 +195,7 @@ class Runner:
                 self.alert(command.level, command.text)
             elif isinstance(command, ReadBroker):
                 self.reader.request(command.reason)
-            elif not self.stopped.is_set():
+            elif not self.stopped.is_set() and not isinstance(command, PlaceOrder):
                 self.sender.submit(command)
         self.on_change()
         crash_point("after_decide")
@@ -213,7 +215,10 @@ class Runner:
             self._feeding = True
             try:
                 for contract in self.feed.contracts:
-                    await self.gateway.watch(contract)
+                    if contract not in self._watched:
+                        await self.gateway.watch(contract)
+                        self._watched.add(contract)
+                        self.feed.stream_ready(contract)
                 await self.feed.fill()
                 pause = 0.5
             except Exception as error:  # the session waits, loudly; the loop must live

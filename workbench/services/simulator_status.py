@@ -15,6 +15,8 @@ async def follow_simulator(url: str, clock: MarketClock) -> None:
     async with httpx.AsyncClient(base_url=url, timeout=2.0) as client:
         while True:
             with contextlib.suppress(httpx.HTTPError, KeyError, ValueError):
-                status = (await client.get("/simulator/status")).json()["clock"]
-                clock.announce(int(status["now"]), float(status["rate"]), int(status["seq"]), bool(status["lockstep"]))
+                status = (await client.get("/simulator/status")).json()
+                stands = bool(status["paused"] or status["lockstep"])
+                rate = 0.0 if stands else float(status["rate"])
+                clock.announce(int(status["now"]), rate, int(status["seq"]), bool(status["lockstep"]))
             await asyncio.sleep(1.0)

@@ -109,9 +109,7 @@ async def emergency_stop(
     return as_dict(stops, latched=True, ms=(time.monotonic() - begun) * 1e3)
 
 
-async def _take_over(
-    home: Home, stop: AccountStop, order_runner: Callable[[int], Awaitable[None]] | None
-) -> None:
+async def _take_over(home: Home, stop: AccountStop, order_runner: Callable[[int], Awaitable[None]] | None) -> None:
     lock = AccountLock(home.account(stop.account))
     if order_runner is not None:
         with contextlib.suppress(TimeoutError, OSError, GatewayError):  # who cannot be told is killed below

@@ -60,7 +60,7 @@ class Desk:
         transport = Transport(profile.rest_url)
         self.tokens = LoginTokens(transport, profile.username, profile.api_key)
         self.rest = Rest(transport, self.tokens, now=self.clock.now)
-        self.registry = Registry(home.versions)
+        self.registry = Registry(home)
         self.runners: dict[int, Child] = {}
         self.ingest = self._child("ingest", "workbench.services.ingest_main", [])
         self.accounts: dict[int, AccountReported] = {}
@@ -91,14 +91,15 @@ class Desk:
                         await self.ensure_runner(account)
         finally:
             await asyncio.gather(self.ingest.end(), *(r.end() for r in self.runners.values()))
-            await self.rest.close()
+            await self.rest.aclose()
 
     def _child(self, name: str, module: str, arguments: list[str]) -> Child:
         environment = {TOKEN_ENV: self._token, "WORKBENCH_HOME": str(self.home.path)}
         return Child(name, module, arguments, environment, self.home.logs / f"{name}.out")
 
     def _gateway_arguments(self) -> list[str]:
-        return ["--desk", self.url, "--rest", self.profile.rest_url, "--hubs", self.profile.hub_url]
+        simulated = ["--simulated"] if self.profile.is_simulator else []
+        return ["--desk", self.url, "--rest", self.profile.rest_url, "--hubs", self.profile.hub_url, *simulated]
 
     async def ensure_runner(self, account: int) -> Child:
         """Return the runner of `account`, started if it was not there."""
@@ -184,7 +185,7 @@ class Desk:
         """Register the version, make sure of the runner, and start."""
         strategy = resolve_strategy(request.strategy, self.registry)
         strategy = strategy.with_parameters(**request.parameters)
-        version = self.registry.register(strategy).version
+        version = self.registry.register(strategy, at=wall_ns()).version
         contract = self._contract(request.contract, strategy.roots[0])
         strategy.require_contract(contract)
         runner = await self.ensure_runner(request.account)

@@ -1,0 +1,153 @@
+"""What the desk may ask of a runner; every verb becomes an event in the operator lane."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from workbench.domain import events as e
+from workbench.domain.contract import spec
+from workbench.domain.errors import InputError, WorkbenchError
+from workbench.domain.hours import TradingHours, trading_hours
+from workbench.domain.timeframe import Timeframe, timeframe
+from workbench.services.runner import Runner
+from workbench.services.snapshot import fill_dict, order_dict, session_dicts
+from workbench.storage.registry import Registry
+
+Json = dict[str, Any]
+SPARE = 1.25  # thin contracts have fewer bars than minutes
+
+
+class RunnerVerbs:
+    """The table of verbs of one runner."""
+
+    def __init__(self, runner: Runner, registry: Registry) -> None:
+        self._runner, self._registry = runner, registry
+
+    def table(self) -> dict[str, Callable[[Json], Awaitable[Json]]]:
+        """Verb → coroutine function."""
+        return {
+            "start_session": self.start_session,
+            "pause": self.pause,
+            "resume": self.resume,
+            "end": self.end,
+            "flatten": self.flatten,
+            "manual_order": self.manual_order,
+            "stop": self.stop,
+            "orders": self.orders,
+            "fills": self.fills,
+        }
+
+    async def start_session(self, body: Json) -> Json:
+        """Begin a session and its bars; the answer is the session, or why there is none."""
+        runner, strategy = self._runner, self._registry.get(body["version"])
+        busy = [
+            s.session for s in runner.state.sessions.values() if s.contract == body["contract"] and s.status != "ended"
+        ]
+        if busy:
+            raise InputError(f"{body['contract']} is already traded by session {busy[0]}; end it first")
+        now = runner.clock.now()
+        event = e.SessionStarted(
+            at=now,
+            session=body["session"],
+            strategy=body["version"],
+            contract=body["contract"],
+            timeframe=body["timeframe"],
+            parameters=body["parameters"],
+            person=body.get("person", ""),
+        )
+        runner.lanes.put(event)
+        frame, hours = timeframe(body["timeframe"]), trading_hours(spec(body["contract"]))
+        warmup = strategy.with_parameters(**body["parameters"]).warmup
+        await self._until(lambda: body["session"] in runner.state.sessions)
+        runner.follow(body["contract"], body["timeframe"], warm_from(hours, frame, warmup, now))
+        return self._session(body["session"])
+
+    async def _until(self, done: Callable[[], bool], wait_s: float = 5.0) -> None:
+        deadline = time.monotonic() + wait_s
+        while not done():
+            if time.monotonic() > deadline or self._runner.stopped.is_set():
+                raise WorkbenchError("the runner did not take the command in time; see its alerts")
+            await asyncio.sleep(0.005)
+
+    def _session(self, session: str) -> Json:
+        names = {s.strategy: self._registry.get(s.strategy).name for s in self._runner.state.sessions.values()}
+        return next(d for d in session_dicts(self._runner.state, names) if d["session"] == session)
+
+    async def _command(self, event: e.Event, session: str) -> Json:
+        before = self._runner.decided
+        self._runner.lanes.put(event)
+        await self._until(lambda: self._runner.decided > before and not self._runner.lanes.waits(event))
+        return self._session(session)
+
+    async def pause(self, body: Json) -> Json:
+        reason = f"paused by {body.get('person') or 'operator'}"
+        event = e.SessionPaused(at=self._runner.clock.now(), session=body["session"], reason=reason)
+        return await self._command(event, body["session"])
+
+    async def resume(self, body: Json) -> Json:
+        known = self._runner.state.sessions[body["session"]]
+        if known.status == "ended":
+            raise InputError(f"session {known.session} is over; start a new one")
+        event = e.SessionStarted(
+            at=self._runner.clock.now(),
+            session=known.session,
+            strategy=known.strategy,
+            contract=known.contract,
+            timeframe=known.timeframe,
+            parameters=known.parameters,
+            person=body.get("person", ""),
+        )
+        return await self._command(event, known.session)
+
+    async def end(self, body: Json) -> Json:
+        reason = f"ended by {body.get('person') or 'operator'}"
+        event = e.SessionEnded(at=self._runner.clock.now(), session=body["session"], reason=reason, flatten=True)
+        return await self._command(event, body["session"])
+
+    async def flatten(self, body: Json) -> Json:
+        person = body.get("person") or "operator"
+        now = self._runner.clock.now()
+        event = e.FlattenRequested(at=now, contract=body["contract"], reason=f"flattened by {person}", person=person)
+        return await self._command(event, body["session"])
+
+    async def manual_order(self, body: Json) -> Json:
+        """Put an order through the gate; the answer says what the gate said."""
+        runner = self._runner
+        known, alerts = set(runner.state.orders), len(runner.alerts)
+        event = e.ManualOrderRequested(at=runner.clock.now(), **body)
+        runner.lanes.put(event)
+        await self._until(lambda: body["request"] in runner.state.requests)
+        made = [o for key, o in runner.state.orders.items() if key not in known and o.rule.startswith("manual")]
+        if made:
+            return {"accepted": True, "order": order_dict(runner.state, made[0])}
+        refused = [a["text"] for a in list(runner.alerts)[alerts:]]
+        return {"accepted": False, "reason": refused[-1] if refused else "this request was taken before"}
+
+    async def stop(self, body: Json) -> Json:
+        self._runner.stop("told to stop by the desk")
+        return {}
+
+    async def orders(self, body: Json) -> Json:
+        state = self._runner.state
+        return {"rows": [order_dict(state, o) for o in state.orders.values()][-500:]}
+
+    async def fills(self, body: Json) -> Json:
+        state = self._runner.state
+        fills = sorted(self._runner.fills.values(), key=lambda f: f.trade_id)
+        return {"rows": [fill_dict(state, f) for f in fills][-500:]}
+
+
+def warm_from(hours: TradingHours, frame: Timeframe, bars: int, now: int) -> int:
+    """Return the instant (UTC ns) from which history holds `bars` bars before `now`, counted in open hours."""
+    needed = int(bars * SPARE + 2) * frame.seconds * 1_000_000_000
+    window = hours.window_at(now)
+    until = now
+    while True:
+        needed -= max(0, min(window.close, until) - window.open)
+        if needed <= 0:
+            return window.open - needed if not frame.daily else window.open
+        until = window.open
+        window = hours.window_at(window.open - 1)
