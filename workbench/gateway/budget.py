@@ -61,7 +61,7 @@ class SlidingBudget:
     def wait_s(self, priority: Priority = Priority.NORMAL) -> float:
         """Return the seconds until a request of `priority` may leave; 0 = now."""
         now = self._clock()
-        while self._sent and self._sent[0] <= now - self.window_s:
+        while self._sent and self._sent[0] + self.window_s <= now:
             self._sent.popleft()
         cap = self.caps[priority]
         free_at = self._sent[-cap] + self.window_s if len(self._sent) >= cap else now

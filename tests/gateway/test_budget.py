@@ -1,0 +1,84 @@
+"""Request budgets: never above the gateway's limits, room for what must not wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.gateway.fakes import FakeTime
+from workbench.gateway.budget import Budgets, Priority, SlidingBudget
+
+
+def budget(time: FakeTime, limit: int = 200, window_s: float = 60.0, **options: float) -> SlidingBudget:
+    return SlidingBudget(limit, window_s, clock=time.monotonic, sleep=time.sleep, **options)
+
+
+async def test_ordinary_requests_stop_at_sixty_percent_of_eighty() -> None:
+    time = FakeTime()
+    gate = budget(time)
+    for _ in range(96):  # 200 × 0.8 × 0.6
+        await gate.acquire()
+    assert time.slept == []
+    assert gate.wait_s() == 60.0
+
+
+async def test_a_cancel_never_waits_behind_ordinary_requests() -> None:
+    time = FakeTime()
+    gate = budget(time)
+    for _ in range(96):
+        await gate.acquire()
+    for _ in range(104):
+        await gate.acquire(Priority.URGENT)
+    assert time.slept == []
+    assert gate.wait_s(Priority.URGENT) == 60.0  # the gateway itself would refuse the 201st
+
+
+async def test_history_has_a_budget_of_its_own_without_a_reserve() -> None:
+    time = FakeTime()
+    budgets = Budgets(history=budget(time, 50, 30.0, reserve=0.0))
+    for _ in range(40):
+        await budgets.of(True).acquire()
+    assert budgets.of(True).wait_s() == 30.0
+    assert budgets.of(False).wait_s() == 0.0
+
+
+async def test_room_comes_back_one_by_one_as_the_window_slides() -> None:
+    time = FakeTime()
+    gate = budget(time, 10, 10.0, share=1.0, reserve=0.0)
+    for _ in range(10):
+        await gate.acquire()
+        time.now += 0.5
+    await gate.acquire()
+    assert time.slept == [5.0]  # the first left at 0 s, it is 5 s now
+
+
+async def test_a_429_holds_everything_back() -> None:
+    time = FakeTime()
+    gate = budget(time)
+    gate.pause(7.0)
+    gate.pause(3.0)
+    await gate.acquire(Priority.URGENT)
+    assert time.slept == [7.0]
+
+
+@given(
+    gaps=st.lists(st.floats(0, 4), min_size=1, max_size=80),
+    urgent=st.lists(st.booleans(), min_size=80, max_size=80),
+)
+def test_no_window_ever_holds_more_than_its_cap(gaps: list[float], urgent: list[bool]) -> None:
+    time = FakeTime()
+    gate = budget(time, 10, 10.0)
+    left: list[tuple[float, bool]] = []
+
+    async def play() -> None:
+        for gap, is_urgent in zip(gaps, urgent, strict=False):
+            time.now += gap
+            await gate.acquire(Priority.URGENT if is_urgent else Priority.NORMAL)
+            left.append((time.now, is_urgent))
+
+    asyncio.run(play())
+    for i, (at, is_urgent) in enumerate(left):
+        earlier = [t for t, _ in left[:i] if t + 10.0 > at]
+        assert len(earlier) < (10 if is_urgent else 4)  # 10 × 0.8 × 0.6 = 4
