@@ -31,10 +31,10 @@ test: lint types unit
 	@if [ -f $(START) ]; then $(PYTEST) $(NBVAL) $(START); else echo "no $(START) yet"; fi
 
 unit: $(STAMP)
-	$(PYTEST) -m "$(FAST)" -n 2 --dist loadfile $(ARGS)
+	$(PYTEST) -m "$(FAST)" -n 2 --dist loadfile --durations=10 $(ARGS)
 
 test-full: $(STAMP)
-	$(PYTEST) -m "slow or browser or chaos" --timeout=600 $(ARGS)
+	$(PYTEST) -m "slow or browser or chaos" --timeout=600 --durations=10 $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check workbench tests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -149,6 +150,15 @@ def test_importing_workbench_loads_nothing_heavy_and_starts_nothing() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ)
     assert answer.stdout.strip() == "[] 1"
+
+
+def test_notebooks_hold_no_outputs() -> None:
+    for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
+        if ".ipynb_checkpoints" in path.parts:
+            continue
+        cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+        assert cells, path
+        assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells), path
 
 
 def test_the_package_exports_at_most_twenty_names() -> None:

@@ -205,6 +205,14 @@ def test_the_front_changes_on_the_monday_of_expiry_week() -> None:
     assert roll_date(parse_contract("ESU13")) == date(2013, 9, 16)
 
 
+def test_the_front_is_what_trades_most(shared_data: Path) -> None:
+    chain = pl.read_parquet(shared_data / "roll" / "lean_universe_chain.parquet")
+    busiest = chain.sort("volume").group_by("symbol", "date").last().filter(pl.col("volume") > 10_000)
+    expected = {(row["symbol"], row["date"].date()): row["contract"] for row in busiest.iter_rows(named=True)}
+    assert len(expected) > 30
+    assert {key: front_month(*key).code for key in expected} == expected
+
+
 @pytest.mark.parametrize(
     ("root", "on", "code"),
     [
