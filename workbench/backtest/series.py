@@ -1,0 +1,97 @@
+"""The bars of a backtest, checked at the door: one contract, one timeframe, on the tick grid, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.domain.contract import Contract, ticks_of
+from workbench.domain.errors import InputError
+from workbench.domain.events import BarClosed
+from workbench.domain.hours import TradingHours, trading_hours
+from workbench.domain.timeframe import Timeframe
+from workbench.ingestion.validate import check_bars
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Bars as columns. `starts`, `ends` in UTC ns; `points` and `ticks` are (open, high, low, close) columns."""
+
+    contract: Contract
+    timeframe: Timeframe
+    hours: TradingHours
+    starts: Int64Array
+    ends: Int64Array
+    points: tuple[list[float], ...]
+    ticks: tuple[Int64Array, ...]
+    volume: list[int]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def events(self) -> list[BarClosed]:
+        """The bars as events of the market lane, in order."""
+        name, text = self.contract.id, self.timeframe.text
+        columns = zip(self.starts.tolist(), self.ends.tolist(), *self.points, self.volume, strict=True)
+        return [
+            BarClosed(at=e, contract=name, timeframe=text, start=s, end=e, open=o, high=h, low=lo, close=c, volume=v)
+            for s, e, o, h, lo, c, v in columns
+        ]
+
+
+def series(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe) -> Series:
+    """Return checked bars.
+
+    Raises
+    ------
+    InputError
+        No bars; rows that are no sane bars of this contract (the first one is named); disorder; another timeframe.
+    """
+    if frame.is_empty():
+        raise InputError(f"no bars of {contract.id} {timeframe} to test on; workbench data pull or import brings some")
+    hours = trading_hours(contract.spec)
+    checked = check_bars(frame, contract, timeframe, hours)
+    if checked.bad.height:
+        first = checked.bad.row(0, named=True)
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in sorted(checked.reasons().items()))
+        raise InputError(
+            f"{checked.bad.height} of {frame.height} rows are no sane bars of {contract.id} {timeframe} ({reasons}); "
+            f"the first is at {first.get('ts')}"
+        )
+    if checked.disordered:
+        raise InputError(f"{checked.disordered} of {frame.height} bars are out of order; sort the frame by time first")
+    good = checked.good
+    starts = good["ts"].dt.timestamp("ns").to_numpy().astype(np.int64)
+    _require_timeframe(starts, timeframe)
+    points = [good[name].to_numpy() for name in ("open", "high", "low", "close")]
+    return Series(
+        contract=contract,
+        timeframe=timeframe,
+        hours=hours,
+        starts=starts,
+        ends=timeframe.bar_ends(starts, hours),
+        points=tuple(column.tolist() for column in points),
+        ticks=tuple(ticks_of(column, contract.spec)[0] for column in points),
+        volume=good["volume"].to_list(),
+    )
+
+
+def _require_timeframe(starts: Int64Array, timeframe: Timeframe) -> None:
+    # 5m bars would pass as 1m bars with gaps: the usual distance tells
+    if len(starts) < 10 or timeframe.anchored:
+        return
+    steps, counts = np.unique(np.diff(starts), return_counts=True)
+    usual = int(steps[np.argmax(counts)]) // 1_000_000_000
+    if usual > timeframe.seconds and counts.max() > len(starts) // 2:
+        raise InputError(
+            f"these bars are {usual} s apart, the strategy decides on {timeframe} bars; pass timeframe=… to test it on "
+            "the bars you have (that is another version), or bars of its own timeframe"
+        )
