@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import websockets
@@ -35,7 +35,7 @@ class ChildLink:
         Coroutine functions that answer the desk's requests.
     """
 
-    def __init__(self, url: str, token: str, verbs: dict[str, Callable[[Json], Awaitable[Json]]]) -> None:
+    def __init__(self, url: str, token: str, verbs: Mapping[str, Callable[[Json], Awaitable[Json]]]) -> None:
         self._url, self._token, self._verbs = url, token, verbs
         self._outbox: asyncio.Queue[Json] = asyncio.Queue(maxsize=256)
         self.connected = False

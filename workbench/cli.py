@@ -1,0 +1,46 @@
+"""The command line: `workbench …`. Exit codes: 0 done, 1 refused or failed with a reason, 2 wrong usage."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from workbench.commands.output import fail
+from workbench.domain.errors import WorkbenchError
+
+app = typer.Typer(
+    name="workbench",
+    help="Research and trading workbench for futures on the ProjectX Gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+GROUPS = ("account", "data", "report", "session", "strategy")
+SINGLE = ("backtest", "dashboard", "demo", "desk", "simulator", "stop")
+
+
+def _mount() -> None:
+    for name in GROUPS:
+        app.add_typer(importlib.import_module(f"workbench.commands.{name}").app, name=name)
+    for name in SINGLE:
+        importlib.import_module(f"workbench.commands.{name}").register(app)
+
+
+_mount()
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one clear message."""
+    try:
+        app()
+    except WorkbenchError as error:
+        sys.exit(fail(error, as_json="--json" in sys.argv))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""`workbench account link | list | show`: what a person says about an account before it may trade."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import typer
+
+from workbench.commands.output import show, table
+from workbench.domain.errors import InputError
+
+app = typer.Typer(help="Link and look at accounts.", no_args_is_help=True)
+Home = Annotated[str | None, typer.Option("--home", help="Folder of state and data (WORKBENCH_HOME).")]
+Profile = Annotated[str | None, typer.Option("--profile", help="sim or topstepx (WORKBENCH_PROFILE).")]
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+
+
+@app.command("list")
+def list_accounts(home: Home = None, profile: Profile = None, json_: Json = False) -> None:
+    """List the gateway's accounts and which of them are linked."""
+    from workbench.storage.home import home as home_of
+    from workbench.storage.links import load_link
+
+    place = home_of(home)
+    rows = asyncio.run(_listed(place, profile))
+    for row in rows:
+        row["linked"] = load_link(place, row["account"]) is not None
+    if json_:
+        show(rows, as_json=True)
+    else:
+        table(rows, ["account", "name", "kind", "balance_usd", "can_trade", "linked"], empty="no accounts")
+
+
+@app.command("show")
+def show_account(account: int, home: Home = None, json_: Json = False) -> None:
+    """Show what was said about a linked account, its limits included."""
+    import msgspec
+
+    from workbench.storage.home import home as home_of
+    from workbench.storage.links import load_link
+
+    link = load_link(home_of(home), account)
+    if link is None:
+        raise InputError(f"account {account} is not linked; link it: workbench account link {account}")
+    body: dict[str, Any] = msgspec.to_builtins(link)
+    if json_:
+        show(body, as_json=True)
+    else:
+        table([{"field": k, "value": v} for k, v in body.items()], ["field", "value"], empty="")
+
+
+@app.command("link")
+def link(
+    account: int,
+    kind: Annotated[str | None, typer.Option(help="practice, combine or express; guessed from the name.")] = None,
+    programme: Annotated[str | None, typer.Option(help="Such as topstep-50k; '' for none.")] = None,
+    max_loss_level: Annotated[str | None, typer.Option(help="Maximum-loss level the platform shows, USD.")] = None,
+    day_start_balance: Annotated[str | None, typer.Option(help="Balance at 17:00 Chicago, USD.")] = None,
+    bracket_mode: Annotated[str, typer.Option(help="auto-oco or position, as set in the platform.")] = "auto-oco",
+    daily_loss: Annotated[str, typer.Option(help="Own daily loss limit, USD.")] = "1000",
+    max_position: Annotated[int, typer.Option(help="Contracts of one instrument.")] = 5,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    home: Home = None,
+    profile: Profile = None,
+    json_: Json = False,
+) -> None:
+    """Link an account: confirm its kind, programme, loss level and bracket mode. Until then it may not enter."""
+    import msgspec
+
+    from workbench.services.linking import make_link
+    from workbench.storage.home import home as home_of
+    from workbench.storage.links import save_link
+
+    place = home_of(home)
+    rows = {row["account"]: row for row in asyncio.run(_listed(place, profile))}
+    if account not in rows:
+        raise InputError(f"the gateway lists no account {account}; it has {', '.join(map(str, rows)) or 'none'}")
+    made = make_link(
+        account=account,
+        name=rows[account]["name"],
+        balance=Decimal(str(rows[account]["balance_usd"])),
+        kind=kind,
+        programme=programme,
+        max_loss_level=None if max_loss_level is None else _usd(max_loss_level, "--max-loss-level"),
+        day_start_balance=None if day_start_balance is None else _usd(day_start_balance, "--day-start-balance"),
+        bracket_mode=bracket_mode,
+        daily_loss=_usd(daily_loss, "--daily-loss"),
+        max_position=max_position,
+        by=getpass.getuser(),
+    )
+    if not yes and not typer.confirm(
+        f"{made.name}: {made.kind}, programme {made.programme or 'none'}, brackets {made.bracket_mode}, maximum-loss "
+        f"level {made.max_loss_level_usd}, day start {made.day_start_balance_usd}. Is this what the platform shows?"
+    ):
+        raise InputError("not linked")
+    save_link(place, made)
+    show(msgspec.to_builtins(made) if json_ else f"account {account} ({made.name}) is linked", as_json=json_)
+
+
+def _usd(text: str, option: str) -> Decimal:
+    try:
+        value = Decimal(text.replace(",", ""))
+    except InvalidOperation:
+        raise InputError(f"{option} must be an amount in dollars, not {text!r}") from None
+    if not value.is_finite():
+        raise InputError(f"{option} must be an amount in dollars, not {text!r}")
+    return value
+
+
+async def _listed(place: Any, profile: str | None) -> list[dict[str, Any]]:
+    from workbench.domain.account import kind_from_name
+    from workbench.gateway.rest import Rest
+    from workbench.services.client_tokens import client_tokens
+    from workbench.services.settings import load_profile
+
+    rest = Rest(load_profile(profile).rest_url, await client_tokens(place, profile))
+    try:
+        found = await rest.accounts(only_active=False)
+    finally:
+        await rest.aclose()
+    return [
+        {
+            "account": a.account,
+            "name": a.name,
+            "kind": str(kind_from_name(a.name)),
+            "balance_usd": str(a.balance),
+            "can_trade": a.can_trade,
+        }
+        for a in found
+    ]

@@ -1,0 +1,34 @@
+"""`workbench desk`: the supervisor and its API, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from workbench.services.settings import DASHBOARD_PORT, DESK_PORT, LAB_PORT
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @app.command("desk")
+    def desk(
+        port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = DESK_PORT,
+        home: Annotated[str | None, typer.Option(help="Folder of state and data (WORKBENCH_HOME).")] = None,
+        profile: Annotated[str | None, typer.Option(help="sim or topstepx (WORKBENCH_PROFILE).")] = None,
+        simulator_url: Annotated[str | None, typer.Option(help="Where the simulator is.")] = None,
+        origin: Annotated[list[str] | None, typer.Option(help="A web origin that may call; repeatable.")] = None,
+    ) -> None:
+        """Start the desk: one login, runners, ingest, the API and the red button."""
+        from workbench.services.desk_main import run_desk
+        from workbench.services.settings import load_profile
+        from workbench.storage.home import home as home_of
+
+        origins = origin or [
+            f"http://{host}:{number}" for host in ("127.0.0.1", "localhost") for number in (DASHBOARD_PORT, LAB_PORT)
+        ]
+        chosen = load_profile(profile, simulator_url=simulator_url)
+        typer.echo(f"desk on http://127.0.0.1:{port or '…'} (Ctrl-C ends it; positions and stops at the broker stay)")
+        asyncio.run(run_desk(home_of(home), chosen, port=port, origins=origins))

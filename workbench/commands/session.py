@@ -1,0 +1,82 @@
+"""`workbench session list | start | pause | resume | flatten | end`: trading sessions, through the desk."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from workbench.commands.output import show, table
+from workbench.domain.errors import InputError
+
+app = typer.Typer(help="Trading sessions of the desk.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+COLUMNS = ["session", "strategy", "account", "contract", "timeframe", "state", "position", "pnl_usd", "trades"]
+
+
+def _desk() -> Any:
+    from workbench.desk import connect
+
+    return connect()
+
+
+@app.command("list")
+def list_sessions(json_: Json = False) -> None:
+    """List all sessions with position and profit."""
+    rows = _desk().snapshot()["sessions"]
+    if json_:
+        show(rows, as_json=True)
+    else:
+        table(rows, COLUMNS, empty="no sessions; start one: workbench session start strategies/sma_cross.yaml")
+
+
+@app.command("start")
+def start(
+    strategy: Annotated[str, typer.Argument(help="A path, a name or a version.")],
+    account: Annotated[int | None, typer.Option(help="Gateway account id; may be left out with one linked.")] = None,
+    contract: Annotated[str | None, typer.Option(help="Contract id or root; the front month by default.")] = None,
+    parameter: Annotated[list[str] | None, typer.Option("-p", help="name=value; repeatable.")] = None,
+    json_: Json = False,
+) -> None:
+    """Start a strategy version as a session."""
+    options: dict[str, Any] = {} if account is None else {"account": account}
+    session = _desk().start(strategy, contract=contract, **options, **parameters(parameter or []))
+    show(session.as_row() if json_ else session, as_json=json_)
+
+
+def parameters(written: list[str]) -> dict[str, float | int | str | bool]:
+    """Return ``name=value`` texts as parameters."""
+    out: dict[str, float | int | str | bool] = {}
+    for text in written:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(f"-p {text!r} must be name=value")
+        out[name] = _value(value)
+    return out
+
+
+def _value(text: str) -> float | int | str | bool:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _verb(name: str, summary: str) -> None:
+    @app.command(name, help=summary)
+    def command(session: str, json_: Json = False) -> None:
+        done = _desk().command(session, name)
+        show(done.as_row() if json_ else done, as_json=json_)
+
+
+for _name, _summary in (
+    ("pause", "No new entries; exits and protection stay."),
+    ("resume", "Let a paused session enter again."),
+    ("flatten", "Cancel its orders, close its position, pause it."),
+    ("end", "Flatten and end it for good."),
+):
+    _verb(_name, _summary)

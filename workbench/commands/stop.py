@@ -1,0 +1,133 @@
+"""`workbench stop`: the red button from a terminal, with the desk alive, hung or dead."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import time
+from typing import Annotated, Any
+
+import typer
+
+from workbench.commands.output import show
+
+DESK_MAY_TAKE_S = 1.0
+HELP = "Stop everything: latch, cancel, close, verify. Clear it with --clear --reason."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @app.command("stop", help=HELP)
+    def stop(
+        reason: Annotated[str, typer.Option(help="Why; kept with the latch.")] = "",
+        account: Annotated[int | None, typer.Option(help="One account instead of everything.")] = None,
+        clear: Annotated[bool, typer.Option("--clear", help="Release the latch; needs --reason.")] = False,
+        home: Annotated[str | None, typer.Option(help="Folder of state and data (WORKBENCH_HOME).")] = None,
+        profile: Annotated[str | None, typer.Option(help="sim or topstepx (WORKBENCH_PROFILE).")] = None,
+        json_: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    ) -> None:
+        person = getpass.getuser()
+        if clear:
+            show(clear_now(home, profile, reason=reason, person=person, account=account), as_json=json_)
+            return
+        result = stop_now(home, profile, reason=reason or "workbench stop", person=person, account=account)
+        if json_:
+            show(result, as_json=True)
+        else:
+            typer.echo(f"{result['result']} after {result['ms']:.0f} ms; latched until cleared")
+            for text in result["remaining"]:
+                typer.echo(f"  remains: {text}")
+        raise typer.Exit(0 if result["result"] == "FLAT" else 1)
+
+
+def stop_now(home: str | None, profile: str | None, *, reason: str, person: str, account: int | None) -> dict[str, Any]:
+    """Latch at once; let the desk close if it answers within a second, else close here."""
+    from workbench.services.clock import wall_ns
+    from workbench.storage.home import home as home_of
+    from workbench.storage.latch import set_latch
+
+    place, begun = home_of(home), time.monotonic()
+    set_latch(place, reason=reason, by=person, at=wall_ns(), account=account)
+    result = _by_desk(place, reason, person, account) or asyncio.run(_by_hand(place, profile, reason, person, account))
+    return {**result, "ms": round((time.monotonic() - begun) * 1e3, 1)}
+
+
+def _by_desk(place: Any, reason: str, person: str, account: int | None) -> dict[str, Any] | None:
+    import httpx
+
+    from workbench.domain.errors import StorageError
+    from workbench.storage.home import read_json
+
+    try:
+        desk = read_json(place.desk / "desk.json")
+    except StorageError:
+        return None
+    if desk is None:
+        return None
+    headers = {"Authorization": f"Bearer {desk['token']}"}
+    body = {"reason": reason, "person": person, "account": account}
+    try:
+        httpx.get(f"{desk['url']}/api/health", timeout=DESK_MAY_TAKE_S).raise_for_status()
+        answer = httpx.post(f"{desk['url']}/api/stop", json=body, headers=headers, timeout=httpx.Timeout(30, connect=1))
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+    except (httpx.HTTPError, ValueError):
+        return None
+    return found
+
+
+async def _by_hand(place: Any, profile: str | None, reason: str, person: str, account: int | None) -> dict[str, Any]:
+    from workbench.gateway.rest import Rest
+    from workbench.gateway.tokens import LoginTokens
+    from workbench.gateway.transport import Transport
+    from workbench.services.broker import RestBroker
+    from workbench.services.settings import load_profile
+    from workbench.services.stop import emergency_stop
+    from workbench.storage.links import linked_accounts
+
+    chosen = load_profile(profile)
+    transport = Transport(chosen.rest_url)
+    rest = Rest(transport, LoginTokens(transport, chosen.username, chosen.api_key))
+    accounts = [account] if account is not None else linked_accounts(place)
+    broker = RestBroker(rest, urgent_reads=True)
+    try:
+        return await emergency_stop(place, accounts, broker, reason=reason, by=person, account=account)
+    finally:
+        await rest.aclose()
+
+
+def clear_now(
+    home: str | None, profile: str | None, *, reason: str, person: str, account: int | None
+) -> dict[str, Any]:
+    """Release the latch after the broker has been read and shows nothing."""
+    from workbench.domain.errors import InputError, StopLatched
+    from workbench.services.clock import wall_ns
+    from workbench.storage.home import home as home_of
+    from workbench.storage.latch import clear_latch
+
+    if not reason.strip():
+        raise InputError("say why the stop may be cleared: workbench stop --clear --reason …")
+    place = home_of(home)
+    remaining = asyncio.run(_what_works(place, profile, account))
+    if remaining:
+        raise StopLatched(f"not cleared: the broker still shows {'; '.join(remaining)}; run workbench stop again")
+    return clear_latch(place, reason=reason, person=person, account=account, at=wall_ns())
+
+
+async def _what_works(place: Any, profile: str | None, account: int | None) -> list[str]:
+    from workbench.gateway.rest import Rest
+    from workbench.services.broker import RestBroker
+    from workbench.services.client_tokens import client_tokens
+    from workbench.services.settings import load_profile
+    from workbench.storage.links import linked_accounts
+
+    rest = Rest(load_profile(profile).rest_url, await client_tokens(place, profile))
+    broker, out = RestBroker(rest, urgent_reads=True), []
+    try:
+        for each in [account] if account is not None else linked_accounts(place):
+            out += [f"order {o.order_id} of account {each}" for o in await broker.working(each)]
+            out += [f"{p.qty:+d} {p.contract} in account {each}" for p in await broker.positions(each) if p.qty]
+    finally:
+        await rest.aclose()
+    return out

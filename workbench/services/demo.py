@@ -1,0 +1,338 @@
+"""The demo: simulator, desk, runner, history, a backtest, a paper session and the stop, on this machine alone."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from workbench.desk import Desk
+from workbench.domain.contract import front_month, parse_contract, spec
+from workbench.domain.errors import InputError
+from workbench.domain.hours import trading_hours
+from workbench.domain.timeframe import timeframe
+from workbench.services.linking import make_link
+from workbench.services.processes import Program, answers, free_port, python_module
+from workbench.services.settings import DASHBOARD_PORT, DESK_PORT, LAB_PORT, SIMULATOR_PORT
+from workbench.storage.home import Home
+from workbench.storage.links import save_link
+
+MARKER = ".workbench-demo"
+CHICAGO = ZoneInfo("America/Chicago")
+DAY_NS = 86_400_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """What the demo does.
+
+    Parameters
+    ----------
+    seed : int
+        Of the synthetic market.
+    rate : float
+        Market seconds per real second.
+    lockstep : bool
+        As fast as possible, the market waiting for the runner: the same seed gives the same orders.
+    replay : Path or None
+        A Parquet file of bars or ticks to replay instead of the synthetic market.
+    strategy : str
+        Path, name or version.
+    account : int
+        Of the simulator's accounts.
+    days : int
+        Trading days of history to ingest.
+    ports : tuple of int
+        Simulator, desk, dashboard, JupyterLab; 0 picks a free one.
+    browser : bool
+        Start the dashboard and JupyterLab, too.
+    """
+
+    seed: int = 7
+    rate: float = 60.0
+    lockstep: bool = False
+    replay: Path | None = None
+    strategy: str = "sma_cross"
+    account: int = 1001
+    days: int = 3
+    ports: tuple[int, int, int, int] = (SIMULATOR_PORT, DESK_PORT, DASHBOARD_PORT, LAB_PORT)
+    browser: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class DemoStack:
+    """All programs of the demo, started in order and ended in reverse; a context manager.
+
+    Parameters
+    ----------
+    home : Home or None
+        A folder of its own (made anew; a folder that is not a demo's is refused). None: a temporary one.
+    options : DemoOptions
+        What to do.
+    say : callable
+        Takes progress lines.
+    """
+
+    def __init__(self, options: DemoOptions, home: Home | None = None, say: Any = lambda text: None) -> None:
+        self.options, self.say = options, say
+        self._temporary = home is None
+        self.home = home or Home(Path(tempfile.mkdtemp(prefix="workbench-demo-")))
+        self.programs: list[Program] = []
+        self.urls: dict[str, str] = {}
+        self.desk: Desk
+        self.ingested = 0
+        self.contract = ""
+        self.session: Any = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- up -------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        fresh_home(self.home)
+        self._start_simulator()
+        self._link_accounts()
+        self._start_desk()
+        if self.options.browser:
+            self._start_browser_parts()
+
+    def environment(self) -> dict[str, str]:
+        """Environment of every program of the demo."""
+        return {
+            "WORKBENCH_HOME": str(self.home.path),
+            "WORKBENCH_PROFILE": "sim",
+            "WORKBENCH_SIMULATOR_URL": self.urls.get("simulator", ""),
+        }
+
+    def _run(self, name: str, command: list[str], url: str, ready: str, within_s: float = 60.0) -> Program:
+        self.urls[name] = url
+        program = Program(name, command, self.home.logs / f"{name}.out", self.environment())
+        self.programs.append(program)
+        program.wait_for(lambda: answers(ready), within_s)
+        return program
+
+    def _start_simulator(self) -> None:
+        options = self.options
+        port = free_port(options.ports[0])
+        arguments = ["simulator", "--port", str(port), "--seed", str(options.seed), "--rate", str(options.rate)]
+        if options.replay is not None:
+            if not options.replay.is_file():
+                raise InputError(f"no file {options.replay} to replay; give a Parquet file of bars or ticks")
+            arguments += ["--replay", str(options.replay)]
+        else:
+            arguments += ["--start", demo_start()]
+        if options.lockstep:
+            arguments.append("--lockstep")
+        url = f"http://127.0.0.1:{port}"
+        self.say(f"simulator  {url}")
+        self._run("simulator", python_module("workbench.cli", *arguments), url, f"{url}/simulator/status")
+        self.control("clock", {"pause": True})
+
+    def control(self, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the simulator's control plane."""
+        url = f"{self.urls['simulator']}/simulator/{what}"
+        reply = httpx.get(url, timeout=30) if body is None else httpx.post(url, json=body, timeout=30)
+        reply.raise_for_status()
+        found: dict[str, Any] = reply.json()
+        return found
+
+    def market_time(self) -> int:
+        """The simulator's market time, UTC ns."""
+        return int(self.control("status")["now"])
+
+    def _link_accounts(self) -> None:
+        for account in self.control("truth")["accounts"]:
+            plan = account["floor"] is not None and not account["name"].startswith("PRAC")
+            link = make_link(
+                account=account["id"],
+                name=account["name"],
+                balance=Decimal(str(account["balance"])),
+                max_loss_level=Decimal(str(account["floor"])) if plan else None,
+                programme="topstep-50k" if plan else "",
+                by="demo",
+            )
+            save_link(self.home, link)
+
+    def _start_desk(self) -> None:
+        port = free_port(self.options.ports[1])
+        url = f"http://127.0.0.1:{port}"
+        origins = [
+            f"--origin=http://{host}:{number}"
+            for host in ("127.0.0.1", "localhost")
+            for number in self.options.ports[2:]
+            if number
+        ]
+        command = python_module("workbench.cli", "desk", "--port", str(port), *origins)
+        self._run("desk", command, url, f"{url}/api/health")
+        self.say(f"desk       {url}")
+        self.desk = Desk(at=self.home)
+
+    def _start_browser_parts(self) -> None:
+        port = free_port(self.options.ports[2])
+        url = f"http://127.0.0.1:{port}"
+        self._run("dashboard", python_module("workbench.cli", "dashboard", "--port", str(port)), url, f"{url}/health")
+        lab = free_port(self.options.ports[3])
+        token = f"demo{self.options.seed}"
+        command = python_module(
+            "jupyterlab",
+            "--no-browser",
+            f"--ServerApp.port={lab}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={token}",
+            f"--ServerApp.root_dir={Path.cwd()}",
+        )
+        self._run("lab", command, f"http://127.0.0.1:{lab}/lab?token={token}", f"http://127.0.0.1:{lab}/api")
+
+    # --- the day ----------------------------------------------------------------------------------------------------
+
+    def choose_contract(self) -> str:
+        """The contract to trade: the replayed one, else the front month of the strategy's first root."""
+        from workbench.services.strategies import resolve_strategy
+        from workbench.storage.registry import Registry
+
+        live = self.control("status")["contracts"]
+        strategy = resolve_strategy(self.options.strategy, Registry(self.home))
+        if self.options.replay is not None and live:
+            self.contract = str(live[0])
+        else:
+            root = strategy.roots[0]
+            today = trading_hours(spec(root)).trading_date(self.market_time())
+            self.contract = front_month(root, today).id
+        return self.contract
+
+    def backfill(self, frame: str = "1m") -> int:
+        """Pull history of the contract into the store; return the bars that were written."""
+        from workbench.gateway.rest import Rest
+        from workbench.services.backfill import backfill
+        from workbench.services.client_tokens import client_tokens
+        from workbench.storage.bars import BarStore
+
+        async def pull() -> int:
+            rest = Rest(self.urls["simulator"], await client_tokens(self.home))
+            now = self.market_time()
+            start = now - int(self.options.days * 1.6 + 2) * DAY_NS
+            try:
+                done = await backfill(
+                    rest, BarStore(self.home.market), parse_contract(self.contract), timeframe(frame), start, now
+                )
+            finally:
+                await rest.aclose()
+            return int(done.written)
+
+        self.ingested += asyncio.run(pull())
+        return self.ingested
+
+    def backtest(self) -> Any:
+        """Backtest the strategy on what was ingested."""
+        from workbench import research
+
+        strategy = research.load_strategy(self.strategy_path()).with_parameters(**self.options.parameters)
+        return research.backtest(strategy, contract=self.contract, home=self.home)
+
+    def strategy_path(self) -> str:
+        """Path of the strategy, for research."""
+        from workbench.services.strategies import shipped_folder
+
+        written = self.options.strategy
+        return written if "/" in written else str(shipped_folder() / f"{written}.yaml")
+
+    def trade(self) -> Any:
+        """Start the paper session; then the market goes on."""
+        options = self.options
+        self.session = self.desk.start(
+            options.strategy, account=options.account, contract=self.contract, **options.parameters
+        )
+        self.control("clock", {"resume": True})
+        return self.session
+
+    def summary(self, stop: Any) -> dict[str, Any]:
+        """What the demo came to."""
+        snapshot = self.desk.snapshot()
+        account = next(a for a in snapshot["accounts"] if a["account"] == self.options.account)
+        truth = next(a for a in self.control("truth")["accounts"] if a["id"] == self.options.account)
+        trades = [t for t in truth["trades"] if not t.get("voided")]
+        realized = sum(
+            (Decimal(str(t["profitAndLoss"] or 0)) - Decimal(str(t["fees"])) - Decimal(str(t.get("commissions") or 0)))
+            for t in trades
+        )
+        lines = [d for d in snapshot["data"] if d["contract"] == self.contract]
+        session: dict[str, Any] = next((s for s in snapshot["sessions"] if s["session"] == self.session.session), {})
+        return {
+            "contract": self.contract,
+            "bars_ingested": self.ingested,
+            "ticks_received": sum(d.get("ticks") or 0 for d in lines if d.get("timeframe") == "1m"),
+            "bars_built": sum(d.get("bars") or 0 for d in lines),
+            "orders_sent": len([o for o in truth["orders"] if (o.get("customTag") or "").startswith("wb-")]),
+            "fills": len(trades),
+            "realized_pnl_usd": float(realized),
+            "open_position": sum(p["size"] * (1 if p["type"] == 1 else -1) for p in truth["positions"]),
+            "runner_restarts": account["runner"]["restarts"],
+            "stop": {"latched": stop.latched, "flat_confirmed": stop.result == "FLAT", "ms": stop.ms},
+            "versions": {"program": snapshot["desk"]["version"], "strategy": session.get("version")},
+        }
+
+    # --- down -------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End every program, last started first."""
+        for program in reversed(self.programs):
+            program.end()
+        self.programs.clear()
+        if self._temporary:
+            shutil.rmtree(self.home.path, ignore_errors=True)
+
+
+def fresh_home(home: Home) -> None:
+    """Make the demo's folder anew; one that is not a demo's is left alone.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else.
+    """
+    if home.path.exists() and any(home.path.iterdir()):
+        if not (home.path / MARKER).exists():
+            raise InputError(f"{home.path} is not a demo's folder; choose an empty one with --home")
+        shutil.rmtree(home.path)
+    home.path.mkdir(parents=True, exist_ok=True)
+    (home.path / MARKER).write_text("made by workbench demo; deleted at its next start\n", encoding="utf-8")
+
+
+def demo_start(now: datetime | None = None) -> str:
+    """08:20 Chicago of the newest full trading date that is over, as ISO text: ten minutes before the bell."""
+    hours = trading_hours("index")
+    day = (now or datetime.now(CHICAGO)).date() - timedelta(days=1)
+    while True:
+        found = hours.trading_dates(day, day)
+        if found and not hours.window(day).early:
+            local = datetime(day.year, day.month, day.day, 8, 20, tzinfo=CHICAGO)
+            return local.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
+        day -= timedelta(days=1)
+
+
+def wait_out(seconds: float | None, is_over: Any) -> None:
+    """Wait for `seconds`, or until Ctrl-C, or until `is_over` says so."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while not is_over() and (deadline is None or time.monotonic() < deadline):
+        time.sleep(0.25)

@@ -1,0 +1,237 @@
+"""Ingest as a process: market hub in, ticks and bars on disk; the only writer of live market data."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from typing import Any
+
+from workbench.domain import events as e
+from workbench.domain.contract import parse_contract, spec
+from workbench.domain.errors import GatewayError, StorageError, WorkbenchError
+from workbench.domain.hours import trading_hours
+from workbench.domain.timeframe import timeframe
+from workbench.gateway.client import GatewayClient, GatewayUrls, Handlers
+from workbench.gateway.hubs import HubKind
+from workbench.gateway.market_data import TradeSeen
+from workbench.gateway.wire_hub import SimulatorClock
+from workbench.services.clock import MarketClock
+from workbench.services.desk_file import TOKEN_ENV
+from workbench.services.ingest import Ingest
+from workbench.services.link import ChildLink
+from workbench.services.logs import hide, set_up
+from workbench.services.runner_verbs import warm_from
+from workbench.services.tokens import DeskTokens
+from workbench.storage.bars import BarStore
+from workbench.storage.home import Home, home
+from workbench.storage.ticks import TickStore
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+FLUSH_EVERY_S = 1.0
+GRACE_NS = 250_000_000
+STALE_AFTER_S = 90.0
+
+
+class IngestProcess:
+    """Sockets, clock and desk link around one `Ingest`."""
+
+    def __init__(self, place: Home, options: argparse.Namespace, desk_token: str) -> None:
+        self.clock = MarketClock()
+        self.simulated: bool = options.simulated
+        grace = 0 if self.simulated else GRACE_NS
+        self.store = BarStore(place.market)
+        self.ingest = Ingest(self.store, TickStore(place.market), timeframes=options.timeframes, grace_ns=grace)
+        hubs = f"{options.hubs}/hubs"
+        urls = GatewayUrls(rest=options.rest, user_hub=f"{hubs}/user", market_hub=f"{hubs}/market")
+        handlers = Handlers(on_event=self._on_event, on_trades=self._on_trades, on_clock=self._on_clock)
+        tokens = DeskTokens(options.desk, desk_token)
+        self.client = GatewayClient(urls, tokens, handlers, is_market_open=self._is_open, now=self.clock.now)
+        self._held: list[TradeSeen] = []
+        self._barriers: asyncio.Queue[int] = asyncio.Queue()
+        self._last_print: dict[str, int] = {}
+        self._up = False
+        socket = options.desk.replace("http", "ws", 1)
+        verbs = {"watch": self.watch, "bars": self.bars}
+        self.link = ChildLink(f"{socket}/internal/child/ingest/{os.getpid()}", desk_token, verbs)
+
+    def _is_open(self) -> bool:
+        if self.clock.lockstep or self.clock.rate <= 0:
+            return False
+        now = self.clock.now()
+        return any(trading_hours(spec(c)).is_open(now) for c in self.ingest.contracts)
+
+    # --- what the hub brings ------------------------------------------------------------------------------------
+
+    def _on_event(self, event: e.Event) -> None:
+        if isinstance(event, e.StreamChanged):
+            self._up = event.up
+            if event.up:
+                self.ingest.stream_started(self.clock.now(), exact=self.clock.lockstep)
+            else:
+                self.ingest.stream_lost()
+
+    def _on_trades(self, trades: list[TradeSeen]) -> None:
+        if self.clock.lockstep:
+            self._held += trades
+        else:
+            self._take(trades)
+
+    def _take(self, trades: list[TradeSeen]) -> None:
+        by_contract: dict[str, list[TradeSeen]] = {}
+        for trade in trades:
+            by_contract.setdefault(trade.contract, []).append(trade)
+        for contract, prints in by_contract.items():
+            self._last_print[contract] = prints[-1].ts
+            self.ingest.on_prints(contract, prints, 0 if self.clock.lockstep else self.clock.now())
+
+    def _on_clock(self, clock: SimulatorClock) -> None:
+        self.clock.announce(clock.now, 0.0 if clock.lockstep else clock.rate, clock.seq, clock.lockstep)
+        if clock.lockstep:
+            self._barriers.put_nowait(clock.seq)
+        else:
+            self.ingest.advance(self.clock.now())
+
+    async def _lockstep(self) -> None:
+        while True:
+            seq = await self._barriers.get()
+            held, self._held = self._held, []
+            self._take(held)
+            self.ingest.advance(self.clock.now())
+            if self.ingest.needs_seam:
+                await self._seam()
+            if self.ingest.needs_flush:
+                await self._flush()
+            await self.client.acknowledge(seq)
+
+    # --- what the desk asks ---------------------------------------------------------------------------------------
+
+    async def watch(self, body: Json) -> Json:
+        """Record these contracts from now on."""
+        for contract in body["contracts"]:
+            if contract in self.ingest.contracts:
+                continue
+            self.ingest.watch(contract)
+            with contextlib.suppress(GatewayError):  # it stays desired and comes with the next connection
+                await self.client.watch_contract(contract)
+                self.ingest.stream_started(self.clock.now(), contract=contract, exact=self.clock.lockstep)
+        return {"contracts": self.ingest.contracts}
+
+    async def bars(self, body: Json) -> Json:
+        """Return the newest bars of a line, the forming one last."""
+        contract, frame = parse_contract(body["contract"]), timeframe(body["timeframe"])
+        hours = trading_hours(contract.spec)
+        await self._flush()
+        start = warm_from(hours, frame, int(body["limit"]), self.clock.now())
+        rows = await asyncio.to_thread(self.store.read, contract, frame, start)
+        out = [
+            {"time": int(ts.timestamp()), "open": o, "high": h, "low": low, "close": c, "volume": v}
+            for ts, o, h, low, c, v in rows.tail(int(body["limit"])).iter_rows()
+        ]
+        forming = self.ingest.forming(contract.id, frame.text)
+        if forming is not None and (not out or forming.start // 1_000_000_000 > out[-1]["time"]):
+            names = ("open", "high", "low", "close", "volume")
+            out.append({"time": forming.start // 1_000_000_000, **{n: getattr(forming, n) for n in names}})
+        return {"bars": out}
+
+    # --- loops ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Ingest until cancelled; what waits is written at the end."""
+        if self.simulated:
+            await self.client.follow_clock("ingest", (HubKind.MARKET,))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for loop in (self.client.run_market, self.link.run, self._lockstep, self._write, self._push):
+                    tasks.create_task(loop())
+        finally:
+            await self.ingest.flush()
+
+    async def _write(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            if not self.clock.lockstep:
+                self.ingest.advance(self.clock.now())
+                if self.ingest.needs_seam and self._up:
+                    await self._seam()
+            await self._flush()
+
+    async def _seam(self) -> None:
+        try:
+            await self.ingest.seam(self.client.rest, self.clock.now())
+        except (GatewayError, StorageError) as error:
+            self._alert(f"history at the seam is missing and will be asked for again: {error}")
+
+    async def _flush(self) -> None:
+        try:
+            await self.ingest.flush(self.clock.now())
+        except StorageError as error:
+            self._alert(f"market data cannot be stored and waits in memory: {error}")
+
+    def _alert(self, text: str) -> None:
+        log.warning(text)
+        self.link.push("alert", {"level": "warning", "text": text})
+
+    async def _push(self) -> None:
+        while True:
+            self.link.push("status", {"lines": self._lines(), "streams": [{"name": "ingest.market", "up": self._up}]})
+            await asyncio.sleep(0.5)
+
+    def _lines(self) -> list[Json]:
+        now = self.clock.now()
+        out = []
+        for line in self.ingest.status():
+            last = self._last_print.get(line["contract"])
+            age = None if last is None else max(0.0, (now - last) / 1e9)
+            is_open = trading_hours(spec(line["contract"])).is_open(now)
+            stale = age is None or age > STALE_AFTER_S or not self._up
+            out.append(
+                {
+                    "contract": line["contract"],
+                    "timeframe": line["timeframe"],
+                    "last_ts": last,
+                    "age_s": age,
+                    "state": "closed" if not is_open else "stale" if stale else "live",
+                    "ticks": line["prints"],
+                    "bars": line["bars"],
+                    "late": line["late"],
+                }
+            )
+        return out
+
+
+def main() -> None:
+    """Parse and run."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", default=None)
+    for name in ("--desk", "--rest", "--hubs"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--simulated", action="store_true")
+    parser.add_argument("--timeframes", nargs="+", default=["1m", "5m", "1h"])
+    options = parser.parse_args()
+    place = home(options.home)
+    set_up("ingest", place.logs)
+    token = os.environ.get(TOKEN_ENV, "")
+    hide(token)
+    try:
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+            asyncio.run(_until_told(IngestProcess(place, options, token)))
+    except WorkbenchError as error:
+        log.error("%s", error)  # noqa: TRY400 - a reason, not a traceback
+        sys.exit(1)
+
+
+async def _until_told(process: IngestProcess) -> None:
+    import signal
+
+    task = asyncio.ensure_future(process.run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await task
+
+
+if __name__ == "__main__":
+    main()
