@@ -193,6 +193,11 @@ class BarStore:
         """Return the content hash of the slice: equal bars give an equal hash, in whatever files they lie."""
         return self._slice(contract, timeframe, start, end)[0]
 
+    def last_start(self, contract: str | Contract, timeframe: str | Timeframe) -> int | None:
+        """Return the start (UTC ns) of the newest stored bar, or None."""
+        entry = self._coverage(_contract(contract).id, _timeframe(timeframe).text)
+        return entry.last if entry.rows else None
+
     def coverage(self) -> list[Coverage]:
         """Return what is stored, by contract and then by timeframe; reads no data files."""
         found = [(path.parent.name, path.name) for path in (self.root / "bars").glob("*/*") if path.name in TIMEFRAMES]
