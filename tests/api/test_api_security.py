@@ -120,6 +120,20 @@ async def test_an_origin_learned_later_is_served(desk: FakeDesk) -> None:
         assert (await client.get("/api/state", headers=headers)).status_code == 200
 
 
+async def test_a_dashboard_on_a_port_of_its_own_announces_itself(client: httpx.AsyncClient) -> None:
+    headers = {**FULL, "origin": "http://127.0.0.1:50123"}
+    assert (await client.get("/api/state", headers=headers)).status_code == 403
+    assert (await client.post("/api/origins", headers=FULL, json={"origin": headers["origin"]})).status_code == 201
+    assert (await client.get("/api/state", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "http://127.0.0.1.evil.example:80", "null", "*", "https://x:1"]
+)
+async def test_only_pages_of_this_machine_can_be_announced(client: httpx.AsyncClient, origin: str) -> None:
+    assert (await client.post("/api/origins", headers=FULL, json={"origin": origin})).status_code == 422
+
+
 async def test_a_stop_token_stops(client: httpx.AsyncClient, desk: FakeDesk) -> None:
     response = await client.post("/api/stop", headers=await stop_token(client), json={"reason": "button"})
     assert response.status_code == 200 and desk.calls == [("stop", "button", None, "api")]
@@ -133,6 +147,7 @@ async def test_a_stop_token_is_good_for_nothing_else(client: httpx.AsyncClient, 
         ("GET", "/api/state", None),
         ("POST", "/api/stop/clear", clear),
         ("POST", "/api/stop-token", None),
+        ("POST", "/api/origins", {"origin": "http://127.0.0.1:9"}),
         ("POST", "/api/sessions", {"strategy": "x", "account": 1001}),
         ("POST", "/api/sessions/sma-cross-1/end", None),
         ("GET", "/api/stop", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from datetime import UTC, datetime
@@ -12,8 +13,9 @@ from workbench.api.service import ManualOrder, StartSession
 from workbench.domain.errors import InputError, StopLatched, UnknownName, WorkbenchError
 
 CONTRACT = "CON.F.US.MES.Z26"
-OPEN_AT = 1_796_135_400  # 1 December 2026, 08:30 Chicago
-STEPS = {"1m": 60, "5m": 300, "15m": 900}
+OPEN_AT = 1_796_126_400  # 1 December 2026, 06:00 Chicago
+HISTORY_S = 12_900  # it is 09:35 when the desk starts
+STEPS = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600}
 
 
 class FakeDesk:
@@ -31,7 +33,7 @@ class FakeDesk:
         self.rate, self._clock, self._began = rate, clock, clock()
         self._random = random.Random(seed)
         self.closes = self._walk(40_000)
-        self.state, self.qty, self.entry = "running", 2, self.closes[3600] - 3.25
+        self.state, self.qty, self.entry = "running", 2, self.closes[HISTORY_S] - 1.75
         self.stop_result: dict[str, Any] | None = None
         self.latched: dict[str, Any] | None = None
         self.not_flat: list[str] = []  # what the next stop leaves behind
@@ -42,19 +44,21 @@ class FakeDesk:
         self.calls: list[tuple[Any, ...]] = []
 
     def _walk(self, seconds: int) -> list[float]:
-        price, drift, prices = 6842.25, 0.0, []
-        for _ in range(seconds):
-            drift = drift * 0.995 + self._random.gauss(0, 0.02)
-            if self._random.random() < 0.55:
-                price += round((drift + self._random.gauss(0, 0.42)) / 0.25) * 0.25
-            prices.append(price)
+        """A nervous hour with trends, then prices that stay between the protective orders."""
+        slow = fast = 0.0
+        prices = []
+        for second in range(seconds):
+            pull = 0.0006 if second < HISTORY_S - 200 else 0.004
+            slow += self._random.gauss(0, 0.16) - pull * (slow - 14 * math.sin(second / 1500))
+            fast = fast * 0.9 + self._random.gauss(0, 0.22)
+            prices.append(round((6842.25 + slow + fast) / 0.25) * 0.25)
         return prices
 
     def elapsed_s(self) -> int:
         """Market seconds since the invented open; an hour of history is there from the start."""
         if self.frozen_s is not None:
             return int(self.frozen_s)
-        return 3600 + int((self._clock() - self._began) * self.rate) % 36_000
+        return HISTORY_S + int((self._clock() - self._began) * self.rate) % 24_000
 
     async def snapshot(self) -> dict[str, Any]:
         if self.fails is not None:
@@ -109,12 +113,12 @@ class FakeDesk:
     def _working(self) -> list[dict[str, Any]]:
         if not self.qty:
             return []
-        stop = {"side": "SELL", "type": "STOP", "limit_price": None, "stop_price": self.entry - 6, "rule": "stop"}
-        target = {"side": "SELL", "type": "LIMIT", "limit_price": self.entry + 12, "stop_price": None, "rule": "target"}
+        stop = {"side": "SELL", "type": "STOP", "limit_price": None, "stop_price": self.entry - 12, "rule": "stop"}
+        target = {"side": "SELL", "type": "LIMIT", "limit_price": self.entry + 18, "stop_price": None, "rule": "target"}
         return [self._order(9002 + n, self.qty, 0, "WORKING", part) for n, part in enumerate((stop, target))]
 
     def _order(self, order_id: int, qty: int, filled: int, status: str, part: dict[str, Any]) -> dict[str, Any]:
-        at = (OPEN_AT + 3480) * 1_000_000_000
+        at = (OPEN_AT + HISTORY_S - 120) * 1_000_000_000
         return {
             "order_id": order_id, "tag": f"wb-1001-x7f-3-{order_id - 9000}", "account": 1001, "contract": CONTRACT,
             "qty": qty, "filled": filled, "status": status, "strategy": "sma_cross@3f9c2a1", "at": at, **part,
@@ -127,8 +131,9 @@ class FakeDesk:
         bars = []
         for start in range(0, now_s + 1, step):
             part = self.closes[start : min(start + step, now_s + 1)]
-            bars.append({"time": OPEN_AT + start, "open": part[0], "high": max(part), "low": min(part),
-                         "close": part[-1], "volume": 11 * len(part)})  # fmt: skip
+            volume = round(len(part) * (9 + 40 * abs(part[-1] - part[0])))
+            prices = {"open": part[0], "high": max(part), "low": min(part), "close": part[-1]}
+            bars.append({"time": OPEN_AT + start, **prices, "volume": volume})
         return bars[-limit:]
 
     async def orders(self, account: int | None) -> list[dict[str, Any]]:
@@ -137,7 +142,7 @@ class FakeDesk:
 
     async def fills(self, account: int | None) -> list[dict[str, Any]]:
         fill = {"order_id": 9001, "account": 1001, "contract": CONTRACT, "fees_usd": 1.48, "gross_pnl_usd": None}
-        at = (OPEN_AT + 3481) * 1_000_000_000
+        at = (OPEN_AT + HISTORY_S - 119) * 1_000_000_000
         return [{"trade_id": 501, "qty": 2, "price": self.entry, "at": at, **fill}]
 
     async def start_session(self, request: StartSession) -> dict[str, Any]:

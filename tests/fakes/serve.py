@@ -13,15 +13,14 @@ import uvicorn
 
 
 @contextlib.contextmanager
-def serving(app: Any, *, port: int = 0) -> Iterator[str]:
-    """Serve `app` in a thread; give its base URL."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", port))
-    listener.listen(128)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio"))
+def serving(app: Any, *, listener: socket.socket | None = None) -> Iterator[str]:
+    """Serve `app` in a thread, on a free port or on the given listening socket; give its base URL."""
+    listener = listener or socket.create_server(("127.0.0.1", 0), backlog=128)
+    config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.01)
     try:

@@ -11,7 +11,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from workbench.api.security import Guard, Origins, Tokens
-from workbench.api.service import ClearStop, DeskService, ManualOrder, SessionCommand, StartSession, StopRequest, Verb
+from workbench.api.service import (
+    AllowOrigin,
+    ClearStop,
+    DeskService,
+    ManualOrder,
+    SessionCommand,
+    StartSession,
+    StopRequest,
+    Verb,
+)
 from workbench.api.stream import ENCODER, SharedSnapshot, stream
 from workbench.domain.errors import InputError, StopLatched, WorkbenchError
 
@@ -49,6 +58,7 @@ def build_app(
     app.include_router(_read_routes(service))
     app.include_router(_session_routes(service))
     app.include_router(_stop_routes(service, app.state.tokens))
+    app.include_router(_origin_routes(app.state.origins))
     app.include_router(_stream_routes(service, app.state.tokens))
     if internal_router is not None:
         app.include_router(internal_router)
@@ -123,6 +133,17 @@ def _stop_routes(service: DeskService, tokens: Tokens) -> APIRouter:
         token, life_s = tokens.issue_stop()
         until = datetime.now(UTC) + timedelta(seconds=life_s)
         return answer({"token": token, "expires_at": until.isoformat(timespec="seconds"), "expires_in_s": life_s}, 201)
+
+    return router
+
+
+def _origin_routes(origins: Origins) -> APIRouter:
+    router = APIRouter(prefix="/api")
+
+    @router.post("/origins")
+    async def allow_origin(body: AllowOrigin) -> Response:
+        origins.allow(body.origin)
+        return answer({"allowed": body.origin}, 201)
 
     return router
 

@@ -64,6 +64,12 @@ class ClearStop(Body):
     account: int | None = None
 
 
+class AllowOrigin(Body):
+    """A page on this machine that may call the desk from a browser, such as a dashboard on a port it picked itself."""
+
+    origin: str = Field(pattern=r"^http://(127\.0\.0\.1|localhost):\d{1,5}$")
+
+
 class DeskService(Protocol):
     """The desk as the API sees it; `services.supervisor` is the real one, `tests.fakes.desk` the fake."""
 

@@ -1,0 +1,143 @@
+"""What the page shows, from snapshots: nothing invented, nothing fresher than it is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from tests.fakes.desk import CONTRACT, OPEN_AT, FakeDesk
+from workbench.apps import frame as shown
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+async def snapshot() -> Json:
+    return await FakeDesk().snapshot()
+
+
+def tile(tiles: list[Json], label: str) -> Json:
+    return next(t for t in tiles if t["label"] == label)
+
+
+def words(lights: list[Json]) -> str:
+    return " | ".join(light["text"] for light in lights)
+
+
+async def test_the_numbers_of_the_account_are_shown_with_sign_and_unit(snapshot: Json) -> None:
+    account = snapshot["accounts"][0]
+    account.update(day_pnl_usd=-1234.5, open_usd=12.25, balance_usd=150_186.25)
+    tiles = shown.tiles(snapshot, shown.subject(snapshot))
+    assert tile(tiles, "Day P&L") | {"note": ""} == {
+        "label": "Day P&L", "value": "−1,234.50", "unit": "USD", "tone": "down", "note": "",
+    }  # fmt: skip
+    assert tile(tiles, "Open P&L")["value"] == "+12.25"
+    assert tile(tiles, "Balance")["value"] == "150,186.25"
+    assert tile(tiles, "Position")["value"] == "+2"
+
+
+async def test_missing_values_are_dashes_and_never_zero(snapshot: Json) -> None:
+    account = snapshot["accounts"][0]
+    for name in ("day_pnl_usd", "open_usd", "balance_usd", "realized_usd"):
+        account[name] = None
+    account["headroom"] = [{"limit": "daily_loss", "used_usd": None, "limit_usd": 1000.0}]
+    account["positions"] = []
+    snapshot["sessions"][0].update(position=None, pnl_usd=None, trades=None, last_signal=None)
+    tiles = shown.tiles(snapshot, shown.subject(snapshot))
+    assert {t["value"] for t in tiles} == {"–"}
+    assert tile(tiles, "daily loss left")["gauge"] is None
+    assert "0" not in "".join(str(cell) for cell in shown.sessions(snapshot)["rows"][0][4:])
+
+
+async def test_nan_is_a_dash_too(snapshot: Json) -> None:
+    snapshot["accounts"][0]["day_pnl_usd"] = math.nan
+    assert shown.tiles(snapshot, shown.subject(snapshot))[0]["value"] == "–"
+
+
+async def test_a_running_session_is_the_subject_before_an_ended_one(snapshot: Json) -> None:
+    ended = {**snapshot["sessions"][0], "session": "old", "state": "ended"}
+    snapshot["sessions"].insert(0, ended)
+    assert shown.subject(snapshot)["session"] == "sma-cross-1"
+
+
+async def test_without_a_session_the_position_is_the_subject(snapshot: Json) -> None:
+    snapshot["sessions"] = []
+    assert shown.subject(snapshot)["contract"] == CONTRACT
+
+
+def test_an_empty_desk_can_be_shown() -> None:
+    content = shown.frame({"accounts": [], "sessions": []}, silent_s=0.1, error="", order_rows=[])
+    assert content["positions"]["rows"] == [] and content["age"] == {"state": "unknown", "age_s": None}
+
+
+def test_no_snapshot_at_all_is_a_dead_desk() -> None:
+    assert "refused" in shown.frame(None, silent_s=0.0, error="connection refused", order_rows=[])["dead"]
+
+
+async def test_old_news_is_marked_dead_only_after_a_while(snapshot: Json) -> None:
+    assert shown.frame(snapshot, silent_s=0.4, error="reconnecting", order_rows=[])["dead"] == ""
+    assert shown.frame(snapshot, silent_s=9.0, error="no desk", order_rows=[])["dead"] == "no desk"
+
+
+async def test_data_age_is_that_of_the_pages_contract(snapshot: Json) -> None:
+    snapshot["data"].append({"contract": "CON.F.US.ENQ.Z26", "timeframe": "1m", "age_s": 0.0, "state": "live"})
+    snapshot["data"][0].update(age_s=99.0, state="stale")
+    assert shown.data_age(snapshot, shown.subject(snapshot)) == {"state": "stale", "age_s": 99.0}
+
+
+async def test_lights_tell_what_is_wrong_in_words(snapshot: Json) -> None:
+    snapshot["gateway"]["connected"] = False
+    snapshot["accounts"][0]["runner"]["state"] = "lost"
+    snapshot["accounts"][0]["halted"] = ["journal failed"]
+    snapshot["stop"].update(latched=True, reason="news", by="ann")
+    lights = shown.lights(snapshot)
+    assert lights[0] == {"text": "STOPPED: news (ann)", "tone": "alarm"}
+    assert [light["tone"] for light in lights if light["text"] == "gateway"] == ["alarm"]
+    assert "runner 1001 lost" in words(lights) and "halted: journal failed" in words(lights)
+
+
+async def test_a_live_profile_never_looks_like_the_simulator(snapshot: Json) -> None:
+    assert "SIMULATOR ×20" in words(shown.lights(snapshot))
+    snapshot["gateway"].update(profile="topstepx", clock={"rate": 1.0, "lockstep": False})
+    assert "LIVE · topstepx" in words(shown.lights(snapshot)) and "SIMULATOR" not in words(shown.lights(snapshot))
+
+
+async def test_stop_and_target_are_lines_on_the_chart(snapshot: Json) -> None:
+    lines = shown.price_lines(snapshot, shown.subject(snapshot))
+    assert [line["title"] for line in lines] == ["+2", "stop sell 2", "limit sell 2"]
+
+
+async def test_a_price_of_zero_and_a_negative_one_are_prices(snapshot: Json) -> None:
+    working = snapshot["accounts"][0]["working"]
+    working[0]["stop_price"], working[1]["limit_price"] = 0.0, -37.63
+    prices = [line["price"] for line in shown.price_lines(snapshot, shown.subject(snapshot))]
+    assert prices[1:] == [0.0, -37.63]
+
+
+async def test_the_blotter_is_newest_first_and_limited(snapshot: Json) -> None:
+    rows = [
+        {"order_id": n, "at": n * 10**9, "contract": CONTRACT, "side": "BUY", "type": "LIMIT", "qty": 1, "filled": 0,
+         "limit_price": 1.0, "status": "WORKING"}
+        for n in range(1, 100)
+    ]  # fmt: skip
+    table = shown.orders(rows, limit=30)
+    assert len(table["rows"]) == 30 and table["rows"][0][0] > table["rows"][1][0]
+
+
+def test_fill_arrows_sit_on_the_bar_they_fell_into() -> None:
+    bars = [{"time": OPEN_AT + 60 * n} for n in range(5)]
+    fills = [
+        {"contract": CONTRACT, "qty": -2, "at": (OPEN_AT + 95) * 10**9},
+        {"contract": "CON.F.US.ENQ.Z26", "qty": 1, "at": (OPEN_AT + 95) * 10**9},
+        {"contract": CONTRACT, "qty": 1, "at": (OPEN_AT - 5) * 10**9},
+    ]
+    assert shown.markers(fills, bars, CONTRACT) == [{"time": shown.shifted(OPEN_AT + 60), "qty": -2, "text": "−2"}]
+    assert shown.markers(fills, [], CONTRACT) == []
+
+
+def test_prices_have_the_decimals_of_their_tick() -> None:
+    assert shown.price(6842.5, CONTRACT) == "6,842.50"
+    assert shown.price(1.0, "CON.F.US.EU6.Z26") == "1.00000"
+    assert shown.price(None, CONTRACT) == "–"

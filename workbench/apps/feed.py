@@ -1,0 +1,156 @@
+"""One connection of the dashboard's process to the desk, for any number of open pages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import websockets
+from websockets.asyncio.client import connect
+
+from workbench.domain.errors import WorkbenchError
+
+RETRY_S = (0.25, 0.5, 1.0, 2.0)
+POLL_S = 0.5
+SILENT_S = 5.0  # the desk beats once a second: five missed beats are a dead connection
+BARS = 600
+
+Place = tuple[str, str]  # base URL and full token of the desk
+
+
+class DeskRefusedPage(WorkbenchError):
+    """The desk answered a page's question with an error."""
+
+
+class DeskFeed:
+    """The newest snapshot, the bars that pages look at, and how old all of it is.
+
+    Parameters
+    ----------
+    locate : callable
+        Returns URL and token of the desk; asked again at each reconnect, because a restarted desk may have moved.
+    """
+
+    def __init__(self, locate: Callable[[], Place]) -> None:
+        self._locate = locate
+        self.snapshot: dict[str, Any] | None = None
+        self.heard_at = float("-inf")  # monotonic
+        self.error = "connecting to the desk"
+        self.orders: list[dict[str, Any]] = []
+        self.fills: list[dict[str, Any]] = []
+        self.bars: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.wanted: dict[object, tuple[str, str]] = {}  # a page's key → the bars it shows
+        self.version = 0
+        self._origins: set[str] = set()
+        self._http = httpx.AsyncClient(trust_env=False, timeout=5.0)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the desk was last heard; infinite before the first word."""
+        return time.monotonic() - self.heard_at
+
+    async def run(self, *, origins: tuple[str, ...] = ()) -> None:
+        """Follow the desk until cancelled; `origins` are announced to it so that the pages' stop may post."""
+        self._origins.update(origins)
+        async with self._http, asyncio.TaskGroup() as group:
+            group.create_task(self._follow())
+            group.create_task(self._poll())
+
+    async def stop_access(self) -> dict[str, Any]:
+        """Return where and with which stop-only token a page may stop.
+
+        Raises
+        ------
+        DeskRefusedPage
+            The desk does not answer or does not know our token.
+        """
+        await self._announce()
+        given = await self._call("POST", "/api/stop-token")
+        return {"url": self._locate()[0], "token": given["token"], "expires_in_s": given["expires_in_s"]}
+
+    async def command(self, session: str, verb: str) -> dict[str, Any]:
+        """Give a session a command on behalf of a page."""
+        answered: dict[str, Any] = await self._call(
+            "POST", f"/api/sessions/{session}/{verb}", json={"person": "dashboard"}
+        )
+        return answered
+
+    async def _follow(self) -> None:
+        tries = 0
+        while True:
+            try:
+                await self._listen()
+                tries = 0
+            except (OSError, TimeoutError, ValueError, websockets.WebSocketException, WorkbenchError) as error:
+                self.error = f"no desk: {error or type(error).__name__}"
+                self.version += 1
+                tries += self.silent_s > SILENT_S
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+
+    async def _listen(self) -> None:
+        url, token = self._locate()
+        await self._announce()
+        address = url.replace("http", "ws", 1) + "/api/stream"
+        async with connect(address, open_timeout=3, proxy=None, max_size=2**24) as socket:
+            await socket.send(json.dumps({"token": token}))
+            while True:
+                message = json.loads(await asyncio.wait_for(socket.recv(), SILENT_S))
+                if "error" in message:
+                    self.error = message["error"]
+                else:
+                    self.snapshot, self.heard_at, self.error = message, time.monotonic(), ""
+                self.version += 1
+
+    async def _poll(self) -> None:
+        while True:
+            if self.wanted:
+                try:
+                    await self._refresh()
+                except WorkbenchError as error:
+                    self.error = self.error or str(error)
+            await asyncio.sleep(POLL_S)
+
+    async def _refresh(self) -> None:
+        for key in set(self.wanted.values()):
+            limit = 3 if self.bars.get(key) else BARS
+            params = {"contract": key[0], "timeframe": key[1], "limit": limit}
+            self.bars[key] = splice(self.bars.get(key, []), await self._call("GET", "/api/bars", params=params))
+        for gone in set(self.bars) - set(self.wanted.values()):
+            del self.bars[gone]
+        self.orders = await self._call("GET", "/api/orders")
+        self.fills = await self._call("GET", "/api/fills")
+
+    async def _announce(self) -> None:
+        for origin in self._origins:
+            await self._call("POST", "/api/origins", json={"origin": origin})
+
+    async def _call(self, method: str, path: str, **options: Any) -> Any:
+        url, token = self._locate()
+        try:
+            response = await self._http.request(
+                method, url + path, headers={"authorization": f"Bearer {token}"}, **options
+            )
+        except httpx.HTTPError as error:
+            raise DeskRefusedPage(f"the desk at {url} does not answer ({type(error).__name__})") from error
+        if not response.is_success:
+            raise DeskRefusedPage(f"{path}: {response.status_code} {response.text[:200]}")
+        return response.json()
+
+
+def splice(known: list[dict[str, Any]], news: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return `known` with its tail replaced by `news`; where they do not touch there is a gap: an empty list.
+
+    >>> splice([{"time": 1}, {"time": 2}], [{"time": 2, "close": 5}, {"time": 3}])
+    [{'time': 1}, {'time': 2, 'close': 5}, {'time': 3}]
+    >>> splice([{"time": 1}], [{"time": 5}])  # ask for all of them again
+    []
+    """
+    if not known or not news:
+        return news or known
+    if news[0]["time"] > known[-1]["time"]:
+        return []
+    return ([bar for bar in known if bar["time"] < news[0]["time"]] + news)[-4 * BARS :]

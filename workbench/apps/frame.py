@@ -1,0 +1,239 @@
+"""What a page shows, worked out from a snapshot: texts, tones and prices, no widgets. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+from workbench.domain.contract import spec
+from workbench.domain.errors import InputError
+from workbench.widgets.cards import CHICAGO, STATES, chicago, money, plain_money, signed
+
+Json = dict[str, Any]
+SILENT_S = 3.0
+
+
+def _tone(value: float | None) -> str:
+    return "" if not value else "up" if value > 0 else "down"
+
+
+def subject(snapshot: Json) -> Json:
+    """Return what the page is about: the first live session, else a position, else whatever data there is."""
+    sessions = sorted(snapshot.get("sessions", []), key=lambda s: ["running", "warming", "paused"].index(s["state"])
+                      if s["state"] in ("running", "warming", "paused") else 9)  # fmt: skip
+    if sessions:
+        return dict(sessions[0])
+    for account in snapshot.get("accounts", []):
+        for position in account.get("positions", []):
+            return {"account": account["account"], "contract": position["contract"], "timeframe": "1m"}
+    for row in snapshot.get("data", []):
+        return {"contract": row["contract"], "timeframe": row["timeframe"]}
+    return {}
+
+
+def short(contract: str | None) -> str:
+    """Return the tail of a contract id, as it is spoken.
+
+    >>> short("CON.F.US.MES.Z26")
+    'MES Z26'
+    """
+    return " ".join(contract.split(".")[-2:]) if contract else "–"
+
+
+def tick_of(contract: str | None) -> tuple[float, int]:
+    """Return tick size and the decimals needed to write it exactly.
+
+    >>> tick_of("CON.F.US.MES.Z26")
+    (0.25, 2)
+    """
+    try:
+        tick = Fraction(spec(contract or "").tick)
+    except InputError:
+        return 0.01, 2
+    decimals = next((n for n in range(10) if (tick * 10**n).denominator == 1), 9)
+    return float(tick), decimals
+
+
+def price(value: float | None, contract: str | None) -> str:
+    """Return a price in points with the decimals of its tick."""
+    return "–" if value is None or value != value else f"{value:,.{tick_of(contract)[1]}f}"
+
+
+def shifted(seconds: int) -> int:
+    """Return unix seconds moved so that a chart that knows only UTC shows Chicago time.
+
+    >>> shifted(1_796_135_400) - 1_796_135_400  # 1 December: Chicago is 6 hours behind
+    -21600
+    """
+    offset = datetime.fromtimestamp(seconds, UTC).astimezone(CHICAGO).utcoffset()
+    return seconds + int(offset.total_seconds() if offset else 0)
+
+
+def _account(snapshot: Json, about: Json) -> Json:
+    accounts = snapshot.get("accounts", [])
+    return dict(next((a for a in accounts if a["account"] == about.get("account")), accounts[0] if accounts else {}))
+
+
+def data_age(snapshot: Json, about: Json) -> Json:
+    """Return state and age of the data the page stands on; unknown is unknown, not fresh."""
+    rows = [row for row in snapshot.get("data", []) if row["contract"] == about.get("contract")]
+    if not rows:
+        return {"state": "unknown", "age_s": None}
+    freshest = min(rows, key=lambda row: float("inf") if row.get("age_s") is None else row["age_s"])
+    return {"state": freshest["state"], "age_s": freshest.get("age_s")}
+
+
+def lights(snapshot: Json) -> list[Json]:
+    """Return the connection lights; the shape says what the colour says."""
+    gateway, stop = snapshot.get("gateway", {}), snapshot.get("stop", {})
+    rate = (gateway.get("clock") or {}).get("rate")
+    profile = "SIMULATOR" if gateway.get("profile") == "sim" else f"LIVE · {gateway.get('profile')}"
+    pace = f" ×{rate:g}" if rate not in (None, 1, 1.0, 0, 0.0) else ""
+    shown = [{"text": profile + pace, "tone": "info" if gateway.get("profile") == "sim" else "warn"}]
+    shown.append({"text": "gateway", "tone": "ok" if gateway.get("connected") else "alarm"})
+    for account in snapshot.get("accounts", []):
+        state = (account.get("runner") or {}).get("state", "unknown")
+        shown.append({"text": f"runner {account['account']} {state}", "tone": _RUNNER.get(state, "alarm")})
+        shown += [{"text": f"halted: {reason}", "tone": "alarm"} for reason in account.get("halted", [])]
+    shown += [{"text": row["name"], "tone": "ok" if row["up"] else "alarm"} for row in snapshot.get("streams", [])]
+    if stop.get("latched"):
+        shown.insert(0, {"text": f"STOPPED: {stop.get('reason') or 'no reason'} ({stop.get('by')})", "tone": "alarm"})
+    return shown
+
+
+_RUNNER = {"running": "ok", "starting": "warn", "stopped": "warn", "down": "off"}
+
+
+def tiles(snapshot: Json, about: Json) -> list[Json]:
+    """Return the big numbers."""
+    account = _account(snapshot, about)
+    position = next((p for p in account.get("positions", []) if p["contract"] == about.get("contract")), None)
+    qty = about.get("position") if position is None else position["qty"]
+    note = f"at {price(position['average_price'], position['contract'])}" if position else short(about.get("contract"))
+    shown = [
+        {"label": "Day P&L", **_usd(money(account.get("day_pnl_usd"))), "tone": _tone(account.get("day_pnl_usd")),
+         "note": f"realised {money(account.get('realized_usd'))}"},
+        {"label": "Open P&L", **_usd(money(account.get("open_usd"))), "tone": _tone(account.get("open_usd"))},
+        {"label": "Position", "value": signed(qty), "tone": _tone(qty), "note": note},
+        {"label": "Balance", **_usd(plain_money(account.get("balance_usd"))), "note": account.get("name", "")},
+    ]  # fmt: skip
+    return shown + [_gauge(limit) for limit in account.get("headroom", [])[:2]]
+
+
+def _usd(text: str) -> Json:
+    """Part the number from its unit, so that the unit can be written small."""
+    value, _, unit = text.partition(" ")
+    return {"value": value, "unit": unit}
+
+
+def _gauge(limit: Json) -> Json:
+    used, top = limit.get("used_usd"), limit.get("limit_usd")
+    known = used is not None and bool(top)
+    return {
+        "label": f"{limit['limit'].replace('_', ' ')} left",
+        **_usd(f"{top - used:,.0f} USD" if known else "–"),
+        "gauge": min(1.0, used / top) if known else None,
+        "note": f"{used:,.0f} of {top:,.0f} USD used" if known else "unknown",
+    }
+
+
+def sessions(snapshot: Json) -> Json:
+    """Return the table of sessions."""
+    head = ["Session", "State", "Strategy", "Contract", "#Position", "#P&L", "#Trades", "Last signal"]
+    rows = [
+        [s["session"], STATES.get(s["state"], s["state"]), s["version"], f"{short(s['contract'])} {s['timeframe']}",
+         [signed(s.get("position")), _tone(s.get("position"))], [money(s.get("pnl_usd")), _tone(s.get("pnl_usd"))],
+         "–" if s.get("trades") is None else str(s["trades"]), s.get("last_signal") or "–"]
+        for s in snapshot.get("sessions", [])
+    ]  # fmt: skip
+    return {"head": head, "rows": rows, "empty": "no session"}
+
+
+def positions(snapshot: Json) -> Json:
+    """Return the table of open positions of all accounts."""
+    head = ["Account", "Contract", "#Qty", "#Average", "#Last", "#Open P&L"]
+    rows = [
+        [str(a["account"]), short(p["contract"]), [signed(p["qty"]), _tone(p["qty"])],
+         price(p.get("average_price"), p["contract"]), price(p.get("last_price"), p["contract"]),
+         [money(p.get("open_usd")), _tone(p.get("open_usd"))]]
+        for a in snapshot.get("accounts", []) for p in a.get("positions", [])
+    ]  # fmt: skip
+    return {"head": head, "rows": rows, "empty": "flat"}
+
+
+def orders(rows: list[Json], *, limit: int = 30) -> Json:
+    """Return the blotter, newest first."""
+    head = ["Time CT", "Contract", "Side", "Type", "#Qty", "#Filled", "#Price", "Status", "Rule"]
+    newest = sorted(rows, key=lambda o: (o.get("at") or 0, o.get("order_id") or 0), reverse=True)[:limit]
+    cells = [
+        [
+            chicago(o.get("at")).removesuffix(" CT"),
+            short(o["contract"]),
+            [f"{'▲' if o['side'] == 'BUY' else '▼'} {o['side']}", "up" if o["side"] == "BUY" else "down"],
+            o["type"],
+            str(o["qty"]),
+            str(o["filled"]),
+            price(_level(o), o["contract"]),
+            o["status"],
+            o.get("rule") or "–",
+        ]
+        for o in newest
+    ]
+    return {"head": head, "rows": cells, "empty": "no orders today"}
+
+
+def _level(order: Json) -> float | None:
+    """Return the price an order waits at; 0 is a price."""
+    stop: float | None = order.get("stop_price")
+    return order.get("limit_price") if stop is None else stop
+
+
+def price_lines(snapshot: Json, about: Json) -> list[Json]:
+    """Return the lines across the chart: average price and working orders of the page's contract."""
+    account, contract = _account(snapshot, about), about.get("contract")
+    lines = [
+        {"price": position["average_price"], "title": signed(position["qty"]), "tone": "info"}
+        for position in account.get("positions", [])
+        if position["contract"] == contract and position.get("average_price") is not None
+    ]
+    for order in account.get("working", []):
+        level = _level(order)
+        if order["contract"] == contract and level is not None:
+            text = f"{order['type'].lower()} {order['side'].lower()} {order['qty']}"
+            lines.append({"price": level, "title": text, "tone": "down" if order["type"] == "STOP" else "up"})
+    return lines
+
+
+def markers(fills: list[Json], bars: list[Json], contract: str | None) -> list[Json]:
+    """Return fill arrows at the bars they fell into."""
+    starts = [bar["time"] for bar in bars]
+    ours = [fill for fill in fills if fill["contract"] == contract and starts and fill["at"] >= starts[0] * 10**9]
+    return [
+        {
+            "time": shifted(starts[bisect_right(starts, fill["at"] / 1e9) - 1]),
+            "qty": fill["qty"],
+            "text": signed(fill["qty"]),
+        }
+        for fill in sorted(ours, key=lambda fill: fill["at"])
+    ]
+
+
+def frame(snapshot: Json | None, *, silent_s: float, error: str, order_rows: list[Json]) -> Json:
+    """Return all that is shown beside the chart; `silent_s` is how long the desk has said nothing."""
+    if snapshot is None:
+        return {"dead": error or "no news from the desk yet", "lights": [], "tiles": [], "silent_s": None}
+    about = subject(snapshot)
+    return {
+        "dead": error if silent_s > SILENT_S else "",
+        "silent_s": silent_s,
+        "clock": chicago(snapshot.get("at")),
+        "age": data_age(snapshot, about),
+        "lights": lights(snapshot),
+        "tiles": tiles(snapshot, about),
+        "sessions": sessions(snapshot),
+        "positions": positions(snapshot),
+        "orders": orders(order_rows),
+        "stop": snapshot.get("stop") or {},
+    }

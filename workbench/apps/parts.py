@@ -1,0 +1,42 @@
+"""The building blocks of a page: header with the stop, board of numbers, tables, and the ack of painted frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import param
+
+from workbench.apps.chart import script
+from workbench.widgets.controls import script as widget_script
+
+
+class Shown(pn.custom.JSComponent):
+    """A component that is fed by messages, never by synced values: what was missed while away is not needed."""
+
+    __abstract = True
+
+    def show(self, message: dict[str, Any]) -> None:
+        """Send one message to the browser."""
+        self._send_msg(message)
+
+
+class Head(Shown):
+    """The emergency stop, always in the header. Needs the page server's ``GET /access``."""
+
+    _esm = widget_script("stop.js") + "\n" + script("theme.js", "head.js")
+
+
+class Board(Shown):
+    """Lights and big numbers; or, with `parts`, the tables of that name in the frame."""
+
+    parts = param.List(default=[], item_type=str)
+    titles = param.Dict(default={})
+
+    _esm = script("theme.js", "board.js")
+
+
+class Ack(Shown):
+    """Answers each frame after it has been painted."""
+
+    _esm = script("ack.js")
