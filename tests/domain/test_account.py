@@ -28,7 +28,7 @@ def test_the_kind_is_read_from_the_name(name: str, kind: AccountKind) -> None:
 
 
 def test_the_floor_of_a_50k_combine_day_by_day() -> None:
-    # starts at 48,000; a close of 51,000 lifts it to 49,000; 50,500 leaves it; 53,000 would give 51,000, locked at 50,000.
+    # starts at 48,000; a close of 51,000 lifts it to 49,000; 50,500 leaves it; 53,000 is locked at 50,000.
     programme = PROGRAMMES["topstep-50k"]
     floor = programme.starting_balance - programme.max_loss
     seen = [floor := programme.floor_after_day(floor, Decimal(close)) for close in (51000, 50500, 53000, 48100)]

@@ -223,7 +223,7 @@ def test_what_passes_is_within_the_limit_or_shrinks(position: int, buy: int, sel
 
 def test_nobody_but_the_gate_makes_an_approved() -> None:
     for seal in (None, object(), "seal", True):
-        with pytest.raises(TypeError, match="risk.gate.check alone"):
+        with pytest.raises(TypeError, match=r"risk\.gate\.check alone"):
             Approved(place(), True, seal)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from workbench.domain.commands import Alert, AnyCommand, CancelOrder, ClosePosition, ReadBroker
-from workbench.domain.order import Status
+from workbench.domain.order import OrderType, Status
 from workbench.execution.state import AccountState, Book, Flatten, is_protected
 from workbench.rules.signal import Signal
 
 ASK_AGAIN_NS = 10_000_000_000  # market time after which an unanswered cancel or close makes us read and ask again
+SETTLES_NS = 2_000_000_000  # trade, order and position reports of one fill come within this
 
 
 def start_flatten(
@@ -27,12 +28,14 @@ def advance_flatten(state: AccountState, book: Book) -> list[AnyCommand]:
     flatten = book.flatten
     if flatten is None:
         return []
-    working = list(state.open_orders(book.position.contract))
-    if working:
+    if state.open_orders(book.position.contract):
         return _cancel(state, book, flatten)
-    if state.synced and book.qty == 0 and book.broker_qty in (None, 0):
+    if state.synced and book.qty == 0 and book.is_sure:
         book.flatten, book.protect_by = None, None
         return []
+    since = book.differs_since
+    if state.synced and book.qty == 0 and since is not None and state.now - since < state.patience(SETTLES_NS):
+        return []  # the last trade or the broker's figure is on its way
     return _close(state, book, flatten)
 
 
@@ -43,6 +46,9 @@ def _cancel(state: AccountState, book: Book, flatten: Flatten) -> list[AnyComman
         if order.order_id is None or (order.status is Status.SUSPENDED and _parent_works(state, order.parent_id)):
             continue
         asked = flatten.asked.get(order.order_id)
+        if asked is None and order.type is OrderType.MARKET:
+            flatten.asked[order.order_id] = state.now  # it fills by itself, and it may be our own close: wait for it
+            continue
         if asked is not None and state.now - asked < state.patience(ASK_AGAIN_NS):
             continue
         again = again or asked is not None
@@ -62,15 +68,20 @@ def _parent_works(state: AccountState, parent_id: int | None) -> bool:
     return parent is not None and parent.is_open
 
 
+def market_works(state: AccountState, book: Book) -> bool:
+    """Say whether a market order, such as that of a close, is on its way."""
+    return any(o.type is OrderType.MARKET for o in state.open_orders(book.position.contract))
+
+
 def _close(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand]:
     contract = book.position.contract
     if flatten.close_sent_at is None:
         flatten.close_sent_at = state.now
         return [ClosePosition(account=state.account, contract=contract, reason=flatten.reason)]
-    if state.now - flatten.close_sent_at < state.patience(ASK_AGAIN_NS):
+    if state.now - max(flatten.close_sent_at, flatten.read_asked_at) < state.patience(ASK_AGAIN_NS):
         return []
     # Nobody closes twice on a guess: the next reading of the broker decides (reconcile clears close_sent_at).
-    flatten.close_sent_at = state.now
+    flatten.read_asked_at = state.now
     text = "the close was not confirmed in time; reading the broker before asking again"
     return [
         Alert(account=state.account, contract=contract, level="warning", text=text),
@@ -80,11 +91,13 @@ def _close(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand
 
 def check_protection(state: AccountState, book: Book) -> list[AnyCommand]:
     """Flatten a bracketed position whose stop is not seen working in time."""
-    if book.protect_by is None or book.flatten is not None or not book.qty:
-        return []
-    if is_protected(state, book):
+    if not book.qty and not book.uncounted and not state.open_orders(book.position.contract):
+        book.bracketed = 0
+    if not book.qty or book.flatten is not None or is_protected(state, book):
         book.protect_by = None
         return []
+    if book.protect_by is None:  # from now on, also when a stop that was there has gone
+        book.protect_by = state.now + state.patience(int(state.limits.protect_within_s * 1e9))
     if state.now < book.protect_by:
         return []
     contract = book.position.contract

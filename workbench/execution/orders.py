@@ -34,32 +34,65 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
     key = find_key(state, report)
     if key is None:
         return _adopt(state, report)
+    known, out = state.orders[key], []
     try:
-        state.orders[key] = merge_report(state.orders[key], report)
+        merged = merge_report(known, report)
     except IllegalTransition as error:
-        return lock(state, report.contract, str(error))
+        out = lock(state, report.contract, str(error))
+        # What the broker says last is what exists; it is counted from here on, and a person is told.
+        believed = report if report.updated_at >= known.updated_at else known
+        owner = {"tag": known.tag, "strategy": known.strategy, "rule": known.rule, "parent_id": known.parent_id}
+        merged = msgspec.structs.replace(believed, **owner, filled=max(known.filled, report.filled))
     if report.order_id is not None:
         state.key_of_id[report.order_id] = key
+    _settle_miss(state, key)
+    _keep(state, key, merged)
+    return out
+
+
+def _keep(state: AccountState, key: str, order: Order) -> None:
+    # Store an order with what hangs on it: whose leg it is, whose parent, and whether its trades have come.
+    if order.parent_id is not None and not order.strategy:
+        parent = state.orders.get(state.key_of_id.get(order.parent_id, ""))
+        if parent is not None and parent.strategy:
+            order = msgspec.structs.replace(order, strategy=parent.strategy, rule=f"{parent.rule}.bracket")
+    state.orders[key] = order
+    if order.order_id is None:
+        return
+    if order.strategy and order.parent_id is None:
+        for other, leg in state.orders.open_items():
+            if leg.parent_id == order.order_id and not leg.strategy:  # it was reported before its parent was known
+                state.orders[other] = msgspec.structs.replace(
+                    leg, strategy=order.strategy, rule=f"{order.rule}.bracket"
+                )
+    book = state.book(order.contract)
+    missing = order.filled - state.counted.get(order.order_id, 0)
+    if missing > 0:
+        book.uncounted[order.order_id] = missing
+    else:
+        book.uncounted.pop(order.order_id, None)
+    _note_difference(state, book)
+
+
+def _settle_miss(state: AccountState, key: str) -> None:
     state.misses.pop(key, None)
-    return []
+    state.missed_at.pop(key, None)
 
 
 def _adopt(state: AccountState, report: Order) -> list[AnyCommand]:
     # A bracket leg belongs to its parent's strategy; anything else was placed by somebody else and is only shown.
     if report.order_id is None:
         return []
-    parent = state.orders.get(state.key_of_id.get(report.parent_id or -1, ""))
-    owner = {"strategy": parent.strategy, "rule": f"{parent.rule}.bracket"} if parent else {}
     key = report.tag if report.tag and report.tag not in state.orders else f"#{report.order_id}"
-    state.orders[key] = msgspec.structs.replace(report, **owner) if owner else report
     state.key_of_id[report.order_id] = key
     if report.tag:
         state.known_tags.add(report.tag)
-    state.book(report.contract)
+    _keep(state, key, report)
     return []
 
 
 def on_order(state: AccountState, event: OrderReported) -> list[AnyCommand]:
+    """Fold one order snapshot of the hub."""
     return take_report(state, event.order)
 
 
@@ -68,39 +101,48 @@ def on_place_answered(state: AccountState, event: PlaceAnswered) -> list[AnyComm
     order = state.orders.get(event.tag)
     if order is None:
         return []
+    out: list[AnyCommand] = []
     if event.order_id is not None:
-        order = _attach_id(state, event.tag, order, event.order_id)
+        order, out = _attach_id(state, event.tag, order, event.order_id)
     if event.outcome == "accepted":
         state.orders[event.tag] = move(order, Status.PENDING) if order.status in WAITING else order
-        return []
+        return out
     if event.outcome == "rejected":
-        if order.status not in WAITING:
-            return lock(state, order.contract, f"{event.tag} was refused after it was {order.status}")
+        if order.status not in REFUSABLE:
+            return [*out, *lock(state, order.contract, f"{event.tag} was refused after it was {order.status}")]
         state.orders[event.tag] = msgspec.structs.replace(move(order, Status.REJECTED), reason=event.reason)
         return [alert(order, "warning", f"order refused by the gateway: {event.reason or f'code {event.code}'}")]
     if order.status is not Status.SENT:
-        return []
+        return out
     state.orders[event.tag] = msgspec.structs.replace(move(order, Status.UNKNOWN), reason=event.reason)
     text = f"outcome of an order is unknown ({event.reason}); asking the broker, no entries until it is resolved"
     return [alert(order, "warning", text), ReadBroker(account=state.account, contract=order.contract, reason=text)]
 
 
 WAITING = (Status.SENT, Status.UNKNOWN)
+# The hub tells of a refused order (pending, then rejected) before, between or after the answer to its place.
+REFUSABLE = (*WAITING, Status.PENDING, Status.REJECTED, Status.ABSENT)
 
 
-def _attach_id(state: AccountState, tag: str, order: Order, order_id: int) -> Order:
+def _attach_id(state: AccountState, tag: str, order: Order, order_id: int) -> tuple[Order, list[AnyCommand]]:
     # The hub may have told of this id before the answer came, without the tag: then the two are one order.
+    out: list[AnyCommand] = []
     key = state.key_of_id.get(order_id)
     if key is not None and key != tag:
-        early = state.orders.pop(key)
-        order = merge_report(order, early)
+        early = state.orders[key]
+        del state.orders[key]
+        try:
+            order = merge_report(order, early)
+        except IllegalTransition as error:
+            out = lock(state, order.contract, str(error))
     state.key_of_id[order_id] = tag
     order = msgspec.structs.replace(order, order_id=order_id)
-    state.orders[tag] = order
-    return order
+    _keep(state, tag, order)
+    return order, out
 
 
 def on_fill(state: AccountState, event: FillReported) -> list[AnyCommand]:
+    """Fold one half-turn of the hub."""
     take_fill(state, event.fill)
     return []
 
@@ -111,14 +153,15 @@ def take_fill(state: AccountState, fill: Fill) -> bool:
         return False
     state.trades.add(fill.trade_id)
     book = state.book(fill.contract)
-    was = book.qty
-    book.position = apply_fill(book.position, fill)
-    book.last_price = book.spec.price(fill.ticks)
-    order = state.orders.get(state.key_of_id.get(fill.order_id, ""))
-    if book.qty == 0:
-        book.protect_by = None
-    elif abs(book.qty) > abs(was) and order is not None and order.parent_id is None and "entry" in order.rule:
-        book.protect_by = fill.at + state.patience(int(state.limits.protect_within_s * 1e9))
+    state.counted[fill.order_id] = state.counted.get(fill.order_id, 0) + abs(fill.qty)
+    if fill.order_id in book.uncounted:
+        book.uncounted[fill.order_id] -= abs(fill.qty)
+        if book.uncounted[fill.order_id] <= 0:
+            del book.uncounted[fill.order_id]
+    if fill.at > book.adopted_until:  # an older one is inside the position that was adopted from the broker
+        book.position = apply_fill(book.position, fill)
+        book.last_price = book.spec.price(fill.ticks)
+        book.filled_at = state.now
     _note_difference(state, book)
     return True
 
@@ -134,7 +177,7 @@ def on_position(state: AccountState, event: PositionReported) -> list[AnyCommand
 
 
 def _note_difference(state: AccountState, book: Book) -> None:
-    if book.broker_qty is None or book.broker_qty == book.qty:
+    if book.is_sure:
         book.differs_since = None
     elif book.differs_since is None:
         book.differs_since = state.now
@@ -144,7 +187,9 @@ def check_difference(state: AccountState, book: Book) -> list[AnyCommand]:
     """Lock a contract whose own and broker position have differed for longer than events take to settle."""
     if book.differs_since is None or state.now - book.differs_since < state.patience(SETTLE_NS) or book.locked:
         return []
-    reason = f"own position {book.qty:+d}, broker {book.broker_qty:+d}"
+    late = f", {sum(book.uncounted.values())} contracts filled without their trade" if book.uncounted else ""
+    broker = "not heard" if book.broker_qty is None else f"{book.broker_qty:+d}"
+    reason = f"own position {book.qty:+d}, broker {broker}{late}"
     return lock(state, book.position.contract, reason)
 
 
@@ -156,6 +201,7 @@ def lock(state: AccountState, contract: str, reason: str) -> list[AnyCommand]:
 
 
 def alert(order: Order, level: str, text: str) -> Alert:
+    """An alert about an order's contract."""
     return Alert(account=order.account, contract=order.contract, level=level, text=text)
 
 

@@ -10,10 +10,12 @@ from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.domain.events import BrokerRead, PositionReported
 from workbench.domain.order import Order, Status, move
 from workbench.domain.position import Position
+from workbench.execution.flatten import SETTLES_NS, market_works
 from workbench.execution.orders import lock, take_fill, take_report
-from workbench.execution.state import AccountState, Book, exact_ticks
+from workbench.execution.state import READ_FIRST, AccountState, Book, exact_ticks
 
 MISSES_TO_ABSENT = 3  # readings that do not show a tag before it counts as never arrived
+BETWEEN_MISSES_NS = 5_000_000_000  # a slow request may still arrive: readings closer than this are one
 ADOPT_AFTER = 2  # readings with the same difference before the broker's position is adopted
 
 
@@ -23,57 +25,103 @@ def on_broker_read(state: AccountState, event: BrokerRead) -> list[AnyCommand]:
         return []
     first = not state.synced
     state.balance, state.can_trade = event.balance, event.can_trade
+    if (since := state.halted.get(READ_FIRST)) is not None and event.until >= since:
+        del state.halted[READ_FIRST]
     out: list[AnyCommand] = []
     for report in event.orders:
         out += take_report(state, report)
     for fill in sorted(event.fills, key=lambda f: f.trade_id):
         take_fill(state, fill)
-    out += _resolve_missing(state, event)
     state.synced = True
     reported = {p.contract: p for p in event.positions}
+    out += _resolve_missing(state, event, {c: p.qty for c, p in reported.items()})
+    adopted = False
     for contract in sorted(set(reported) | set(state.books)):
-        out += _compare(state, state.book(contract), reported.get(contract), first)
+        book, held = state.book(contract), reported.get(contract)
+        if _is_equal(state, book, held, event):
+            out += _unlock(state, book)
+        elif _may_adopt(state, book, event, first):
+            adopted = True
+            out += _adopt_position(state, book, held, event)
+        else:
+            out.append(ReadBroker(account=state.account, contract=contract, reason="positions differ"))
+    _explain_balance(state, event.balance, adopted)
     return out
 
 
-def _resolve_missing(state: AccountState, event: BrokerRead) -> list[AnyCommand]:
-    # "Not found" is weak evidence: only repeated complete readings that cover the time of sending count.
-    seen_tags = {o.tag for o in event.orders if o.tag}
-    seen_ids = {o.order_id for o in event.orders}
+def _resolve_missing(state: AccountState, event: BrokerRead, positions: dict[str, int]) -> list[AnyCommand]:
+    # "Not found" is weak evidence: only repeated complete readings, some time apart, that cover the time of sending.
+    seen = {o.tag for o in event.orders if o.tag} | {o.order_id for o in event.orders if o.order_id is not None}
     out: list[AnyCommand] = []
-    for key, order in list(state.orders.items()):
-        covered = event.since <= order.created_at < event.until
-        if not order.is_open or key in seen_tags or order.order_id in seen_ids or not covered:
+    for key, order in state.orders.open_items():
+        # By tag the reading knows what was created from `since` on; by id it holds everything that may still fill.
+        covered = order.created_at < event.until and (order.order_id is not None or event.since <= order.created_at)
+        if key in seen or order.tag in seen or order.order_id in seen or not covered or order.status is Status.SENT:
+            continue  # (an order whose answer is still on the way is waited for)
+        apart = state.patience(BETWEEN_MISSES_NS)
+        state.read_again_at = event.until + apart
+        if event.until < state.missed_at.get(key, event.until - apart) + apart:
             continue
-        if order.status is Status.SENT:
-            continue  # its answer is still on the way
-        state.misses[key] = state.misses.get(key, 0) + 1
-        if state.misses[key] < MISSES_TO_ABSENT:
-            out.append(ReadBroker(account=state.account, contract=order.contract, reason=f"{key} not found yet"))
-        elif order.order_id is None:
-            state.orders[key] = msgspec.structs.replace(
-                move(order, Status.ABSENT), reason="the gateway never had it (asked by tag three times)"
-            )
-            text = f"order {key} never reached the gateway; it is not sent again"
-            out.append(Alert(account=state.account, contract=order.contract, level="warning", text=text))
-        elif not state.book(order.contract).locked:
-            out += lock(state, order.contract, f"the gateway no longer shows order {order.order_id}")
+        state.misses[key], state.missed_at[key] = state.misses.get(key, 0) + 1, event.until
+        if state.misses[key] >= MISSES_TO_ABSENT:
+            out += _give_up(state, key, order, positions.get(order.contract, 0))
     return out
 
 
-def _compare(state: AccountState, book: Book, report: PositionReported | None, first: bool) -> list[AnyCommand]:
+def _give_up(state: AccountState, key: str, order: Order, broker_qty: int) -> list[AnyCommand]:
+    if order.order_id is None:
+        status, why = Status.ABSENT, "the gateway never had it (asked by tag three times)"
+        text = f"order {key} never reached the gateway; it is not sent again"
+    elif broker_qty == state.book(order.contract).qty:
+        status, why = Status.CANCELED, "the gateway does not show it any more (asked three times)"
+        text = f"the gateway no longer shows order {order.order_id} and the position is equal: it counts as cancelled"
+    else:
+        locked = state.book(order.contract).locked
+        return [] if locked else lock(state, order.contract, f"the gateway no longer shows order {order.order_id}")
+    state.orders[key] = msgspec.structs.replace(move(order, status), reason=why)
+    state.misses.pop(key, None)
+    state.missed_at.pop(key, None)
+    return [Alert(account=state.account, contract=order.contract, level="warning", text=text)]
+
+
+def _is_equal(state: AccountState, book: Book, report: PositionReported | None, event: BrokerRead) -> bool:
     book.broker_qty = report.qty if report is not None else 0
-    if book.flatten is not None and book.flatten.close_sent_at is not None and book.broker_qty:
-        book.flatten.close_sent_at = (
-            None  # the broker has been read and still shows a position: close may be asked again
-        )
-    if book.broker_qty == book.qty:
-        book.differs_since, book.adopt_votes = None, 0
-        return _unlock(state, book)
-    book.adopt_votes += 1
-    if not first and book.adopt_votes < ADOPT_AFTER:
-        return [ReadBroker(account=state.account, contract=book.position.contract, reason="positions differ")]
-    return _adopt_position(state, book, report)
+    closing = book.flatten.close_sent_at if book.flatten is not None else None
+    # A reading from before the close, or from while its order was on the way, must not make us close twice.
+    settled = closing is not None and event.until >= closing + state.patience(SETTLES_NS)
+    if book.flatten is not None and settled and book.broker_qty and not market_works(state, book):
+        book.flatten.close_sent_at = None
+    if book.broker_qty != book.qty:
+        book.differs_since = state.now if book.differs_since is None else book.differs_since
+        return False
+    _count_all(state, book)
+    book.differs_since, book.adopt_votes = None, 0
+    return True
+
+
+def _may_adopt(state: AccountState, book: Book, event: BrokerRead, first: bool) -> bool:
+    if book.filled_at > event.until:
+        return False  # we know of a fill that is younger than this reading
+    pair = (book.qty, book.broker_qty or 0)
+    book.adopt_votes = book.adopt_votes + 1 if book.voted_for == pair else 1
+    book.voted_for = pair
+    return first or book.adopt_votes >= ADOPT_AFTER
+
+
+def _count_all(state: AccountState, book: Book) -> None:
+    # The broker's position is equal or adopted: what its orders say they have filled is inside.
+    for order_id, missing in book.uncounted.items():
+        state.counted[order_id] = state.counted.get(order_id, 0) + missing
+    book.uncounted.clear()
+
+
+def _explain_balance(state: AccountState, balance: Decimal, adopted: bool) -> None:
+    # A position was adopted without its fills: what they realised shows in the balance alone.
+    gap = balance - state.cash_usd()
+    if adopted and state.balance_gap is not None:
+        state.unexplained_usd += gap - state.balance_gap
+    elif adopted or all(book.is_sure for book in state.books.values()):
+        state.balance_gap = gap
 
 
 def _unlock(state: AccountState, book: Book) -> list[AnyCommand]:
@@ -86,7 +134,9 @@ def _unlock(state: AccountState, book: Book) -> list[AnyCommand]:
     return [Alert(account=state.account, contract=contract, level="info", text=text)]
 
 
-def _adopt_position(state: AccountState, book: Book, report: PositionReported | None) -> list[AnyCommand]:
+def _adopt_position(
+    state: AccountState, book: Book, report: PositionReported | None, event: BrokerRead
+) -> list[AnyCommand]:
     was, contract = book.qty, book.position.contract
     qty = report.qty if report is not None else 0
     cost = exact_ticks(book.spec, report.average_price) * qty if report is not None and qty else Decimal(0)
@@ -99,7 +149,8 @@ def _adopt_position(state: AccountState, book: Book, report: PositionReported | 
         fees=book.position.fees,
         opened_at=state.now,
     )
-    book.differs_since, book.adopt_votes = None, 0
+    _count_all(state, book)
+    book.differs_since, book.adopt_votes, book.adopted_until = None, 0, event.until
     if report is not None and book.last_price is None:
         book.last_price = report.average_price
     text = (

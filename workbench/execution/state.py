@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from workbench.risk.limits import Limits
 from workbench.rules.signal import Signal
 
 MINUTE_NS = 60_000_000_000
+READ_FIRST = "the user hub is back, the broker has not been read since"
 
 
 class Rule(Protocol):
@@ -57,6 +59,7 @@ class Flatten:
     reason: str
     asked: dict[int, int] = field(default_factory=dict)  # order id -> when its cancel was sent
     close_sent_at: int | None = None
+    read_asked_at: int = 0
     then: tuple[str, Signal] | None = None  # session and entry that follow a reversal
     started_at: int = 0
 
@@ -70,14 +73,24 @@ class Book:
     broker_qty: int | None = None
     differs_since: int | None = None
     adopt_votes: int = 0
+    voted_for: tuple[int, int] = (0, 0)  # own and broker quantity of the last vote
+    adopted_until: int = 0  # fills up to here are inside an adopted position
+    filled_at: int = 0  # when the newest fill was counted
+    uncounted: dict[int, int] = field(default_factory=dict)  # order id -> contracts reported filled without their trade
     last_price: float | None = None
     locked: str = ""
     flatten: Flatten | None = None
     protect_by: int | None = None
+    bracketed: int = 0  # contracts that our newest bracketed entry asked for
 
     @property
     def qty(self) -> int:
         return self.position.qty
+
+    @property
+    def is_sure(self) -> bool:
+        """Say whether own fold and broker agree as far as we have heard: only then is the position known."""
+        return not self.uncounted and self.broker_qty in (None, self.qty)
 
     def realized_usd(self) -> Decimal:
         """Realised profit net of fees, USD."""
@@ -87,7 +100,7 @@ class Book:
         """Open profit in USD at the last price; None when there is a position but no price."""
         if not self.position.qty:
             return Decimal(0)
-        if self.last_price is None:
+        if self.last_price is None or not math.isfinite(self.last_price):
             return None
         return (
             exact_ticks(self.spec, self.last_price) * self.position.qty - self.position.cost_ticks
@@ -97,6 +110,34 @@ class Book:
 def exact_ticks(contract_spec: ContractSpec, price: float) -> Decimal:
     """A price in points as a decimal number of ticks; an average price may lie between two of them."""
     return Decimal(repr(price)) * contract_spec.tick.denominator / contract_spec.tick.numerator
+
+
+class Orders(dict[str, Order]):
+    """Orders by key, with an index of those that may still fill: a step costs the same after a thousand trades."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: dict[str, dict[str, Order]] = {}
+
+    def __setitem__(self, key: str, order: Order) -> None:
+        super().__setitem__(key, order)
+        still = self._open.setdefault(order.contract, {})
+        if order.is_open:
+            still[key] = order
+        else:
+            still.pop(key, None)
+
+    def __delitem__(self, key: str) -> None:
+        self._open[self[key].contract].pop(key, None)
+        super().__delitem__(key)
+
+    def open_of(self, contract: str) -> list[Order]:
+        """Orders of `contract` that may still fill, oldest first."""
+        return list(self._open.get(contract, {}).values())
+
+    def open_items(self) -> list[tuple[str, Order]]:
+        """Key and order of all that may still fill."""
+        return [item for still in self._open.values() for item in still.items()]
 
 
 class AccountState:
@@ -124,9 +165,14 @@ class AccountState:
         self.halted: dict[str, int] = {}
         self.sessions: dict[str, Session] = {}
         self.books: dict[str, Book] = {}
-        self.orders: dict[str, Order] = {}
+        self.orders = Orders()
         self.key_of_id: dict[int, str] = {}
         self.misses: dict[str, int] = {}
+        self.missed_at: dict[str, int] = {}
+        self.read_again_at = 0  # 0: nothing waits for another reading
+        self.counted: dict[int, int] = {}  # order id -> contracts whose trades are in a position
+        self.balance_gap: Decimal | None = None  # balance minus our own cash, when both were known to agree
+        self.unexplained_usd = Decimal(0)  # realised by fills that never reached us
         self.orphans: dict[int, int] = {}
         self.known_tags: set[str] = set()
         self.trades: set[int] = set()
@@ -151,17 +197,21 @@ class AccountState:
 
     def open_orders(self, contract: str) -> Iterable[Order]:
         """Orders of `contract` that may still fill, suspended bracket legs included."""
-        return (o for o in self.orders.values() if o.contract == contract and o.is_open)
+        return self.orders.open_of(contract)
 
     def total_usd(self) -> Decimal | None:
         """Realised and open profit net of fees since the first fill we know, USD; None when a price is missing."""
-        total = Decimal(0)
+        total = self.cash_usd()
         for book in self.books.values():
             open_usd = book.open_usd()
             if open_usd is None:
                 return None
-            total += book.realized_usd() + open_usd
-        return total
+            total += open_usd
+        return round(total, 9)  # an average such as 1/3 must not decide at the edge of a limit
+
+    def cash_usd(self) -> Decimal:
+        """Realised profit net of fees, USD: of the fills we know, and of those that only the balance told of."""
+        return self.unexplained_usd + sum((b.realized_usd() for b in self.books.values()), Decimal(0))
 
     def day_pnl_usd(self) -> Decimal | None:
         """Profit of the trading date (realised + open, net of fees), USD; None when it cannot be known."""
@@ -178,7 +228,8 @@ class AccountState:
             self.day_baseline = total if total is not None else Decimal(0)
             self.day_baseline_known = total is not None
         self.trading_date = hours.trading_date(at).isoformat()
-        self.day_start, self.day_end = hours.window_at(at).open, hours.next_open(at)
+        # The open of the next session, never the end of a break inside this one.
+        self.day_start, self.day_end = hours.session_bounds(at)
 
     def next_tag(self) -> str:
         """A tag that never repeats: account, random uid of this start, epoch, sequence."""
@@ -193,7 +244,7 @@ class AccountState:
             self.sent_at.popleft()
         return View(
             root=book.spec.root,
-            position=book.qty if self.synced else None,
+            position=book.qty if self.synced and book.is_sure else None,
             working_buy=buy,
             working_sell=sell,
             open_orders=sum(1 for _ in self.open_orders(contract)),
@@ -229,7 +280,7 @@ def working_by_side(orders: Iterable[Order]) -> tuple[int, int]:
 
 
 def is_protected(state: AccountState, book: Book) -> bool:
-    """Say whether working stops on the other side cover the whole open quantity."""
+    """Say whether working stops on the other side cover what our bracketed entry has opened."""
     covered = sum(
         o.remaining
         for o in state.open_orders(book.position.contract)
@@ -237,4 +288,4 @@ def is_protected(state: AccountState, book: Book) -> bool:
         and o.status is Status.WORKING
         and o.side.sign * book.qty < 0
     )
-    return covered >= abs(book.qty)
+    return covered >= min(abs(book.qty), book.bracketed)

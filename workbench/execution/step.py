@@ -24,7 +24,7 @@ from workbench.execution.orders import (
     on_position,
 )
 from workbench.execution.reconcile import mark_unanswered, on_broker_read
-from workbench.execution.state import AccountState, Session
+from workbench.execution.state import READ_FIRST, AccountState, Session
 from workbench.risk.gate import Approved, Refused, check
 from workbench.rules.signal import Signal
 
@@ -65,6 +65,9 @@ def step(state: AccountState, event: e.Event) -> Out:
         out += advance_flatten(state, book)
         if reversal is not None and book.flatten is None:
             out += _enter_after(state, reversal)
+    if state.read_again_at and state.now >= state.read_again_at:
+        state.read_again_at = 0
+        out.append(ReadBroker(account=state.account, contract="", reason="an order was not found yet"))
     return out
 
 
@@ -100,7 +103,7 @@ def _act(state: AccountState, session: Session, signal: Signal) -> Out:
         return list(
             start_flatten(state, session.contract, signal.rule, (session.session, signal) if wants_in else None)
         )
-    if not wants_in or book.qty or book.flatten is not None or _entry_works(state, session):
+    if not wants_in or book.qty or book.flatten is not None or _order_works(state, session):
         return []
     return _enter(state, session, signal)
 
@@ -111,15 +114,13 @@ def _held(state: AccountState, session: Session) -> int:
     return qty or sum(
         o.signed_remaining
         for o in state.open_orders(session.contract)
-        if o.parent_id is None and o.strategy == session.strategy and o.rule.startswith("entry")
+        if o.parent_id is None and o.strategy == session.strategy
     )
 
 
-def _entry_works(state: AccountState, session: Session) -> bool:
-    return any(
-        o.parent_id is None and o.strategy == session.strategy and o.rule.startswith("entry")
-        for o in state.open_orders(session.contract)
-    )
+def _order_works(state: AccountState, session: Session) -> bool:
+    # An entry under way, or an exit that has outlived its position and could open another one.
+    return any(o.strategy == session.strategy for o in state.open_orders(session.contract))
 
 
 def _enter_after(state: AccountState, reversal: tuple[str, Signal]) -> Out:
@@ -159,6 +160,15 @@ def submit(state: AccountState, command: PlaceOrder) -> Out:
     if isinstance(verdict, Refused):
         text = f"order refused ({verdict.code}): {verdict.reason}"
         return [Alert(account=state.account, contract=command.contract, level="warning", text=text)]
+    remember(state, command)
+    return [verdict]
+
+
+def remember(state: AccountState, command: PlaceOrder) -> None:
+    """Take an order that leaves into the books: sent, not answered."""
+    state.known_tags.add(command.tag)
+    if command.stop_loss_ticks is not None:
+        state.book(command.contract).bracketed = command.qty
     state.orders[command.tag] = Order(
         account=command.account,
         contract=command.contract,
@@ -168,11 +178,11 @@ def submit(state: AccountState, command: PlaceOrder) -> Out:
         tag=command.tag,
         limit_ticks=command.limit_ticks,
         stop_ticks=command.stop_ticks,
+        trail_ticks=command.trail_ticks,
         created_at=state.now,
         strategy=command.strategy,
         rule=command.rule,
     )
-    return [verdict]
 
 
 def _on_price(state: AccountState, event: e.PriceSeen) -> Out:
@@ -194,7 +204,7 @@ def _on_account(state: AccountState, event: e.AccountReported) -> Out:
 def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
     state.epoch, state.uid, state.seq, state.synced = event.epoch, event.uid, 0, False
     state.pace = event.pace
-    for key, order in state.orders.items():
+    for key, order in state.orders.open_items():
         state.orders[key] = mark_unanswered(order)
     for book in state.books.values():
         if book.flatten is not None:
@@ -279,7 +289,9 @@ def _on_released(state: AccountState, event: e.Released) -> Out:
 def _on_stream(state: AccountState, event: e.StreamChanged) -> Out:
     reason = f"{event.hub} hub is down"
     if event.up:
-        state.halted.pop(reason, None)
+        was = state.halted.pop(reason, None)
+        if was is not None and event.hub == "user":
+            state.halted[READ_FIRST] = event.at
         return [ReadBroker(account=state.account, contract="", reason=f"{event.hub} hub is back")]
     state.halted[reason] = event.at
     return []
