@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -147,7 +147,7 @@ def read_response(record: bytes) -> HandshakeResponse:
     return HandshakeResponse(response.error)
 
 
-def event_decoder(argument_types: Mapping[str, Any]) -> Callable[[bytes], Event] | None:
+def event_decoder(argument_types: Mapping[str, Any]) -> msgspec.json.Decoder[Event] | None:
     """Return a decoder of whole records for the targets in `argument_types`; it raises one of UNREADABLE on all else.
 
     It is one union tagged by the target, so that the parser finds both the target and the types in a single pass.
@@ -173,7 +173,7 @@ def event_decoder(argument_types: Mapping[str, Any]) -> Callable[[bytes], Event]
     union: Any = kinds[0]
     for kind in kinds[1:]:
         union |= kind
-    return msgspec.json.Decoder(union).decode
+    return msgspec.json.Decoder(union)
 
 
 def read_message(record: bytes) -> HubMessage | None:

@@ -254,7 +254,6 @@ class Hub:
             if error := answer.exception():
                 raise Ended(f"a subscription failed: {error}")
         link.data_at = self._monotonic()
-        self._login_failures = 0
         self._set(HubStatus.READY, f"{len(answers)} subscriptions")
 
     def _watch(self, link: Link) -> None:
@@ -265,7 +264,7 @@ class Hub:
                 raise Ended(f"no answer to handshake and subscriptions within {self.timing.answer_s:g} s")
             return
         if age > self.timing.healthy_s:
-            self._failures = 0
+            self._failures = self._login_failures = 0
         if self.kind is not HubKind.MARKET or not any(m.startswith("SubscribeContract") for m, _ in self._desired):
             return
         now = self._monotonic()

@@ -98,7 +98,10 @@ def _contract_and_items(arguments: Any) -> tuple[str, list[Any]]:
     if not isinstance(arguments, (list, tuple)) or not arguments:
         raise RemoteProtocolError("a market event without arguments")
     if not isinstance(arguments[0], str):
-        return "", user_items(list(arguments))
+        items = user_items(list(arguments))
+        if not items:
+            raise RemoteProtocolError("a market event without data")
+        return "", items
     if len(arguments) < 2:
         raise RemoteProtocolError("a market event without data")
     data = arguments[1]

@@ -149,7 +149,9 @@ class HubConnection:
         self.state = State.START
         self.ignored = 0
         self._max = max_record
-        self._event = event_decoder(argument_types or {})
+        decoder = event_decoder(argument_types or {})
+        self._event = decoder.decode if decoder else None
+        self._events = decoder.decode_lines if decoder else None
         self._buffer = bytearray()
         self._fast = False  # OPEN, nothing buffered: the next frame may be read in one go
 
@@ -182,7 +184,7 @@ class HubConnection:
         if self._fast:
             try:
                 if data[-1] == SEPARATOR:
-                    return [self._event(data[:-1])], ""  # type: ignore[misc, arg-type]  # so it is bytes
+                    return [self._event(data[:-1])], ""  # type: ignore[misc]  # so it is bytes
             except _NOT_FAST:
                 pass  # several records, another message or shape, or garbage: read it with care
         return self._receive(data)
@@ -192,8 +194,12 @@ class HubConnection:
             raise self._fault("data after a broken protocol", [])
         if isinstance(data, str):
             data = self._to_bytes(data)
-        messages: list[Message] = []
-        reply = self._read_all(self._whole_records(data), messages)
+        data = self._whole_records(data)
+        messages: list[Message] = self._read_events(data)
+        if messages:
+            self._fast = False  # the next frame will hold several records too, and the fast way reads one
+            return messages, ""
+        reply = self._read_all(data, messages)
         self._fast = self.state is State.OPEN and not self._buffer and self._event is not None
         return messages, reply
 
@@ -227,6 +233,17 @@ class HubConnection:
         if len(self._buffer) > self._max:
             raise self._fault(f"a record longer than {self._max} bytes", [])
         return whole
+
+    def _read_events(self, data: bytes) -> list[Message]:
+        """Return the messages of several records at once if all are announced events, otherwise none."""
+        if self._events is None or self.state is not State.OPEN or _MARK not in data or b"\n" in data:
+            return []
+        if len(data) > self._max:
+            return []
+        try:
+            return list(self._events(data.replace(_MARK, b"\n")))
+        except UNREADABLE:
+            return []
 
     def _read_all(self, data: bytes, messages: list[Message]) -> str:
         """Read the complete records in `data` into `messages`; return the reply they ask for."""
