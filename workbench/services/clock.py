@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 
+from workbench.domain.clock import HOUR, SECOND
+
+GRACE_NS = SECOND // 4
+RESTARTED_NS = HOUR
 
 def wall_ns() -> int:
     """Wall time, UTC ns."""
@@ -31,9 +35,22 @@ class MarketClock:
         return self._rate
 
     def announce(self, now: int, rate: float, seq: int, lockstep: bool) -> None:
-        """Set the clock to `now` (UTC ns), running at `rate` from here on."""
+        """Set the clock to `now` (UTC ns), running at `rate` from here on.
+
+        The first word replaces the wall clock, and a simulator that was started anew may be hours back; otherwise an
+        announcement that is a little behind makes the clock wait, never run backwards.
+        """
+        if self._base is None or now < self._last - RESTARTED_NS:
+            self._last = now
         self._base, self._rate, self._since = now, rate, time.monotonic_ns()
         self.seq, self.lockstep = seq, lockstep
+
+    def grace(self) -> int:
+        """Market ns that a bar waits after its end for prints on their way: a quarter of a real second, at most 15 s.
+
+        None in lockstep, where all prints of a bar have come when its end is announced.
+        """
+        return 0 if self.lockstep else min(int(GRACE_NS * max(1.0, self._rate)), 15 * SECOND)
 
     def now(self) -> int:
         """Market time, UTC ns; never runs backwards."""

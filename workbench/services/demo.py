@@ -17,10 +17,9 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from workbench.desk import Desk
-from workbench.domain.contract import front_month, parse_contract, spec
+from workbench.domain.contract import front_month, spec
 from workbench.domain.errors import InputError
 from workbench.domain.hours import trading_hours
-from workbench.domain.timeframe import timeframe
 from workbench.services.linking import make_link
 from workbench.services.processes import Program, answers, free_port, python_module
 from workbench.services.settings import DASHBOARD_PORT, DESK_PORT, LAB_PORT, SIMULATOR_PORT
@@ -234,7 +233,7 @@ class DemoStack:
             start = now - int(self.options.days * 1.6 + 2) * DAY_NS
             try:
                 done = await backfill(
-                    rest, BarStore(self.home.market), parse_contract(self.contract), timeframe(frame), start, now
+                    rest, BarStore(self.home.market), self.contract, frame, start, now, now=now
                 )
             finally:
                 await rest.aclose()

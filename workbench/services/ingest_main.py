@@ -33,7 +33,6 @@ from workbench.storage.ticks import TickStore
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
 FLUSH_EVERY_S = 1.0
-GRACE_NS = 250_000_000
 STALE_AFTER_S = 90.0
 
 
@@ -43,9 +42,9 @@ class IngestProcess:
     def __init__(self, place: Home, options: argparse.Namespace, desk_token: str) -> None:
         self.clock = MarketClock()
         self.simulated: bool = options.simulated
-        grace = 0 if self.simulated else GRACE_NS
         self.store = BarStore(place.market)
-        self.ingest = Ingest(self.store, TickStore(place.market), timeframes=options.timeframes, grace_ns=grace)
+        ticks, frames = TickStore(place.market), options.timeframes
+        self.ingest = Ingest(self.store, ticks, timeframes=frames, grace_ns=self.clock.grace())
         hubs = f"{options.hubs}/hubs"
         urls = GatewayUrls(rest=options.rest, user_hub=f"{hubs}/user", market_hub=f"{hubs}/market")
         handlers = Handlers(on_event=self._on_event, on_trades=self._on_trades, on_clock=self._on_clock)
@@ -55,6 +54,8 @@ class IngestProcess:
         self._barriers: asyncio.Queue[int] = asyncio.Queue()
         self._last_print: dict[str, int] = {}
         self._up = False
+        self._timed = not self.simulated  # a replay's time is known with the simulator's first word
+        self._told = asyncio.Event()
         socket = options.desk.replace("http", "ws", 1)
         verbs = {"watch": self.watch, "bars": self.bars}
         self.link = ChildLink(f"{socket}/internal/child/ingest/{os.getpid()}", desk_token, verbs)
@@ -70,10 +71,10 @@ class IngestProcess:
     def _on_event(self, event: e.Event) -> None:
         if isinstance(event, e.StreamChanged):
             self._up = event.up
-            if event.up:
-                self.ingest.stream_started(self.clock.now(), exact=self.clock.lockstep)
-            else:
+            if not event.up:
                 self.ingest.stream_lost()
+            elif self._timed:
+                self.ingest.stream_started(self.clock.now(), exact=self.clock.lockstep)
 
     def _on_trades(self, trades: list[TradeSeen]) -> None:
         if self.clock.lockstep:
@@ -91,6 +92,11 @@ class IngestProcess:
 
     def _on_clock(self, clock: SimulatorClock) -> None:
         self.clock.announce(clock.now, 0.0 if clock.lockstep else clock.rate, clock.seq, clock.lockstep)
+        self.ingest.grace_ns = self.clock.grace()
+        if not self._timed:
+            self._timed = True
+            self._told.set()
+            self.ingest.stream_started(self.clock.now(), exact=self.clock.lockstep)
         if clock.lockstep:
             self._barriers.put_nowait(clock.seq)
         else:
@@ -118,7 +124,8 @@ class IngestProcess:
             self.ingest.watch(contract)
             with contextlib.suppress(GatewayError):  # it stays desired and comes with the next connection
                 await self.client.watch_contract(contract)
-                self.ingest.stream_started(self.clock.now(), contract=contract, exact=self.clock.lockstep)
+                if self._timed and self._up:
+                    self.ingest.stream_started(self.clock.now(), contract=contract, exact=self.clock.lockstep)
         return {"contracts": self.ingest.contracts}
 
     async def bars(self, body: Json) -> Json:
@@ -146,10 +153,15 @@ class IngestProcess:
             await self.client.follow_clock("ingest", (HubKind.MARKET,))
         try:
             async with asyncio.TaskGroup() as tasks:
-                for loop in (self.client.run_market, self.link.run, self._lockstep, self._write, self._push):
+                for loop in (self.client.run_market, self._dial, self._lockstep, self._write, self._push):
                     tasks.create_task(loop())
         finally:
             await self.ingest.flush()
+
+    async def _dial(self) -> None:
+        if self.simulated:
+            await self._told.wait()
+        await self.link.run()
 
     async def _write(self) -> None:
         while True:

@@ -148,7 +148,7 @@ class Runner:
 
     def on_clock(self) -> None:
         """The market clock has moved: bars may have ended in silence."""
-        self.feed.advance(self.clock.now())
+        self.feed.advance(self.clock.now() - self.clock.grace())
 
     def on_stream(self, hub: str, up: bool, reason: str = "") -> None:
         """A hub went up or down."""

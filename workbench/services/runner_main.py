@@ -11,6 +11,8 @@ import sys
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from workbench.domain import events as e
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, LockHeld, WorkbenchError
@@ -61,7 +63,9 @@ class RunnerProcess:
         self.simulated: bool = options.simulated
         self.registry = Registry(place)
         self._names: dict[str, str] = {}
+        self._early: list[e.Event] = []
         self._held_events: list[e.Event] = []
+        self._desk_was_there = False
         self._held_trades: list[TradeSeen] = []
         self._barriers: asyncio.Queue[int] = asyncio.Queue()
         self._first_clock = asyncio.Event()
@@ -101,7 +105,9 @@ class RunnerProcess:
     # --- what the hubs bring; in lockstep it waits for the barrier, so that two runs see the same order -------------
 
     def _on_event(self, event: e.Event) -> None:
-        if isinstance(event, e.StreamChanged):
+        if self.simulated and not self._first_clock.is_set():
+            self._early.append(event)  # its time would be the wall clock's
+        elif isinstance(event, e.StreamChanged):
             self.runner.on_stream(event.hub, event.up, event.reason)
         elif self.clock.lockstep:
             self._held_events.append(event)
@@ -153,12 +159,13 @@ class RunnerProcess:
             running = [
                 tasks.create_task(self.client.run_user()),
                 tasks.create_task(self.client.run_market()),
-                tasks.create_task(self.link.run()),
+                tasks.create_task(self._dial()),
                 tasks.create_task(self._push()),
                 tasks.create_task(self._begin()),
             ]
             try:
                 reason = await self.runner.run()
+                self._desk_was_there = self.link.connected
             finally:
                 for task in running:
                     task.cancel()
@@ -168,7 +175,15 @@ class RunnerProcess:
         if self.simulated:  # market time first: nothing is decided on the wall clock in a replay
             await self._first_clock.wait()
         self.runner.start()
+        early, self._early = self._early, []
+        for event in early:
+            self._on_event(msgspec.structs.replace(event, at=self.clock.now()))
         await self._lockstep()
+
+    async def _dial(self) -> None:
+        if self.simulated:  # a command is stamped with market time, so that must be known
+            await self._first_clock.wait()
+        await self.link.run()
 
     async def _push(self) -> None:
         sent_alerts = 0
@@ -202,7 +217,7 @@ class RunnerProcess:
 
     async def close_alone(self, reason: str) -> None:
         """With the desk dead nobody else closes: do it here, then end."""
-        if self.link.connected:
+        if self._desk_was_there:
             return
         broker = RestBroker(self.client.rest, urgent_reads=True)
         result = await emergency_stop(self.home, [self.account], broker, reason=reason, by="runner")

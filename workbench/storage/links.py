@@ -70,7 +70,7 @@ class AccountLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def save_link(home: Home, link: AccountLink) -> None:
     """Store a link; it replaces an earlier one of the same account."""
-    body = msgspec.json.format(msgspec.json.encode(link, decimal_format="string"))
+    body = msgspec.json.format(msgspec.json.encode(link))
     write_durably(home.account(link.account) / "link.json", body)
 
 
