@@ -70,7 +70,8 @@ class Pump:
             return
         left = max(0.01, announced + ANNOUNCE_S - time.monotonic())
         try:
-            await asyncio.wait_for(self._woken.wait(), left)
+            async with asyncio.timeout(left):
+                await self._woken.wait()
         except TimeoutError:
             return
 
