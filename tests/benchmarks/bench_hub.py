@@ -73,7 +73,7 @@ class Theirs:
 
 
 def rows() -> list[Row]:
-    """Return a row with one message a frame, as the gateway sends them, and one with ten: there pysignalr gains most."""
+    """Return a row with one message a frame, as the gateway sends them, and one with ten a frame."""
     found = []
     ten = ["".join(STREAM[i : i + 10]) for i in range(0, MESSAGES, 10)]
     for name, frames, aim in (

@@ -16,6 +16,7 @@ from workbench.gateway.client import GatewayClient, Handlers, urls_at
 from workbench.gateway.hubs import HubKind, HubStatus
 from workbench.gateway.link import Timing
 from workbench.gateway.protocol import Completion, Invocation, Message
+from workbench.gateway.wire_hub import SimulatorClock
 
 
 class Case:
@@ -27,8 +28,8 @@ class Case:
         self.trades: list[Any] = []
         self.quotes: list[Any] = []
         self.clocks: list[int] = []
+        self.times: list[int] = []
         self.faults: list[str] = []
-        self.order: list[str] = []
         self.client = GatewayClient(
             urls_at("http://gateway"),
             Tokens(),
@@ -36,7 +37,7 @@ class Case:
                 on_event=self._event,
                 on_trades=self.trades.extend,
                 on_quote=self.quotes.append,
-                on_clock=lambda clock: self.clocks.append(clock.seq),
+                on_clock=self._clock,
                 on_fault=self.faults.append,
             ),
             now=lambda: 99,
@@ -44,6 +45,10 @@ class Case:
             timing=Timing(tick_s=0.002, first_pause_s=0.001),
             connect=self._connect,
         )
+
+    def _clock(self, clock: SimulatorClock) -> None:
+        self.clocks.append(clock.seq)
+        self.times.append(clock.now)
 
     def _event(self, event: e.Event) -> None:
         self.events.append(event)
@@ -83,8 +88,8 @@ class Case:
     def market(self, target: str, *arguments: Any) -> None:
         self.sockets["market"].say(Invocation(target, list(arguments)))
 
-    def clock(self, name: str, seq: int, *, lockstep: bool = True) -> None:
-        payload = {"now": 1_000 + seq, "rate": 0.0, "seq": seq, "lockstep": lockstep}
+    def clock(self, name: str, seq: int, *, lockstep: bool = True, now: int | None = None) -> None:
+        payload = {"now": 1_000 + seq if now is None else now, "rate": 0.0, "seq": seq, "lockstep": lockstep}
         self.sockets[name].say(Invocation("SimulatorClock", [payload]))
 
     def acknowledged(self, name: str) -> list[int]:
@@ -218,11 +223,10 @@ async def test_a_hub_that_comes_back_is_acknowledged_for_what_was_done_already(c
 async def test_with_a_rate_the_first_hub_to_tell_is_enough(clocked: Case) -> None:
     await follow(clocked)
     async with clocked.running():
-        clocked.clock("market", 1, lockstep=False)
-        clocked.clock("user", 1, lockstep=False)
-        clocked.clock("user", 2, lockstep=False)
+        for name, now in (("market", 10), ("user", 10), ("user", 20), ("market", 20), ("market", 15)):
+            clocked.clock(name, 0, lockstep=False, now=now)
         await clocked.settle()
-    assert clocked.clocks == [1, 2]
+    assert clocked.times == [10, 20]
 
 
 async def test_one_hub_alone_may_follow_the_clock(clocked: Case) -> None:

@@ -96,25 +96,28 @@ class ClockJoin:
     def __init__(self, kinds: tuple[HubKind, ...]) -> None:
         self._kinds = kinds
         self._heard: dict[HubKind, int] = {}
-        self._told = -1
+        self._last: wh.SimulatorClock | None = None
         self.acknowledged = -1
 
     def heard(self, kind: HubKind, clock: wh.SimulatorClock) -> bool:
         """Note `clock` on `kind`; return whether the owner is to be told now."""
         self._heard[kind] = clock.seq
-        if clock.lockstep:
-            due = all(self._heard.get(k, -1) >= clock.seq for k in self._kinds) and clock.seq > self._told
+        last = self._last
+        if not clock.lockstep:
+            due = last is None or (clock != last and clock.now >= last.now)
+        elif last is None or not last.lockstep or clock.seq > last.seq:
+            due = all(self._heard.get(k, -1) >= clock.seq for k in self._kinds)
         else:
-            due = clock.seq > self._told
+            due = False
         if due:
-            self._told = clock.seq
+            self._last = clock
         return due
 
     def lost(self, kind: HubKind) -> None:
         """Forget a hub that went down; when none is left, the next simulator may count from 0 again."""
         self._heard.pop(kind, None)
         if not self._heard:
-            self._told = self.acknowledged = -1
+            self._last, self.acknowledged = None, -1
 
 
 class GatewayClient:

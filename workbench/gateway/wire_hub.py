@@ -93,7 +93,7 @@ class Trade(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc
 class Depth(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc=False):
     """One change of the book; `type` is a DomType, `volume` the absolute size at the price."""
 
-    price: float
+    price: float | None = None  # a Reset has none
     volume: int
     current_volume: int | None = None
     type: int
