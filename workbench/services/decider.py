@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from workbench.domain import events as e
-from workbench.domain.commands import AnyCommand, CancelOrder, ClosePosition, ModifyOrder
+from workbench.domain.commands import AnyCommand, CancelOrder, ClosePosition, ModifyOrder, PlaceOrder
 from workbench.domain.errors import StorageError
 from workbench.execution.state import AccountState
-from workbench.execution.step import Out, journal_form, step
+from workbench.execution.step import Out, journal_form, remember, step
 from workbench.risk.gate import Approved
+from workbench.services.lanes import OPERATOR
 from workbench.storage.journal import Journal
 
 SENDS = (Approved, CancelOrder, ClosePosition, ModifyOrder)
@@ -37,7 +38,7 @@ class Decider:
         commands = step(self.state, event)
         try:
             self.journal.append(event, [journal_form(c) for c in commands])  # type: ignore[arg-type]
-            if any(isinstance(c, SENDS) for c in commands):
+            if isinstance(event, OPERATOR) or any(isinstance(c, SENDS) for c in commands):
                 self.journal.sync()
         except StorageError as error:
             return self._without_entries(event.at, commands, error)
@@ -53,7 +54,7 @@ class Decider:
                     at=at, tag=command.command.tag, outcome="rejected", reason=f"not sent: {error}"
                 )
                 out += step(self.state, answer)
-        return out
+        return [c for c in out if not isinstance(c, Approved)]
 
 
 def replay(state: AccountState, journal: Journal) -> str:
@@ -65,7 +66,20 @@ def replay(state: AccountState, journal: Journal) -> str:
     damage = ""
     for number, record in enumerate(journal.records):
         again: list[AnyCommand] = [journal_form(c) for c in step(state, record.event)]
-        if again != list(record.commands) and not damage:
+        if again == list(record.commands):
+            continue
+        if not damage:
             damage = f"record {number} of {journal.path} decides differently now than when it was written"
-            step(state, e.Halted(at=record.event.at, reason=damage))
+            state.halted[damage] = record.event.at
+        _believe(state, again, record.commands)
     return damage
+
+
+def _believe(state: AccountState, again: list[AnyCommand], written: list[AnyCommand]) -> None:
+    # What was written was sent; what is decided only now was not.
+    for command in again:
+        if isinstance(command, PlaceOrder) and command not in written:
+            del state.orders[command.tag]
+    for command in written:
+        if isinstance(command, PlaceOrder) and command.tag not in state.orders:
+            remember(state, command)

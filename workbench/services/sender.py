@@ -10,6 +10,7 @@ from typing import Protocol
 from workbench.domain import events as e
 from workbench.domain.commands import Accepted, CancelOrder, ClosePosition, ModifyOrder, Outcome, Rejected, Unknown
 from workbench.risk.gate import Approved
+from workbench.services.crash import crash_point
 
 
 class Broker(Protocol):
@@ -52,6 +53,9 @@ class Sender:
 
     def submit(self, command: Send) -> None:
         """Queue a command; entries behind everything that cancels or closes."""
+        if self.closed:
+            self._drop(command, "the sender has stopped")
+            return
         lane = self._entries if isinstance(command, Approved) and not command.reducing else self._urgent
         lane.append(command)
         self._wake.set()
@@ -60,7 +64,17 @@ class Sender:
         """Let nothing more leave: what waits is dropped, what is on the wire gets its answer."""
         self.closed = True
         self._urgent.clear()
-        self._entries.clear()
+        self.drop_entries("the sender has stopped")
+
+    def drop_entries(self, reason: str) -> None:
+        """Let no waiting entry leave any more: each is answered as refused, for it was never sent."""
+        while self._entries:
+            self._drop(self._entries.popleft(), reason)
+
+    def _drop(self, command: Send, reason: str) -> None:
+        if isinstance(command, Approved):
+            outcome = Rejected(code=0, name="NotSent", reason=f"not sent: {reason}")
+            self._answer(place_answer(self._now(), command.command.tag, outcome))
 
     async def run(self) -> None:
         """Send for ever."""
@@ -77,18 +91,29 @@ class Sender:
 
     async def _send(self, command: Send) -> None:
         self.sent += 1
+        try:
+            outcome = await self._ask(command)
+        except Exception as error:  # whatever went wrong, it may have been sent: the loop must live to ask
+            outcome = Unknown(reason=f"{type(error).__name__}: {error}")
         if isinstance(command, Approved):
-            outcome = await self._broker.place(command)
+            crash_point("K3")
             self._answer(place_answer(self._now(), command.command.tag, outcome))
             return
-        if isinstance(command, CancelOrder):
-            outcome, name = await self._broker.cancel(command.account, command.order_id), "cancel"
-        elif isinstance(command, ClosePosition):
-            outcome, name = await self._broker.close(command.account, command.contract), "close"
-        else:
-            outcome, name = await self._broker.modify(command), "modify"
+        name = NAMES[type(command)]
         order_id = None if isinstance(command, ClosePosition) else command.order_id
         self._answer(_command_answer(self._now(), name, command.contract, order_id, outcome))
+
+    async def _ask(self, command: Send) -> Outcome:
+        if isinstance(command, Approved):
+            return await self._broker.place(command)
+        if isinstance(command, CancelOrder):
+            return await self._broker.cancel(command.account, command.order_id)
+        if isinstance(command, ClosePosition):
+            return await self._broker.close(command.account, command.contract)
+        return await self._broker.modify(command)
+
+
+NAMES = {CancelOrder: "cancel", ClosePosition: "close", ModifyOrder: "modify"}
 
 
 def place_answer(at: int, tag: str, outcome: Outcome) -> e.PlaceAnswered:

@@ -106,13 +106,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
         The file is there but is not a JSON object.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     try:
-        value = json.loads(text)
+        value = json.loads(data)
     except ValueError as error:
         raise StorageError(f"{path} is not readable JSON ({error}); move it away and try again") from error
     if not isinstance(value, dict):

@@ -6,6 +6,7 @@ magic line that names the format. One writer (the runner, under the account's lo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
@@ -49,13 +50,15 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.quarantined: Path | None = None
+        self.broken = ""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.records, good = _read(path)
             self._cut_tail(good)
-            self._file = open(path, "ab", buffering=1 << 16)  # noqa: SIM115 - closed in close()
-            if self._file.tell() == 0:
-                self._file.write(MAGIC)
+            self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            self._good = os.fstat(self._handle).st_size
+            if self._good == 0:
+                self._write(MAGIC)
                 self.sync()
                 sync_folder(path.parent)
         except OSError as error:
@@ -74,23 +77,48 @@ class Journal:
         sync_folder(self.path.parent)
 
     def append(self, event: AnyEvent, commands: list[AnyCommand]) -> None:
-        """Write one record; it is durable only after `sync`."""
+        """Write one record: it survives the death of this process at once, a power cut after `sync`.
+
+        Raises
+        ------
+        StorageError
+            The disk refuses. From then on this journal takes nothing more: a record that is missing in the middle
+            would make a replay decide on another history.
+        """
         body = _encoder.encode(Record(event, commands))
-        try:
-            self._file.write(_HEAD.pack(len(body), zlib.crc32(body)) + body)
-        except OSError as error:
-            raise StorageError(f"cannot write the journal {self.path}: {error.strerror or error}") from error
+        self._write(_HEAD.pack(len(body), zlib.crc32(body)) + body)
 
     def sync(self) -> None:
         """Put all that was appended on the disk; nothing is sent before this returns."""
+        self._require_whole()
         try:
-            self._file.flush()
-            os.fdatasync(self._file.fileno()) if hasattr(os, "fdatasync") else os.fsync(self._file.fileno())
+            os.fdatasync(self._handle) if hasattr(os, "fdatasync") else os.fsync(self._handle)
         except OSError as error:
-            raise StorageError(f"cannot sync the journal {self.path}: {error.strerror or error}") from error
+            raise self._break("sync", error) from error
+
+    def _write(self, data: bytes) -> None:
+        self._require_whole()
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(self._handle, left) :]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._handle, self._good)  # what stays is a whole record, or a tail that is put aside
+            raise self._break("write", error) from error
+        self._good += len(data)
+
+    def _require_whole(self) -> None:
+        if self.broken:
+            raise StorageError(self.broken)
+
+    def _break(self, what: str, error: OSError) -> StorageError:
+        self.broken = f"cannot {what} the journal {self.path}: {error.strerror or error}"
+        return StorageError(self.broken)
 
     def close(self) -> None:
-        self._file.close()
+        """Let go of the file."""
+        os.close(self._handle)
 
 
 def read_journal(path: Path) -> list[Record]:

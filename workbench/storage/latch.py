@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def read_latch(home: Home, account: int | None = None) -> Latch | None:
 
     An unreadable latch is a latch: what cannot be read was written to stop something.
     """
-    if home.stop_file.exists():
+    if os.path.lexists(home.stop_file):
         return Latch(_stop_file_reason(home.stop_file), "stop file", 0, None)
     return _read(_path(home, None), None) or (None if account is None else _read(_path(home, account), account))
 
@@ -52,7 +53,8 @@ def _read(path: Path, account: int | None) -> Latch | None:
         return Latch(f"the latch itself is damaged: {error}", "unknown", 0, account)
     if body is None:
         return None
-    return Latch(str(body.get("reason", "")), str(body.get("by", "unknown")), int(body.get("at", 0)), account)
+    at = body.get("at", 0)
+    return Latch(str(body.get("reason", "")), str(body.get("by", "unknown")), at if isinstance(at, int) else 0, account)
 
 
 def _stop_file_reason(path: Path) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,20 +41,20 @@ class AccountLock:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(handle):
             holder = os.pread(handle, 4096, 0).decode(errors="replace") or "another process"
             os.close(handle)
-            raise LockHeld(f"account {self.path.parent.name} is held by {holder}; end it first") from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(process_identity(role)).encode(), 0)
+            raise LockHeld(f"account {self.path.parent.name} is held by {holder}; end it first")
         self._handle = handle
+        with contextlib.suppress(OSError):  # a full disk must not keep the closer out: the lock counts, not its label
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(process_identity(role)).encode(), 0)
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""
         if self._handle is not None:
-            os.ftruncate(self._handle, 0)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = None
 
@@ -66,7 +68,11 @@ class AccountLock:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             text = os.pread(handle, 4096, 0).decode(errors="replace")
-            return json.loads(text) if text.startswith("{") else {"role": "unknown", "pid": 0}
+            try:
+                identity = json.loads(text)
+            except ValueError:
+                identity = None
+            return identity if isinstance(identity, dict) else {"role": "unknown", "pid": 0}
         finally:
             os.close(handle)
         return None
@@ -78,6 +84,18 @@ class AccountLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _locked(handle: int) -> bool:
+    # `holder` tries the lock for an instant to see whether it is free; such a look must not count as an owner.
+    for pause in (0.0, 0.005, 0.01, 0.02):
+        time.sleep(pause)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return True
+    return False
 
 
 def process_identity(role: str) -> dict[str, Any]:

@@ -1,0 +1,191 @@
+"""The decision journal: what was written comes back, what is torn is put aside, what is damaged blocks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from workbench.domain import commands as c
+from workbench.domain import events as e
+from workbench.domain.errors import JournalDamaged, StorageError
+from workbench.storage.journal import MAGIC, Journal, Record, read_journal
+
+st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))
+st.register_type_strategy(float, st.floats(allow_nan=False))
+st.register_type_strategy(Decimal, st.decimals(allow_nan=False, allow_infinity=False, places=4))
+events = st.one_of(*(st.from_type(kind) for kind in get_args(e.AnyEvent)))
+commands = st.one_of(*(st.from_type(kind) for kind in get_args(c.AnyCommand)))
+
+
+def timer(at: int) -> e.TimerFired:
+    return e.TimerFired(at=at)
+
+
+def written(path: Path, count: int = 3) -> list[Record]:
+    journal = Journal(path)
+    for at in range(count):
+        journal.append(timer(at), [c.Alert(account=1, contract="", level="info", text=f"n{at}")])
+    journal.sync()
+    journal.close()
+    return read_journal(path)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(event=events, decided=st.lists(commands, max_size=3))
+def test_every_event_and_command_comes_back_equal(
+    tmp_path_factory: pytest.TempPathFactory, event: e.AnyEvent, decided: list[c.AnyCommand]
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "j"
+    journal = Journal(path)
+    journal.append(event, decided)
+    journal.sync()
+    journal.close()
+    assert read_journal(path) == [Record(event, decided)]
+
+
+def test_opening_again_goes_on_where_it_ended(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "j"
+    before = written(path)
+    journal = Journal(path)
+    assert journal.records == before and journal.quarantined is None
+    journal.append(timer(9), [])
+    journal.sync()
+    journal.close()
+    assert [r.event.at for r in read_journal(path)] == [0, 1, 2, 9]
+
+
+def test_a_tail_torn_at_any_byte_is_put_aside_and_the_rest_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    whole = written(path)
+    data = path.read_bytes()
+    ends = [len(MAGIC)]
+    for record in range(3):
+        length = int.from_bytes(data[ends[-1] : ends[-1] + 4], "little")
+        ends.append(ends[-1] + 8 + length)
+        assert record < 3
+    for cut in range(1, len(data)):
+        path.write_bytes(data[:cut])
+        journal = Journal(path)
+        good = sum(end <= cut for end in ends[1:])
+        assert journal.records == whole[:good], cut
+        on_an_edge = cut in ends
+        assert (journal.quarantined is None) is on_an_edge, cut
+        if journal.quarantined is not None:
+            start = max((end for end in ends if end <= cut), default=0)
+            assert journal.quarantined.read_bytes() == data[start:cut]
+            journal.quarantined.unlink()
+        journal.append(timer(77), [])
+        journal.sync()
+        journal.close()
+        assert [r.event.at for r in read_journal(path)] == [*range(good), 77], cut
+
+
+def test_a_zeroed_tail_is_a_torn_tail(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    whole = written(path)
+    with path.open("ab") as file:
+        file.write(bytes(4096))
+    assert Journal(path).records == whole
+
+
+def test_any_flipped_bit_before_the_last_record_blocks_and_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    written(path)
+    data = path.read_bytes()
+    last = len(data) - 8 - int.from_bytes(data[len(MAGIC) : len(MAGIC) + 4], "little")
+    for at in range(last):
+        broken = bytearray(data)
+        broken[at] ^= 0x10
+        path.write_bytes(broken)
+        with pytest.raises(JournalDamaged, match="entries stay blocked"):
+            Journal(path)
+        assert path.read_bytes() == bytes(broken)
+
+
+def test_a_flipped_bit_in_the_last_record_is_a_torn_tail(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    whole = written(path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    journal = Journal(path)
+    assert journal.records == whole[:2] and journal.quarantined is not None
+
+
+def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(b"something else entirely")
+    with pytest.raises(JournalDamaged, match="first line"):
+        Journal(tmp_path / "j")
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot open"):
+        Journal(tmp_path / "file" / "j")
+
+
+def test_what_was_appended_survives_a_kill_without_a_sync(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from workbench.domain.events import TimerFired; "
+        "from workbench.storage.journal import Journal; journal = Journal(Path(sys.argv[1])); "
+        "[journal.append(TimerFired(at=n), []) for n in range(5)]; os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "j")], check=False)
+    assert [r.event.at for r in read_journal(tmp_path / "j")] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("call", ["write", "fdatasync"])
+def test_after_a_disk_error_nothing_more_is_taken_and_what_was_there_is_whole(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "j"
+    written(path)
+    journal = Journal(path)
+    real = os.write
+
+    def full(handle: int, *data: bytes) -> int:
+        if data:
+            real(handle, bytes(data[0])[:5])  # the disk takes a little and then no more
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, full)
+        with pytest.raises(StorageError, match="No space left"):
+            journal.append(timer(3), [])
+            journal.sync()
+    for again in (lambda: journal.append(timer(4), []), journal.sync):  # the disk is free again, the gap would stay
+        with pytest.raises(StorageError):
+            again()
+    journal.close()
+    kept = [r.event.at for r in read_journal(path)]
+    assert kept == ([0, 1, 2] if call == "write" else [0, 1, 2, 3])
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a tiny disk needs root")
+def test_a_really_full_disk_breaks_the_journal_and_keeps_what_was_there(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("this machine does not allow mounting a tmpfs")
+    try:
+        journal = Journal(disk / "j")
+        kept = 0
+        with pytest.raises(StorageError, match="No space left"):
+            for kept in range(10_000):
+                journal.append(timer(kept), [c.Alert(account=1, contract="", level="info", text="x" * 500)])
+                journal.sync()
+        journal.close()
+        assert 50 < kept < 200
+        assert [r.event.at for r in read_journal(disk / "j")] == list(range(kept))
+    finally:
+        subprocess.run(["umount", disk], check=True)
