@@ -119,7 +119,7 @@ class Ingest:
     ) -> None:
         self.store, self.ticks = store, ticks
         self.timeframes = [parse_timeframe(text) for text in timeframes]
-        self.history_ns, self.grace_ns, self.settle_ns = history_ns, grace_ns, 2 * grace_ns
+        self.history_ns, self.grace_ns = history_ns, grace_ns
         self.fetched = Fetched(store.root)
         self._lines: dict[tuple[str, str], Line] = {}
         self._tapes: dict[str, Tape] = {}
@@ -259,9 +259,9 @@ class Ingest:
         """
         async with self._writing:
             count = 0
-            for tape in self._tapes.values():
+            for tape in list(self._tapes.values()):
                 count += await self._flush_tape(tape)
-            for line in self._lines.values():
+            for line in list(self._lines.values()):
                 count += await self._flush_line(line)
             if now is not None:
                 await self._compact_at_close(now)
@@ -274,7 +274,7 @@ class Ingest:
         """
         fetched: list[BarClosed] = []
         async with self._writing:
-            for line in self._lines.values():
+            for line in list(self._lines.values()):
                 fetched += await self._fill(line, rest, now)
         return fetched
 
@@ -353,14 +353,14 @@ class Ingest:
         bars = events_of(frame, line, now)
         line.stored += len(bars)
         # REST may be a moment behind the clock: then only what came is settled, the rest is asked for again.
-        settled = until if now >= until + self.settle_ns else max([start, *(bar.end for bar in bars)])
+        settled = until if now >= until + 2 * self.grace_ns else max([start, *(bar.end for bar in bars)])
         if settled > start:
             key = line.contract.id, line.timeframe.text
             await asyncio.to_thread(self.fetched.add, *key, start, min(settled, until))
         return bars, min(settled, until)
 
     async def _compact_at_close(self, now: int) -> None:
-        for tape in self._tapes.values():
+        for tape in list(self._tapes.values()):
             is_open = trading_hours(tape.contract.spec).is_open(now)
             if self._was_open.get(tape.contract.id) and not is_open:
                 await asyncio.to_thread(self.ticks.compact, tape.contract)
