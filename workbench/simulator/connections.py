@@ -84,9 +84,9 @@ class Hubs:
         text = render.user_event(target, action, model, flat=self.faults.on("flat_user_events") is not None)
         if self.transcript is not None:
             self.transcript.append(text)
-        copies = 2 if self.faults.take("duplicate_events") else 1
+        copies = 1 if self.faults.take("duplicate_events") is None else 2
         for _ in range(copies):
-            if self.faults.take("reorder_events"):
+            if self.faults.take("reorder_events") is not None:
                 self._held.append((target, account, text))
             else:
                 self._send(target, account, text)

@@ -142,7 +142,7 @@ class HubServer:
         return False
 
     def _complete(self, connection: Connection, invocation_id: str | None, error: str | None) -> None:
-        if invocation_id is None or self.simulator.faults.take("no_completion"):
+        if invocation_id is None or self.simulator.faults.take("no_completion") is not None:
             return
         completion: HubMessage = (
             Completion(invocation_id=invocation_id, result=None)
