@@ -55,7 +55,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_rubbish(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(StorageError, match="No space left on device.*free or unlock"):
+    with pytest.raises(StorageError, match=r"No space left on device.*free or unlock"):
         write_durably(path, b"new")
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["latch.json"]
 

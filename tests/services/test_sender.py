@@ -1,0 +1,162 @@
+"""The sender: in order, once, urgent first; whatever goes wrong on the way is "unknown", never "refused"."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.execution.fake_broker import ACCOUNT, MES
+from tests.risk.test_gate import place, view
+from workbench.domain import events as e
+from workbench.domain.commands import (
+    Accepted,
+    CancelOrder,
+    ClosePosition,
+    ModifyOrder,
+    Outcome,
+    PlaceOrder,
+    Rejected,
+    Unknown,
+)
+from workbench.domain.order import Side
+from workbench.risk.gate import Approved, check
+from workbench.risk.limits import Limits
+from workbench.services.sender import Sender
+
+
+@dataclass
+class Wire:
+    """A broker that writes down what reaches it and answers when the gate is open."""
+
+    outcome: Outcome | Exception = field(default_factory=lambda: Accepted(order_id=5))
+    reached: list[str] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def _answer(self, what: str) -> Outcome:
+        self.reached.append(what)
+        await self.open.wait()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    async def place(self, approved: Approved) -> Outcome:
+        return await self._answer(f"place {approved.command.tag}")
+
+    async def cancel(self, account_id: int, order_id: int) -> Outcome:
+        return await self._answer(f"cancel {order_id}")
+
+    async def close(self, account_id: int, contract_id: str) -> Outcome:
+        return await self._answer("close")
+
+    async def modify(self, command: ModifyOrder) -> Outcome:
+        return await self._answer(f"modify {command.order_id}")
+
+
+def approve(command: PlaceOrder, position: int = 0) -> Approved:
+    verdict = check(command, view(position=position), Limits())
+    assert isinstance(verdict, Approved)
+    return verdict
+
+
+ENTRY = approve(place(1, tag="entry"))
+REDUCTION = approve(place(1, Side.SELL, tag="reduce"), position=2)
+CANCEL = CancelOrder(account=ACCOUNT, contract=MES, order_id=3)
+CLOSE = ClosePosition(account=ACCOUNT, contract=MES)
+MODIFY = ModifyOrder(account=ACCOUNT, contract=MES, order_id=4, qty=1)
+
+
+@contextlib.asynccontextmanager
+async def sending(wire: Wire) -> AsyncIterator[tuple[Sender, list[e.Event]]]:
+    answers: list[e.Event] = []
+    sender = Sender(wire, answers.append, lambda: 77)
+    task = asyncio.create_task(sender.run())
+    try:
+        yield sender, answers
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def rest(sender: Sender) -> None:
+    for _ in range(100):
+        await asyncio.sleep(0)
+        if sender.idle:
+            return
+    raise AssertionError("the sender never comes to rest")
+
+
+async def test_what_cancels_and_closes_overtakes_entries_in_its_own_order() -> None:
+    wire = Wire()
+    async with sending(wire) as (sender, answers):
+        for command in (ENTRY, CANCEL, REDUCTION, CLOSE, MODIFY):
+            sender.submit(command)
+        wire.open.set()
+        await rest(sender)
+    assert wire.reached == ["cancel 3", "place reduce", "close", "modify 4", "place entry"]
+    assert [a.at for a in answers] == [77] * 5 and sender.sent == 5
+
+
+async def test_one_request_is_on_the_wire_at_a_time() -> None:
+    wire = Wire()
+    async with sending(wire) as (sender, _):
+        sender.submit(ENTRY)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        sender.submit(CLOSE)
+        await asyncio.sleep(0)
+        assert wire.reached == ["place entry"] and not sender.idle
+        wire.open.set()
+        await rest(sender)
+    assert wire.reached == ["place entry", "close"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word"),
+    [
+        (Accepted(order_id=5), "accepted"),
+        (Rejected(code=2, name="OrderRejected", reason="no"), "rejected"),
+        (Unknown(reason="time-out"), "unknown"),
+        (RuntimeError("a mistake in the client"), "unknown"),
+        (TimeoutError(), "unknown"),
+    ],
+)
+async def test_each_outcome_comes_back_as_an_event_and_an_error_is_unknown(outcome: Outcome, word: str) -> None:
+    wire = Wire(outcome)
+    wire.open.set()
+    async with sending(wire) as (sender, answers):
+        for command in (ENTRY, CANCEL, CLOSE, MODIFY):
+            sender.submit(command)
+        await rest(sender)
+    assert [a.outcome for a in answers] == [word] * 4
+    assert [getattr(a, "command", "place") for a in answers] == ["cancel", "close", "modify", "place"]
+    assert len(wire.reached) == 4  # sent once each, whatever became of it
+
+
+async def test_a_stopped_sender_lets_nothing_more_leave_and_says_so() -> None:
+    wire = Wire()
+    async with sending(wire) as (sender, answers):
+        sender.submit(ENTRY)
+        sender.stop()
+        sender.submit(approve(place(1, tag="late")))
+        sender.submit(CLOSE)
+        wire.open.set()
+        await rest(sender)
+    assert wire.reached == []
+    assert [(a.tag, a.outcome) for a in answers] == [("entry", "rejected"), ("late", "rejected")]
+
+
+async def test_waiting_entries_can_be_dropped_and_closes_stay() -> None:
+    wire = Wire()
+    async with sending(wire) as (sender, answers):
+        sender.submit(ENTRY)
+        sender.submit(CLOSE)
+        sender.drop_entries("halted")
+        wire.open.set()
+        await rest(sender)
+    assert wire.reached == ["close"]
+    assert "not sent: halted" in answers[0].reason
