@@ -22,19 +22,26 @@ GROUPS = ("account", "data", "report", "session", "strategy")
 SINGLE = ("backtest", "dashboard", "demo", "desk", "simulator", "stop")
 
 
-def _mount() -> None:
-    for name in GROUPS:
-        app.add_typer(importlib.import_module(f"workbench.commands.{name}").app, name=name)
-    for name in SINGLE:
-        importlib.import_module(f"workbench.commands.{name}").register(app)
+@app.callback()
+def root() -> None:
+    """Research and trading workbench for futures on the ProjectX Gateway."""
 
 
-_mount()
+def mount(*names: str) -> None:
+    """Add commands to `app`; only what is asked for is imported, because `workbench stop` must not wait for charts."""
+    for name in names:
+        module = importlib.import_module(f"workbench.commands.{name}")
+        if name in GROUPS:
+            app.add_typer(module.app, name=name)
+        else:
+            module.register(app)
 
 
 def main() -> None:
     """Run the command line; an error of ours is one clear message."""
+    wanted = next((word for word in sys.argv[1:] if word in (*GROUPS, *SINGLE)), None)
     try:
+        mount(*([wanted] if wanted else sorted((*GROUPS, *SINGLE))))
         app()
     except WorkbenchError as error:
         sys.exit(fail(error, as_json="--json" in sys.argv))

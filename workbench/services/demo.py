@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import shutil
 import tempfile
 import time
@@ -23,7 +25,8 @@ from workbench.domain.hours import trading_hours
 from workbench.services.linking import make_link
 from workbench.services.processes import Program, answers, free_port, python_module
 from workbench.services.settings import DASHBOARD_PORT, DESK_PORT, LAB_PORT, SIMULATOR_PORT
-from workbench.storage.home import Home
+from workbench.storage.home import Home, read_json
+from workbench.storage.home import home as home_of
 from workbench.storage.links import save_link
 
 MARKER = ".workbench-demo"
@@ -94,6 +97,10 @@ class DemoStack:
         self.session: Any = None
 
     def __enter__(self) -> Self:
+        return self.start()
+
+    def start(self) -> Self:
+        """Bring everything up; a half-started demo is taken down again."""
         try:
             self._start()
         except BaseException:
@@ -138,7 +145,7 @@ class DemoStack:
         if options.replay is not None:
             if not options.replay.is_file():
                 raise InputError(f"no file {options.replay} to replay; give a Parquet file of bars or ticks")
-            arguments += ["--replay", str(options.replay)]
+            arguments += ["--replay", str(options.replay), "--start", replay_start(options.replay)]
         else:
             arguments += ["--start", demo_start()]
         if options.lockstep:
@@ -330,8 +337,54 @@ def demo_start(now: datetime | None = None) -> str:
         day -= timedelta(days=1)
 
 
+def replay_start(path: Path) -> str:
+    """The instant of the middle row of a recording, as ISO text: half is history, half is traded.
+
+    Raises
+    ------
+    InputError
+        The file has no ``ts`` column or cannot be read.
+    """
+    import polars as pl
+
+    try:
+        stamps = pl.scan_parquet(path).select(pl.col("ts").cast(pl.Datetime("ns", "UTC")).dt.epoch("s")).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path} cannot be replayed: {error}; it needs a column ts and bars or ticks") from error
+    if stamps.is_empty():
+        raise InputError(f"{path} has no rows to replay")
+    middle = stamps.to_series().sort()[stamps.height // 2]
+    return datetime.fromtimestamp(middle, ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def wait_out(seconds: float | None, is_over: Any) -> None:
     """Wait for `seconds`, or until Ctrl-C, or until `is_over` says so."""
     deadline = None if seconds is None else time.monotonic() + seconds
     while not is_over() and (deadline is None or time.monotonic() < deadline):
         time.sleep(0.25)
+
+
+def demo_stack(home: str | Path | None = None, **options: Any) -> DemoStack:
+    """Return a running demo for a notebook: the one that `make demo` has started, else one of its own.
+
+    `WORKBENCH_HOME` of this process points to the demo's folder afterwards, so that `wb.bars` and `wb.connect` find it.
+
+    Parameters
+    ----------
+    home : path, optional
+        Folder of an own demo; a temporary one by default, deleted by ``close()`` or at exit.
+    **options
+        Fields of `DemoOptions`, such as ``seed`` and ``rate``.
+    """
+    found = read_json(home_of().desk / "desk.json") if home is None else None
+    url = os.environ.get("WORKBENCH_SIMULATOR_URL", "")
+    if found is not None and url and answers(f"{found['url']}/api/health"):
+        stack = DemoStack(DemoOptions(**options), home_of())
+        stack.urls = {"desk": found["url"], "simulator": url}
+        stack.desk = Desk(at=stack.home)
+        return stack
+    stack = DemoStack(DemoOptions(**{"ports": (0, 0, 0, 0), **options}), Home(Path(home).absolute()) if home else None)
+    atexit.register(stack.close)
+    stack.start()
+    os.environ.update(stack.environment())
+    return stack

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -17,8 +16,10 @@ from workbench.domain import events as e
 from workbench.domain.commands import Alert, PlaceOrder, ReadBroker
 from workbench.domain.position import Fill
 from workbench.execution.state import AccountState, RuleFactory
+from workbench.risk.gate import Approved
 from workbench.risk.limits import Limits
 from workbench.services.clock import MarketClock, wall_ns
+from workbench.services.crash import crash_point
 from workbench.services.decider import Decider
 from workbench.services.feed import Feed, FetchBars
 from workbench.services.lanes import Lanes
@@ -188,9 +189,13 @@ class Runner:
 
     def take(self, event: e.Event) -> None:
         """Decide one event and hand on what follows."""
-        self.decided += 1
+        is_fill = isinstance(event, e.FillReported)
+        crash_point("K5" if is_fill else "K0" if isinstance(event, e.BarClosed) and self.state.sessions else "")
         self._note(event)
-        for command in self.decider.decide(event):
+        commands = self.decider.decide(event)
+        self.decided += 1
+        crash_point("K6" if is_fill else "K1" if any(isinstance(c, Approved) for c in commands) else "")
+        for command in commands:
             if isinstance(command, Alert):
                 self.alert(command.level, command.text)
             elif isinstance(command, ReadBroker):
@@ -198,7 +203,6 @@ class Runner:
             elif not self.stopped.is_set() and not isinstance(command, PlaceOrder):
                 self.sender.submit(command)
         self.on_change()
-        crash_point("after_decide")
 
     def _note(self, event: e.Event) -> None:
         fills = [event.fill] if isinstance(event, e.FillReported) else []
@@ -269,7 +273,3 @@ class Runner:
         return min([start, *(at - 60_000_000_000 for at in opened)])
 
 
-def crash_point(name: str) -> None:
-    """Die here when a test says so (``WORKBENCH_CRASH_AT``): a kill at an exact point, without clean-up."""
-    if os.environ.get("WORKBENCH_CRASH_AT") == name:
-        os._exit(137)

@@ -7,8 +7,8 @@ line and a dropped file all end here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from workbench.storage.home import Home, write_durably
 from workbench.storage.latch import set_latch
 from workbench.storage.lock import AccountLock, kill_process
 
+log = logging.getLogger(__name__)
 ACKNOWLEDGE_S = 0.2  # a runner that has not let go of the account by then is killed
 BETWEEN_CLEAN_READS_S = 1.0
 CLOSE_SETTLES_S = 1.5  # after a close nobody closes again before the broker was read this much later
@@ -112,8 +113,10 @@ async def emergency_stop(
 async def _take_over(home: Home, stop: AccountStop, order_runner: Callable[[int], Awaitable[None]] | None) -> None:
     lock = AccountLock(home.account(stop.account))
     if order_runner is not None:
-        with contextlib.suppress(TimeoutError, OSError, GatewayError):  # who cannot be told is killed below
+        try:
             await asyncio.wait_for(order_runner(stop.account), ACKNOWLEDGE_S)
+        except Exception as error:  # whatever it is, it must not keep us from closing: who cannot be told is killed
+            log.warning("the runner of account %s could not be told to stop: %s", stop.account, error)
     deadline = time.monotonic() + ACKNOWLEDGE_S
     while (holder := lock.holder()) is not None and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
