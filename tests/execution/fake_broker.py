@@ -1,7 +1,7 @@
 """A gateway of our own for the decision: it answers, fills, runs brackets and keeps the truth.
 
-`FakeBroker` is the exchange side and knows nothing of our state. `Ride` plays runner: it feeds events to `step`, carries
-commands to the broker and answers back, and can hold, drop, repeat and reorder what the broker says.
+`FakeBroker` is the exchange side and knows nothing of our state. `Ride` plays runner: it feeds events to `step`,
+carries commands to the broker and answers back, and can hold, drop, repeat and reorder what the broker says.
 """
 
 from __future__ import annotations

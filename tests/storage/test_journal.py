@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -27,6 +28,11 @@ commands = st.one_of(*(st.from_type(kind) for kind in get_args(c.AnyCommand)))
 
 def timer(at: int) -> e.TimerFired:
     return e.TimerFired(at=at)
+
+
+def both(journal: Journal, event: e.AnyEvent, decided: list[c.AnyCommand] | None = None) -> None:
+    journal.append(event, decided or [])
+    journal.sync()
 
 
 def written(path: Path, count: int = 3) -> list[Record]:
@@ -159,8 +165,7 @@ def test_after_a_disk_error_nothing_more_is_taken_and_what_was_there_is_whole(
     with monkeypatch.context() as patch:
         patch.setattr(os, call, full)
         with pytest.raises(StorageError, match="No space left"):
-            journal.append(timer(3), [])
-            journal.sync()
+            both(journal, timer(3))
     for again in (lambda: journal.append(timer(4), []), journal.sync):  # the disk is free again, the gap would stay
         with pytest.raises(StorageError):
             again()
@@ -180,10 +185,11 @@ def test_a_really_full_disk_breaks_the_journal_and_keeps_what_was_there(tmp_path
     try:
         journal = Journal(disk / "j")
         kept = 0
-        with pytest.raises(StorageError, match="No space left"):
-            for kept in range(10_000):
-                journal.append(timer(kept), [c.Alert(account=1, contract="", level="info", text="x" * 500)])
-                journal.sync()
+        with contextlib.suppress(StorageError):
+            while True:
+                both(journal, timer(kept), [c.Alert(account=1, contract="", level="info", text="x" * 500)])
+                kept += 1
+        assert "No space left" in journal.broken
         journal.close()
         assert 50 < kept < 200
         assert [r.event.at for r in read_journal(disk / "j")] == list(range(kept))

@@ -1,4 +1,4 @@
-"""The stop latch: a small file per account (and one for everything) that outlives every process and touches no database."""
+"""The stop latch: a small file per account, and one for everything, that outlives every process."""
 
 from __future__ import annotations
 
