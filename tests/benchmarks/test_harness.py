@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import run
+from tests.benchmarks import harness, run
 from tests.benchmarks.harness import Row, against_limit, compare, measure
 
 
-def test_twice_as_fast_is_a_ratio_of_two() -> None:
-    row = compare("nap", lambda: time.sleep(0.01), lambda: time.sleep(0.02), at_least=1.5, runs=3, peer="sleep")
-    assert row.ratio == pytest.approx(2.0, rel=0.3)
+class Clock:
+    """A clock that only work moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def work(self, seconds: float) -> Callable[[], None]:
+        def side() -> None:
+            self.now += seconds
+
+        return side
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(harness, "time", clock)
+    return clock
+
+
+def test_twice_as_fast_is_a_ratio_of_two(clock: Clock) -> None:
+    row = compare("nap", clock.work(0.01), clock.work(0.02), at_least=1.5, runs=3, peer="sleep")
+    assert row.ratio == pytest.approx(2.0)
     assert row.met
     assert row.aim == ">= 1.5 x sleep"
 
 
-def test_a_rate_is_work_per_second() -> None:
-    row = measure("nap", lambda: time.sleep(0.01), at_least=1_000_000, work=100, unit="naps/s", runs=3)
-    assert row.ours == pytest.approx(10_000, rel=0.3)
+def test_the_sides_take_turns_and_the_median_counts() -> None:
+    order: list[str] = []
+    harness.seconds(lambda: order.append("ours"), lambda: order.append("other"), runs=2, warm_up=1)
+    assert order == ["ours", "other"] * 3
+
+
+def test_a_rate_is_work_per_second(clock: Clock) -> None:
+    row = measure("nap", clock.work(0.01), at_least=1_000_000, work=100, unit="naps/s", runs=3)
+    assert row.ours == pytest.approx(10_000)
     assert not row.met
 
 
