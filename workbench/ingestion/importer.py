@@ -184,9 +184,10 @@ def guess_columns(names: list[str], given: Mapping[str, str], where: str = "the 
         role for role in ROLES[kind] if role not in found and not (role == "ts" and {"date", "time"} <= set(found))
     ]
     if missing:
+        why = "; bars are not stored without volume" if "volume" in missing else ""
         raise InputError(
             f"{where} has no column for {', '.join(missing)} (its columns: {', '.join(names)}); "
-            f"name it with --column {missing[0]}=NAME{'; bars are not stored without volume' if 'volume' in missing else ''}"
+            f"name it with --column {missing[0]}=NAME{why}"
         )
     return kind, found
 

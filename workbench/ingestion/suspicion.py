@@ -80,21 +80,23 @@ def opening_jump(ts: NDArray[np.int64], volume: NDArray[np.float64], step_s: int
     """
     wall = _wall_seconds(ts)
     day, clock = wall // DAY_S, wall % DAY_S
-    days, row = np.unique(day, return_inverse=True)
-    if len(days) < LEAST_DAYS:
-        return None
+    row = np.unique(day, return_inverse=True)[1]
     totals = np.maximum(np.bincount(row, weights=volume), 1.0)
     full = np.bincount(row) * step_s >= 4 * 3600  # a stump of a day has no profile
+    if full.sum() < LEAST_DAYS:
+        return None
     weights = np.where(full, 1.0 / totals, 0.0)[row] * volume
-    profile = np.bincount(clock // step_s, weights=weights, minlength=DAY_S // step_s) / max(1, int(full.sum()))
+    profile = np.bincount(clock // step_s, weights=weights, minlength=DAY_S // step_s) / int(full.sum())
     before = max(3, 1800 // step_s)
     past = np.convolve(np.concatenate([profile[-before:], profile]), np.ones(before) / before, "valid")[:-1]
     jump = profile - past
     # The last minute before 15:00 is busy too: the opening is the jump with such a one 6½ hours behind it.
     behind = (STOCK_CLOSE_S - STOCK_OPEN_S) // step_s
     close = np.maximum(np.roll(jump, -behind), np.roll(jump, 1 - behind))
-    at = int(np.argmax(np.where(profile > 3 * past, jump + np.maximum(close, 0.0), 0.0)))
-    stands_out = profile[at] > 3 * past[at] and profile[at] > 2 * profile.mean()
+    # A jump out of silence is the session open.
+    from_trading = (profile > 2 * past) & (past > 0.1 * profile.mean())
+    at = int(np.argmax(np.where(from_trading, jump + np.maximum(close, 0.0), 0.0)))
+    stands_out = from_trading[at] and profile[at] > 2 * profile.mean()
     return at * step_s if stands_out else None
 
 
