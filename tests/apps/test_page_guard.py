@@ -27,7 +27,7 @@ def guarded() -> PageGuard:
         await connection.accept()
         await connection.send_text("inside")
 
-    routes = [Route("/live", page, methods=["GET", "POST"]), WebSocketRoute("/live/ws", socket)]
+    routes = [Route("/health", page), Route("/live", page, methods=["GET", "POST"]), WebSocketRoute("/live/ws", socket)]
     return PageGuard(Starlette(routes=routes), token=TOKEN)
 
 
@@ -50,6 +50,11 @@ async def enter(client: httpx.AsyncClient) -> httpx.Response:
 async def test_without_the_link_there_is_help_and_nothing_else(client: httpx.AsyncClient) -> None:
     response = await client.get("/live")
     assert response.status_code == 403 and "workbench dashboard" in response.text
+
+
+async def test_health_is_open_to_this_machine_only(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/health")).status_code == 200
+    assert (await client.get("/health", headers={"host": "evil.example"})).status_code == 403
 
 
 async def test_the_link_gives_a_strict_cookie_and_loses_its_token(client: httpx.AsyncClient) -> None:

@@ -54,7 +54,7 @@ def open_page(browser: Any, link: str, *, width: int = 1280, height: int = 900) 
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("websocket", lambda socket: page.asked.append(socket.url))
     page.goto(link)
-    page.wait_for_selector("text=Day P&L", timeout=30_000)
+    page.wait_for_selector("text=Day P&L", timeout=15_000)
     page.wait_for_selector(".wb-head[data-ready=yes]", timeout=15_000)
     wait_until(lambda: page.locator(".wb-chart-empty").is_hidden())
     return page

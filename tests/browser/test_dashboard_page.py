@@ -19,6 +19,8 @@ from workbench.apps.server import Dashboard
 
 pytestmark = [
     pytest.mark.browser,
+    # panel 1.9 builds a tornado request the old way, once for each page
+    pytest.mark.filterwarnings("ignore:.*HTTPServerRequest.*:DeprecationWarning"),
     pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium: apt-get install chromium"),
 ]
 

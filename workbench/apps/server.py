@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -96,8 +97,23 @@ class Dashboard:
         """Serve until the process is told to end."""
         import uvicorn
 
-        config = uvicorn.Config(self.app(), log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=2)
-        await uvicorn.Server(config).serve(sockets=[self.listener])
+        class Server(uvicorn.Server):
+            def capture_signals(self) -> contextlib.AbstractContextManager[None]:
+                return contextlib.nullcontext()  # uvicorn would raise the signal again and end with a traceback
+
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, told.set)
+        app = await asyncio.to_thread(self.app)  # panel's import takes a second: Ctrl-C must not wait for it
+        config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=2)
+        server = Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[self.listener]))
+        waiting = asyncio.create_task(told.wait())
+        await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        server.should_exit = True
+        await serving
 
 
 def _hosts(origins: tuple[str, ...]) -> list[str]:
@@ -108,6 +124,10 @@ def _add_routes(api: FastAPI, feed: DeskFeed) -> None:
     @api.get("/")
     async def start() -> Response:
         return RedirectResponse("/live")
+
+    @api.get("/health")
+    async def health() -> Response:
+        return JSONResponse({"status": "ok", "service": "workbench dashboard"})
 
     @api.get("/access")
     async def access() -> Response:

@@ -198,6 +198,8 @@ class DemoStack:
         port = free_port(self.options.ports[2])
         url = f"http://127.0.0.1:{port}"
         self._run("dashboard", python_module("workbench.cli", "dashboard", "--port", str(port)), url, f"{url}/health")
+        told = read_json(self.home.desk / "dashboard.json") or {}
+        self.urls["dashboard"] = str(told.get("link", url))  # with the token of its door
         lab = free_port(self.options.ports[3])
         token = f"demo{self.options.seed}"
         command = python_module(

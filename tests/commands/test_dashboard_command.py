@@ -1,0 +1,48 @@
+"""`workbench dashboard` as a process: it tells its link, answers, refuses strangers, and cleans up after itself."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+
+def test_it_tells_its_link_and_ends_cleanly(home: Path) -> None:
+    command = [sys.executable, "-m", "workbench.cli", "dashboard", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        try:
+            file = home / "desk" / "dashboard.json"
+            assert json.loads(file.read_text())["link"] == told["link"]
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            assert httpx.get(f"{told['url']}/health", timeout=20).status_code == 200
+            assert httpx.get(f"{told['url']}/live", timeout=10).status_code == 403
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=15)
+    assert process.returncode == 0 and not file.exists()
+
+
+def test_ctrl_c_during_start_up_ends_cleanly_too(home: Path) -> None:
+    command = [sys.executable, "-m", "workbench.cli", "dashboard", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        _, complaints = process.communicate(timeout=20)
+    assert "Traceback" not in complaints and process.returncode in (0, -signal.SIGTERM)
+
+
+def test_a_taken_port_is_a_clear_message_and_exit_code_1(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [sys.executable, "-m", "workbench.cli", "dashboard", "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "is taken" in done.stderr and "Traceback" not in done.stderr

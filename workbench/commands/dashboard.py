@@ -1,0 +1,51 @@
+"""`workbench dashboard`: the live page on the second screen."""
+
+from __future__ import annotations
+
+import json
+import os
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from workbench.apps.server import Dashboard
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @app.command("dashboard")
+    def dashboard(
+        port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 8421,
+        home: Annotated[str | None, typer.Option(help="Folder of state and data (WORKBENCH_HOME).")] = None,
+        browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
+        json_: Annotated[bool, typer.Option("--json", help="Print the address as one JSON line.")] = False,
+    ) -> None:
+        """Serve the live dashboard until Ctrl-C. Trading does not depend on it: it may come and go."""
+        if home is not None:
+            os.environ["WORKBENCH_HOME"] = home
+        run_dashboard(port, browser=browser, as_json=json_)
+
+
+def run_dashboard(port: int, *, browser: bool = False, as_json: bool = False) -> None:
+    """Serve, and tell people and programs the link: printed, and in the home's desk/dashboard.json."""
+    from workbench.apps import serve  # panel takes a second and more to import
+    from workbench.storage.home import home, write_durably
+
+    file = home().desk / "dashboard.json"
+
+    def ready(board: Dashboard) -> None:
+        told = {"url": board.url, "link": board.link, "port": board.port, "pid": os.getpid()}
+        write_durably(file, json.dumps(told).encode(), mode=0o600)
+        typer.echo(json.dumps(told) if as_json else f"dashboard {board.link} (Ctrl-C ends it; trading goes on)")
+        if browser:
+            webbrowser.open(board.link)
+
+    # Tokens come by the environment or the home, never by an argument that `ps` shows to everybody.
+    url, token = os.environ.get("WORKBENCH_DESK_URL"), os.environ.get("WORKBENCH_API_TOKEN")
+    try:
+        serve(port, url, token, page_token=os.environ.get("WORKBENCH_DASHBOARD_TOKEN"), ready=ready)
+    finally:
+        file.unlink(missing_ok=True)
