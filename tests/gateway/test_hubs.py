@@ -14,7 +14,7 @@ import pytest
 import websockets
 from websockets.http11 import Response
 
-from tests.gateway.fakes import FakeSocket, FakeTime, Tokens
+from tests.gateway.fakes import FakeSocket, FakeTime, Tokens, jwt
 from workbench.domain.errors import AuthenticationError
 from workbench.gateway.faults import GatewayRefused, GatewayUnavailable
 from workbench.gateway.hubs import Hub, HubKind, HubStatus
@@ -359,6 +359,27 @@ async def test_after_22_hours_it_is_rebuilt_with_a_fresh_token_and_no_pause() ->
         await case.ready(2)
     assert "token-5" in case.server.socket.url
     assert case.time.slept == []
+
+
+async def test_half_an_hour_before_its_token_ends_a_connection_is_rebuilt_however_young() -> None:
+    case = Case(silence_s=1e9, data_silence_s=1e9)
+    tokens = [jwt(500_000.0 + 3 * 3600, 1), jwt(500_000.0 + 27 * 3600, 2), "end"]
+
+    async def get() -> str:
+        return tokens.pop(0)
+
+    case.tokens.get = get  # type: ignore[method-assign]
+    case.hub._wall = lambda: 500_000.0 + case.time.now - 1000.0
+    async with case.running():
+        await case.ready()
+        case.time.now += 2.4 * 3600
+        await asyncio.sleep(0.02)
+        assert case.hub.connections == 1
+        case.time.now += 0.2 * 3600
+        await case.ready(2)
+        case.time.now += 21 * 3600
+        await asyncio.sleep(0.02)
+        assert case.hub.connections == 2  # the second token lives for another day
 
 
 async def test_no_log_and_no_reason_holds_the_token(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,7 @@ from tests.gateway.fakes import FakeTime, Host, Tokens, refusal, reply
 from workbench.domain.commands import Accepted, ModifyOrder, PlaceOrder, Rejected, Unknown
 from workbench.domain.errors import AuthenticationError, RemoteProtocolError
 from workbench.domain.order import OrderType, Side, Status
+from workbench.gateway.budget import Priority
 from workbench.gateway.endpoints import ACCOUNT_SEARCH, ENDPOINTS
 from workbench.gateway.faults import GatewayRefused, GatewayUnavailable
 from workbench.gateway.rest import READ_TRIES, Rest
@@ -102,6 +103,15 @@ async def test_a_read_gives_up_with_the_last_reason() -> None:
     with pytest.raises(GatewayUnavailable, match="HTTP 502"):
         await case.rest.accounts()
     assert len(case.host.requests) == READ_TRIES
+
+
+async def test_an_urgent_read_gives_up_soon_and_waits_briefly() -> None:
+    case = Case(Host(Position__searchOpen=httpx.Response(502)))
+    with pytest.raises(GatewayUnavailable):
+        await case.rest.positions(7, priority=Priority.URGENT)
+    assert len(case.host.requests) == 2
+    assert sum(case.time.slept) <= 0.5
+    assert {r.extensions["timeout"]["read"] for r in case.host.requests} == {5.0}
 
 
 @pytest.mark.parametrize(("header", "least"), [({"Retry-After": "9"}, 9.0), ({}, 5.0)])

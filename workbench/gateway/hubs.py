@@ -19,7 +19,7 @@ from workbench.domain.errors import AuthenticationError, GatewayError
 from workbench.gateway.faults import GatewayRefused, GatewayUnavailable, scrub
 from workbench.gateway.frames import Close, Completion, Event, HandshakeResponse, Invocation, Message
 from workbench.gateway.link import SOCKET_ERRORS, Ended, Link, Timing, is_unauthorized, open_socket, socket_url
-from workbench.gateway.tokens import TokenSource
+from workbench.gateway.tokens import TokenSource, expiry_of
 from workbench.gateway.wire_hub import TARGET_CLOCK, TARGET_LOGOUT
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ class Hub:
         so that is the moment to reconcile over REST.
     is_market_open : callable, optional
         Market hub only: data silence counts while this is true. The user hub is quiet when nothing is traded.
-    sleep, rng, monotonic, connect
-        Injected in tests.
+    sleep, rng, monotonic, wall, connect
+        Injected in tests; `wall` gives seconds since 1970, for the token's end.
 
     Attributes
     ----------
@@ -84,6 +84,7 @@ class Hub:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         connect: Callable[[str], Awaitable[Any]] = open_socket,
     ) -> None:
         if not url.startswith(("http://", "https://", "ws://", "wss://")):
@@ -92,6 +93,7 @@ class Hub:
         self.status, self.connections, self.broken = HubStatus.STOPPED, 0, 0
         self._tokens, self._on_message, self._on_status, self._is_open = tokens, on_message, on_status, is_market_open
         self._sleep, self._rng, self._monotonic, self._connect = sleep, rng or random.Random(), monotonic, connect
+        self._wall = wall
         self._desired: dict[Key, None] = {}
         self._link: Link | None = None
         self._token = ""
@@ -199,7 +201,13 @@ class Hub:
         except SOCKET_ERRORS as error:
             raise Ended(f"cannot connect: {error or type(error).__name__}", renew=is_unauthorized(error)) from None
         self.connections += 1
-        return Link(socket, self.kind.value, self.timing, self._monotonic)
+        return Link(socket, self.kind.value, self.timing, self._monotonic, lifetime_s=self._lifetime_s())
+
+    def _lifetime_s(self) -> float:
+        """Seconds until the connection must be rebuilt: when its token ends, the gateway drops or merely mutes it."""
+        ends = expiry_of(self._token)
+        left = float("inf") if ends is None else ends - self._wall() - self.timing.token_margin_s
+        return min(self.timing.rebuild_s, max(60.0, left))
 
     async def _live(self, link: Link) -> None:
         await link.greet()

@@ -34,7 +34,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     silence_s: float = 30.0  # no frame of any kind for this long: the socket is dead
     data_silence_s: float = 90.0  # market hub, market open: no market data for this long: the socket is a zombie
     answer_s: float = 10.0  # a completion; handshake and subscriptions together
-    rebuild_s: float = 22 * 3600.0  # before the token in the URL ends
+    rebuild_s: float = 22 * 3600.0  # no connection gets older, nor nearer than the next to its token's end
+    token_margin_s: float = 1800.0
     healthy_s: float = 30.0  # READY for this long: the next pause is a first one again
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
@@ -82,6 +83,8 @@ class Link:
         Of the hub, for errors.
     monotonic : callable
         Seconds.
+    lifetime_s : float
+        After so long it is rebuilt.
 
     Attributes
     ----------
@@ -89,9 +92,12 @@ class Link:
         When it was opened, and when the last frame, the last event and our last record travelled.
     """
 
-    def __init__(self, socket: Any, name: str, timing: Timing, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, socket: Any, name: str, timing: Timing, monotonic: Callable[[], float], *, lifetime_s: float
+    ) -> None:
         self._socket, self._name, self._timing, self._monotonic = socket, name, timing, monotonic
         self._protocol = HubConnection(server=False, argument_types=ARGUMENT_TYPES)
+        self._lifetime_s = lifetime_s
         self._pending: dict[str, asyncio.Future[Any]] = {}
         self._outbox: list[str] = []
         self._sequence = 0
@@ -174,7 +180,7 @@ class Link:
         now, timing = self._monotonic(), self._timing
         if now - self.frame_at > timing.silence_s:
             raise Ended(f"no frame for {timing.silence_s:g} s")
-        if now - self.opened_at > timing.rebuild_s:
+        if now - self.opened_at > self._lifetime_s:
             raise Ended("rebuilt with a fresh token", at_once=True)
         if now - self.sent_at > timing.ping_s and self.is_open:
             self._outbox.append(self._protocol.send(Ping()))

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 M = TypeVar("M")
 READ_TRIES = 5
+URGENT_READ_TRIES = 2  # who is in a hurry asks again by itself, and wants to know soon that it must
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 15.0
 ORDER_PAGE = 50
@@ -254,10 +255,10 @@ class Rest:
                 token = await self.tokens.renew(token)
                 return await self.transport.exchange(endpoint, request, token=token, priority=priority)
 
-        return await self._retry(once)
+        return await self._retry(once, URGENT_READ_TRIES if priority is Priority.URGENT else READ_TRIES)
 
-    async def _retry(self, once: Callable[[], Awaitable[T]]) -> T:
-        for attempt in range(READ_TRIES - 1):
+    async def _retry(self, once: Callable[[], Awaitable[T]], tries: int = READ_TRIES) -> T:
+        for attempt in range(tries - 1):
             try:
                 return await once()
             except RateLimited as limited:

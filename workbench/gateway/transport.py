@@ -16,6 +16,7 @@ from workbench.gateway.messages import decode, encode
 from workbench.gateway.wire_rest import EmptyRequest, Reply
 
 TIMEOUT_S = 15.0
+URGENT_READ_TIMEOUT_S = 5.0  # an emergency stop asks again rather than waits
 LONGEST_PAUSE_S = 60.0
 SHORTEST_PAUSE_S = 5.0
 
@@ -43,7 +44,7 @@ class Transport:
         budgets: Budgets | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
+        self.base_url, self.timeout_s = base_url.rstrip("/"), timeout_s
         self.budgets = budgets or Budgets()
         # trust_env off: a proxy from the environment must not see a token
         self._http = httpx.AsyncClient(
@@ -76,7 +77,10 @@ class Transport:
         """
         budget = self.budgets.of(endpoint.history)
         await budget.acquire(priority)
-        response = await self._send(endpoint, request, token)
+        timeout_s = self.timeout_s
+        if priority is Priority.URGENT and not endpoint.mutates:
+            timeout_s = min(timeout_s, URGENT_READ_TIMEOUT_S)
+        response = await self._send(endpoint, request, token, timeout_s)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             limited = RateLimited(endpoint.path, retry_after_s(response.headers.get("retry-after")))
             wanted = limited.retry_after_s
@@ -84,7 +88,7 @@ class Transport:
             raise limited
         return read_reply(endpoint, response)
 
-    async def _send(self, endpoint: Endpoint, request: Any, token: str | None) -> httpx.Response:
+    async def _send(self, endpoint: Endpoint, request: Any, token: str | None, timeout_s: float) -> httpx.Response:
         headers = {"accept": "application/json"}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
@@ -93,7 +97,9 @@ class Transport:
             headers["content-type"] = "application/json"
             content = encode(request)
         try:
-            return await self._http.request(endpoint.method, endpoint.path, content=content, headers=headers)
+            return await self._http.request(
+                endpoint.method, endpoint.path, content=content, headers=headers, timeout=timeout_s
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             what = scrub(f"{type(error).__name__} {error}".strip())
             raise GatewayUnavailable(endpoint.path, f"no answer: {what}") from None
