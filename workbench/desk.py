@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 READ_S = 15.0  # a pause or a start waits for the runner's answer
+START_S = 60.0  # a new runner process and its first history
 STOP_S = 45.0  # cancel, sweep, close, and two clean reads a second apart
 PROBE_S = 1.0  # as long as a stop may wait for a sign of life (design: the desk has one second)
 ORDER_COLUMNS = (
@@ -182,7 +183,7 @@ class Desk:
             "contract": contract,
             "parameters": parameters,
         }
-        return Session.from_row(self, self._request("POST", "/api/sessions", json=body))
+        return Session.from_row(self, self._request("POST", "/api/sessions", json=body, read_s=START_S))
 
     def command(self, session: str, verb: str) -> Session:
         """Give a session one of start, pause, resume, flatten, end; return it as it is afterwards."""

@@ -117,14 +117,13 @@ def kill_process(identity: dict[str, Any], wait_s: float = 5.0) -> bool:
     """Kill exactly the process of `identity` and wait for its death; return whether it is gone."""
     if not is_same_process(identity):
         return True
-    process = psutil.Process(int(identity["pid"]))
-    try:
-        process.kill()
-        process.wait(wait_s)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.TimeoutExpired:
-        return not is_same_process(identity)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(identity["pid"])).kill()
+    deadline = time.monotonic() + wait_s
+    while is_same_process(identity):  # its parent reaps it, not we: waiting on the pid would take its exit code away
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
     return True
 
 
