@@ -209,6 +209,7 @@ class DemoStack:
             "--ServerApp.port_retries=0",
             f"--IdentityProvider.token={token}",
             f"--ServerApp.root_dir={Path.cwd()}",
+            *(["--allow-root"] if os.geteuid() == 0 else []),  # a container's user
         )
         self._run("lab", command, f"http://127.0.0.1:{lab}/lab?token={token}", f"http://127.0.0.1:{lab}/api")
 
@@ -241,9 +242,7 @@ class DemoStack:
             now = self.market_time()
             start = now - int(self.options.days * 1.6 + 2) * DAY_NS
             try:
-                done = await backfill(
-                    rest, BarStore(self.home.market), self.contract, frame, start, now, now=now
-                )
+                done = await backfill(rest, BarStore(self.home.market), self.contract, frame, start, now, now=now)
             finally:
                 await rest.aclose()
             return int(done.written)
