@@ -101,7 +101,8 @@ def test_a_writer_that_waits_too_long_says_for_whom(tmp_path: Path):
     waiting = SeriesTable(tmp_path / "bars" / CONTRACT / "1m", {"ts": "long"}, lock_timeout_s=0.05)
     with (
         held._series(CONTRACT, "1m")[0].writing(),
-        pytest.raises(StorageError, match="another process has been writing"),waiting.writing()
+        pytest.raises(StorageError, match="another process has been writing"),
+        waiting.writing(),
     ):
         pass
 

@@ -26,7 +26,7 @@ STOCK_OPEN_S = (8 * 60 + 30) * 60
 STOCK_CLOSE_S = 15 * 3600
 DAY_S = 86_400
 LONGEST_S = 30 * 60
-LEAST_DAYS = 2
+LEAST_DAYS, LEAST_DAY_S = 2, 8 * 3600
 # Share of bars outside the hours: more than the first is odd, less than the second is right.
 ODD, RIGHT = 0.02, 0.002
 ZONES = ("UTC", "America/New_York", "America/Chicago", "Europe/London", "Europe/Berlin", "Asia/Tokyo")
@@ -82,7 +82,7 @@ def opening_jump(ts: NDArray[np.int64], volume: NDArray[np.float64], step_s: int
     day, clock = wall // DAY_S, wall % DAY_S
     row = np.unique(day, return_inverse=True)[1]
     totals = np.maximum(np.bincount(row, weights=volume), 1.0)
-    full = np.bincount(row) * step_s >= 4 * 3600  # a stump of a day has no profile
+    full = np.bincount(row) * step_s >= LEAST_DAY_S  # a stump of a day has no profile
     if full.sum() < LEAST_DAYS:
         return None
     weights = np.where(full, 1.0 / totals, 0.0)[row] * volume

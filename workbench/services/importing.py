@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from workbench.storage.bars import BarStore, WriteReport
     from workbench.storage.ticks import TickStore
 
-MOST_BAD = 0.5
+# More bad rows than this share keep a file out; a contract with fewer rows than that is not judged by itself.
+MOST_BAD, JUDGED_ROWS = 0.5, 20
 # Columns of these names may hold a product instead of a contract; then they do not say which contract a row is.
 PRODUCT_COLUMNS = {"symbol", "ticker", "instrument"}
 
@@ -123,7 +125,7 @@ def import_file(
         zone=first.zone,
         stamp=options.stamp,
         written=written,
-        findings=_distinct(parts),
+        findings=_suspicion(parts),
     )
 
 
@@ -198,16 +200,22 @@ def _part(frame: pl.DataFrame, contract: Contract, options: ImportOptions, where
 
 
 def _require_sound(parts: Sequence[_Part], where: str, *, accept: bool) -> None:
-    found = _distinct(parts)
+    found = _suspicion(parts)
     if found and not accept:
         sentences = "; ".join(finding.text for finding in found)
         raise InputError(f"{where} looks wrong: {sentences}. Nothing was stored; with --accept it is stored as it is")
-    for part in parts:
-        good, bad = part.checked.good.height, part.checked.bad.height
-        if bad > MOST_BAD * (good + bad):
-            reasons = ", ".join(f"{reason} {count}" for reason, count in part.checked.reasons().items())
+    groups = [[part] for part in parts if part.checked.good.height + part.checked.bad.height >= JUDGED_ROWS]
+    for group in [*groups, list(parts)]:
+        rows = sum(part.checked.good.height + part.checked.bad.height for part in group)
+        bad = sum(part.checked.bad.height for part in group)
+        if bad > MOST_BAD * rows:
+            reasons = Counter[str]()
+            for part in group:
+                reasons.update(part.checked.reasons())
+            named = group[0].contract.code if len(group) == 1 else "the file"
             raise InputError(
-                f"{where}: {bad} of {good + bad} rows of {part.contract.code} fail ({reasons}), so nothing was stored; "
+                f"{where}: {bad} of {rows} rows of {named} fail "
+                f"({', '.join(f'{reason} {count}' for reason, count in reasons.items())}), so nothing was stored; "
                 "check the columns, the contract, the timeframe and the time zone"
             )
 
@@ -218,8 +226,9 @@ def _write(part: _Part, store: BarStore, ticks: TickStore, source: str) -> Write
     return ticks.append_checked(part.contract, part.checked, source=source, batch=f"{source}:{part.contract.id}")
 
 
-def _distinct(parts: Sequence[_Part]) -> list[Finding]:
-    return list({finding.code: finding for part in parts for finding in part.findings}.values())
+def _suspicion(parts: Sequence[_Part]) -> list[Finding]:
+    """Return what is suspicious about the largest part: thin back months have no profile, the clock is the file's."""
+    return max(parts, key=lambda part: part.checked.good.height + part.checked.bad.height).findings
 
 
 def _listed(names: Sequence[str]) -> str:

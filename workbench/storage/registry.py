@@ -48,9 +48,7 @@ class Registry:
             The disk refuses; nothing is half-written.
         """
         if parse_strategy(strategy.source, where=strategy.where or strategy.name).version != strategy.version:
-            raise InputError(
-                f"{strategy.name} differs from the text it carries; load it anew from its file"
-            )
+            raise InputError(f"{strategy.name} differs from the text it carries; load it anew from its file")
         known = self._entry(strategy.version)
         if known is not None and self._is_whole(known):
             return known
