@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.backtest.costs import Costs
 from workbench.domain.contract import Contract, front_month, parse_contract, spec
 from workbench.domain.errors import InputError, UnknownContract
 from workbench.domain.hours import CHICAGO, TradingHours, local, trading_hours
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-    from workbench.backtest.costs import Costs
     from workbench.backtest.result import Result
+    from workbench.ingestion.quality import Quality
     from workbench.risk.limits import Limits
     from workbench.rules.strategy import Strategy
     from workbench.storage.bars import BarStore
@@ -66,14 +67,15 @@ def bars(
 
 def quality(
     contract: str, timeframe: str = "1m", start: When = None, end: When = None, *, home: str | Path | Home | None = None
-) -> Any:
+) -> Quality:
     """Return the quality report of stored bars: gaps against the calendar, counts, what was put into quarantine."""
-    from workbench.services.quality import bar_quality
+    from workbench.ingestion.quality import quality as judge
 
     place = _home(home)
     chosen = _stored_contract(contract, timeframe, place)
-    hours = trading_hours(chosen.spec)
-    return bar_quality(place, chosen, timeframe, _instant(start, hours, last=False), _instant(end, hours, last=True))
+    frame, hours = _read(chosen, timeframe, start, end, place), trading_hours(chosen.spec)
+    rejected = _store(place.market).quarantine.read(chosen.id, parse_timeframe(timeframe).text)
+    return judge(frame, chosen, parse_timeframe(timeframe), hours, rejected)
 
 
 def load_strategy(what: str | Path | Strategy, *, home: str | Path | Home | None = None) -> Strategy:
@@ -139,7 +141,6 @@ def backtest(
     InputError
         Anything wrong with the strategy, a parameter, the bars or the contract.
     """
-    from workbench.backtest.costs import Costs
     from workbench.backtest.replay import Replay
     from workbench.backtest.result import Result
     from workbench.backtest.series import series
@@ -157,6 +158,24 @@ def backtest(
     played = Replay(chosen, data, costs=costs, limits=limits, touch=touch).run()
     provenance = _provenance(chosen, frame, traded, costs, limits, touch)
     return Result(chosen, data, played, provenance=provenance, writer=write_durably)
+
+
+def read_bars(path: str | Path) -> pl.DataFrame:
+    """Return the bars of a Parquet file, as `backtest` takes them.
+
+    Raises
+    ------
+    InputError
+        No such file, or not a Parquet file.
+    """
+    import polars as pl
+
+    try:
+        return _to_polars(pl.read_parquet(path))
+    except FileNotFoundError:
+        raise InputError(f"no file {path}") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path} is not a readable Parquet file: {error}") from None
 
 
 # --- inside ---
@@ -300,7 +319,9 @@ def _to_polars(given: Any) -> pl.DataFrame:
         frame = pl.DataFrame({"ts": ns, **columns}).with_columns(pl.col("ts").cast(pl.Datetime("ns", "UTC")))
     if "ts" not in frame.columns or frame["ts"].dtype.base_type() != pl.Datetime:
         raise InputError(f"bars need a column ts with the start of each bar; there are {', '.join(frame.columns)}")
-    return frame.with_columns(pl.col("ts").cast(pl.Datetime("ns", "UTC")))
+    if getattr(frame["ts"].dtype, "time_zone", None) is None:
+        raise InputError("the column ts has no time zone; say which one it is, such as dt.replace_time_zone('UTC')")
+    return frame.with_columns(pl.col("ts").dt.convert_time_zone("UTC").cast(pl.Datetime("ns", "UTC")))
 
 
 def _to_pandas(frame: pl.DataFrame, contract: Contract, timeframe: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The written fill model, cell by cell: what each order does in a bar that gaps, touches, trades through, or does both."""
+"""The written fill model, cell by cell: what each order does in a bar that gaps, touches, passes, or does both."""
 
 from __future__ import annotations
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from tests.backtest.play import QUIET, clock, enter, play
 from tests.rules.build import strategy_text
 from workbench.backtest.costs import FREE, Costs
+from workbench.backtest.result import Result
 from workbench.risk.limits import Limits
 from workbench.rules import parse_strategy
 
@@ -16,7 +18,8 @@ UP = (1000, 1001, 1000, 1001)  # closes above 1000: the long strategy enters at 
 DOWN = (1000, 1000, 999, 999)
 
 
-def only(result):
+def only(result: Result) -> Any:
+    """Return the one trade of a result."""
     assert len(result.trades) == 1
     return result.trades.iloc[0]
 

@@ -1,4 +1,4 @@
-"""Stored strategy versions: what runs is the copy kept here under its own hash, never a file somebody may be editing."""
+"""Stored strategy versions: what runs is the copy kept here under its hash, never a file somebody may be editing."""
 
 from __future__ import annotations
 

@@ -1,0 +1,87 @@
+"""Reports from notebook templates."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.test_research import CONTRACT, walk
+from workbench.domain.errors import InputError, StorageError, UnknownName
+from workbench.services.reports import find_template, run_report
+from workbench.storage.bars import BarStore
+from workbench.storage.home import Home
+
+
+def notebook(path: Path, *sources: str) -> Path:
+    """A template: a parameters cell `number = 1`, then these cells."""
+    made = nbformat.v4.new_notebook()
+    made.cells = [nbformat.v4.new_code_cell("number = 1", metadata={"tags": ["parameters"]})]
+    made.cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    made.metadata["kernelspec"] = {"name": "a-kernel-nobody-has", "display_name": "x", "language": "python"}
+    nbformat.write(made, path)
+    return path
+
+
+def test_a_report_holds_outputs_without_code_and_says_how_it_was_made(tmp_path: Path) -> None:
+    template = notebook(tmp_path / "small.ipynb", "print('answer', number * 2)  # secret recipe")
+    report = run_report(template, {"number": 21}, tmp_path / "out")
+    page = report.html.read_text(encoding="utf-8")
+    assert report.ok and "answer 42" in page
+    assert "secret recipe" not in page
+    assert not re.search(r"""(<script[^>]+src|<link[^>]+href)=["']https?://""", page)
+    meta = json.loads((report.folder / "meta.json").read_text())
+    assert (meta["status"], meta["parameters"]) == ("ok", {"number": 21})
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [report.folder.name]
+
+
+def test_a_cell_that_raises_makes_a_failed_report_that_names_it(tmp_path: Path) -> None:
+    cells = "print('came here')", "# why\nraise ValueError('no luck')", "print('never')"
+    template = notebook(tmp_path / "small.ipynb", *cells)
+    report = run_report(template, {}, tmp_path / "out")
+    page = report.html.read_text(encoding="utf-8")
+    assert report.status == "failed"
+    assert "ValueError: no luck" in report.error and "cell 3" in report.error
+    assert "came here" in page and "no luck" in page and "never" not in page
+    assert json.loads((report.folder / "meta.json").read_text())["error"] == report.error
+
+
+def test_without_its_kernel_a_report_is_an_error(tmp_path: Path) -> None:
+    template = notebook(tmp_path / "small.ipynb", "1")
+    report = run_report(template, {}, tmp_path / "out", kernel_name="a-kernel-nobody-has")
+    assert report.status == "error" and "NoSuchKernel" in report.error
+    assert "This report failed:" in report.html.read_text()
+
+
+def test_wrong_names_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    template = notebook(tmp_path / "small.ipynb", "1")
+    with pytest.raises(UnknownName, match="did you mean number"):
+        run_report(template, {"numbr": 2}, tmp_path / "out")
+    with pytest.raises(UnknownName, match="did you mean backtest"):
+        find_template("bakctest")
+    (tmp_path / "torn.ipynb").write_text("{")
+    with pytest.raises(InputError, match="not a notebook"):
+        run_report(tmp_path / "torn.ipynb", {}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    template = notebook(tmp_path / "small.ipynb", "1")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write reports"):
+        run_report(template, {}, tmp_path / "file" / "out")
+
+
+@pytest.mark.slow
+def test_the_backtest_report_runs_offline_from_the_store(tmp_path: Path) -> None:
+    place = Home(tmp_path)
+    BarStore(place.market).write(CONTRACT, "1m", walk(300), source="test")
+    report = run_report("backtest", {"overrides": '{"fast": 4}', "slippage_ticks": 2}, place.reports, home=place)
+    assert report.ok, report.error
+    page = report.html.read_text(encoding="utf-8")
+    assert "What would this strategy have done?" in page and "plotly" in page.lower()
+    assert '"fast": 4' in page and '"slippage_ticks": 2' in page
+    assert not re.search(r"""(<script[^>]+src|<link[^>]+href)=["']https?://""", page)
