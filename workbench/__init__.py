@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workbench.desk import connect
     from workbench.research import backtest, bars, load_strategy, quality
     from workbench.rules.strategy import Strategy
-    from workbench.services.demo import demo_stack
+    from workbench.commands.stack import demo_stack
     from workbench.services.reports import run_report
 
 _WHERE = {
@@ -23,7 +23,7 @@ _WHERE = {
     "backtest": "workbench.research",
     "bars": "workbench.research",
     "connect": "workbench.desk",
-    "demo_stack": "workbench.services.demo",
+    "demo_stack": "workbench.commands.stack",
     "load_strategy": "workbench.research",
     "quality": "workbench.research",
     "run_report": "workbench.services.reports",

@@ -12,9 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from workbench.api.service import StartSession
+from workbench.api.app import build_app
 from workbench.domain.order import Status
 from workbench.services.desk_main import serve_desk
+from workbench.services.desk_service import StartSession
 from workbench.services.linking import make_link
 from workbench.services.settings import load_profile
 from workbench.services.supervisor import Desk
@@ -83,7 +84,7 @@ async def stack(folder: Path, **config: Any) -> AsyncIterator[Stack]:
         link = make_link(account=ACCOUNT, name="PRAC-V2-10001-1", balance=Decimal(150_000), by="test")
         save_link(home, link)
         profile = load_profile("sim", simulator_url=simulator.url)
-        async with serve_desk(home, profile, port=0) as desk:
+        async with serve_desk(home, profile, build_app, port=0) as desk:
             made = Stack(simulator, desk, home)
             await made.until("the gateway is read", lambda: bool(desk.accounts))
             yield made

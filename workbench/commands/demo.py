@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     ) -> None:
         """Trade on paper against a local gateway; Ctrl-C stops, flattens and ends everything."""
-        from workbench.services.demo import DemoOptions
+        from workbench.commands.stack import DemoOptions
 
         free = (0, 0, 0, 0) if headless else DemoOptions.ports
         options = DemoOptions(
@@ -55,7 +55,7 @@ def _ports(text: str) -> tuple[int, int, int, int]:
 
 def run_demo(options: Any, home: str | None, seconds: float | None, *, quiet: bool) -> dict[str, Any]:
     """Run the whole demo and return its summary."""
-    from workbench.services.demo import DemoStack, wait_out
+    from workbench.commands.stack import DemoStack, wait_out
     from workbench.storage.home import Home
     from workbench.storage.home import home as home_of
 

@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
         origin: Annotated[list[str] | None, typer.Option(help="A web origin that may call; repeatable.")] = None,
     ) -> None:
         """Start the desk: one login, runners, ingest, the API and the red button."""
+        from workbench.api.app import build_app
         from workbench.services.desk_main import run_desk
         from workbench.services.settings import load_profile
         from workbench.storage.home import home as home_of
@@ -31,4 +32,4 @@ def register(app: typer.Typer) -> None:
         ]
         chosen = load_profile(profile, simulator_url=simulator_url)
         typer.echo(f"desk on http://127.0.0.1:{port or '…'} (Ctrl-C ends it; positions and stops at the broker stay)")
-        asyncio.run(run_desk(home_of(home), chosen, port=port, origins=origins))
+        asyncio.run(run_desk(home_of(home), chosen, build_app, port=port, origins=origins))

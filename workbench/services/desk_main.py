@@ -7,14 +7,12 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, WebSocket
 from fastapi.responses import JSONResponse
 
-from workbench.api.app import build_app
 from workbench.domain.errors import GatewayError, InputError
 from workbench.services.desk_file import desk_token, remove_desk_file, write_desk_file
 from workbench.services.logs import set_up
@@ -22,6 +20,8 @@ from workbench.services.settings import Profile
 from workbench.services.supervisor import Desk
 from workbench.services.web import Server
 from workbench.storage.home import Home
+
+BuildApp = Callable[..., FastAPI]
 
 
 def internal_routes(desk: Desk) -> APIRouter:
@@ -68,15 +68,18 @@ def open_port(host: str, port: int, what: str) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def serve_desk(
-    home: Home, profile: Profile, *, port: int, origins: Iterable[str] = (), extra: dict[str, Any] | None = None
+    home: Home, profile: Profile, build_app: BuildApp, *, port: int, origins: Iterable[str] = ()
 ) -> AsyncIterator[Desk]:
-    """Serve the desk on loopback while the block runs; the desk file says where."""
+    """Serve the desk on loopback while the block runs; the desk file says where.
+
+    `build_app` makes the web application around the desk (`workbench.api.app.build_app`; rooms import downwards only).
+    """
     listener = open_port("127.0.0.1", port, "desk")
     token = desk_token(home)
     desk = Desk(home, profile, token)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     desk.started(url)
-    app: FastAPI = build_app(desk, token=token, allowed_origins=origins, internal_router=internal_routes(desk))
+    app = build_app(desk, token=token, allowed_origins=origins, internal_router=internal_routes(desk))
     desk.app = app
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws_max_size=2**24, timeout_graceful_shutdown=2)
     server = Server(config)
@@ -86,7 +89,7 @@ async def serve_desk(
         supervising = tasks.create_task(desk.run(ready))
         while not server.started:
             await asyncio.sleep(0.01)
-        write_desk_file(home, url=url, pid=os.getpid(), token=token, **(extra or {}))
+        write_desk_file(home, url=url, pid=os.getpid(), token=token)
         ready.set()
         try:
             yield desk
@@ -99,10 +102,12 @@ async def serve_desk(
             await serving
 
 
-async def run_desk(home: Home, profile: Profile, *, port: int, origins: Iterable[str] = ()) -> None:
+async def run_desk(
+    home: Home, profile: Profile, build_app: BuildApp, *, port: int, origins: Iterable[str] = ()
+) -> None:
     """Serve until the process is told to end."""
     set_up("desk", home.logs)
-    async with serve_desk(home, profile, port=port, origins=origins):
+    async with serve_desk(home, profile, build_app, port=port, origins=origins):
         await until_told()
 
 

@@ -10,7 +10,6 @@ import time
 from collections import deque
 from typing import Any
 
-from workbench.api.service import ManualOrder, StartSession
 from workbench.domain.account import kind_from_name
 from workbench.domain.contract import front_month, parse_contract, spec
 from workbench.domain.errors import GatewayError, InputError, StopLatched, UnknownName
@@ -23,6 +22,7 @@ from workbench.services.broker import RestBroker
 from workbench.services.children import Child
 from workbench.services.clock import MarketClock, wall_ns
 from workbench.services.desk_file import TOKEN_ENV
+from workbench.services.desk_service import ManualOrder, StartSession
 from workbench.services.link import ChildChannel, ChildSilent
 from workbench.services.settings import Profile
 from workbench.services.simulator_status import follow_simulator
