@@ -56,10 +56,6 @@ class Trading(RuleBasedStateMachine):
     def signal_to_leave(self) -> None:
         self.ride.bar(leave())
 
-    @rule()
-    def quiet_bar(self) -> None:
-        self.ride.bar()
-
     @rule(seconds=st.sampled_from((0.5, 3, 11, 31)))
     def time_passes(self, seconds: float) -> None:
         self.ride.wait(seconds)
@@ -113,6 +109,16 @@ class Trading(RuleBasedStateMachine):
         if order.type is OrderType.STOP and order.parent_id is None:
             return
         self.ride.broker.fill(order.order_id or 0, None if whole else 1)
+
+    @rule(side=st.sampled_from(Side), qty=sizes, heard=st.sampled_from((e.OrderReported, e.FillReported, e.Event)))
+    def an_order_fills_and_half_of_it_is_heard(self, side: Side, qty: int, heard: type[e.Event]) -> None:
+        self.person_orders(side, qty)
+        self.send("accepted")
+        self.ride.broker.fill_markets()
+        later = [event for event in self.ride.broker.events if not isinstance(event, heard)]
+        self.ride.broker.events = [event for event in self.ride.broker.events if isinstance(event, heard)]
+        self.ride.hear()
+        self.ride.broker.events += later
 
     @precondition(lambda self: self.ride.broker.events)
     @rule(data=st.data(), repeat=st.booleans())
