@@ -104,6 +104,20 @@ async def test_a_live_profile_never_looks_like_the_simulator(snapshot: Json) -> 
     assert "LIVE · topstepx" in words(shown.lights(snapshot)) and "SIMULATOR" not in words(shown.lights(snapshot))
 
 
+async def test_a_runner_that_is_down_alarms_only_where_a_session_wants_it(snapshot: Json) -> None:
+    idle = {**snapshot["accounts"][0], "account": 1002, "runner": {"state": "down"}}
+    snapshot["accounts"].append(idle)
+    assert "1002" not in words(shown.lights(snapshot))
+    snapshot["accounts"][0]["runner"]["state"] = "down"
+    assert {"text": "runner 1001 down", "tone": "alarm"} in shown.lights(snapshot)
+
+
+async def test_a_position_that_was_closed_is_no_row(snapshot: Json) -> None:
+    snapshot["accounts"][0]["positions"][0].update(qty=0, average_price=None)
+    assert shown.positions(snapshot)["rows"] == []
+    assert tile(shown.tiles(snapshot, shown.subject(snapshot)), "Position")["note"] == "MES Z26"
+
+
 async def test_stop_and_target_are_lines_on_the_chart(snapshot: Json) -> None:
     lines = shown.price_lines(snapshot, shown.subject(snapshot))
     assert [line["title"] for line in lines] == ["+2", "stop sell 2", "limit sell 2"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError
-from workbench.widgets.cards import CHICAGO, STATES, chicago, money, plain_money, signed
+from workbench.widgets.cards import CHICAGO, STATES, chicago, money, plain_money, signed, version_name
 
 Json = dict[str, Any]
 SILENT_S = 3.0
@@ -94,8 +94,9 @@ def lights(snapshot: Json) -> list[Json]:
     shown = [{"text": profile + pace, "tone": "info" if gateway.get("profile") == "sim" else "warn"}]
     shown.append({"text": "gateway", "tone": "ok" if gateway.get("connected") else "alarm"})
     for account in snapshot.get("accounts", []):
-        state = (account.get("runner") or {}).get("state", "unknown")
-        shown.append({"text": f"runner {account['account']} {state}", "tone": _RUNNER.get(state, "alarm")})
+        state, number = (account.get("runner") or {}).get("state", "unknown"), account["account"]
+        if state != "down" or any(s["account"] == number for s in snapshot.get("sessions", [])):
+            shown.append({"text": f"runner {number} {state}", "tone": _RUNNER.get(state, "alarm")})
         shown += [{"text": f"halted: {reason}", "tone": "alarm"} for reason in account.get("halted", [])]
     shown += [{"text": row["name"], "tone": "ok" if row["up"] else "alarm"} for row in snapshot.get("streams", [])]
     if stop.get("latched"):
@@ -103,7 +104,8 @@ def lights(snapshot: Json) -> list[Json]:
     return shown
 
 
-_RUNNER = {"running": "ok", "starting": "warn", "stopped": "warn", "down": "off"}
+# A runner that is down counts as an alarm only where a session wants it; others are not shown at all.
+_RUNNER = {"running": "ok", "starting": "warn", "stopped": "warn"}
 
 
 def tiles(snapshot: Json, about: Json) -> list[Json]:
@@ -111,7 +113,9 @@ def tiles(snapshot: Json, about: Json) -> list[Json]:
     account = _account(snapshot, about)
     position = next((p for p in account.get("positions", []) if p["contract"] == about.get("contract")), None)
     qty = about.get("position") if position is None else position["qty"]
-    note = f"at {price(position['average_price'], position['contract'])}" if position else short(about.get("contract"))
+    note = short(about.get("contract"))
+    if position is not None and position["qty"]:
+        note = f"at {price(position['average_price'], position['contract'])}"
     shown = [
         {"label": "Day P&L", **_usd(money(account.get("day_pnl_usd"))), "tone": _tone(account.get("day_pnl_usd")),
          "note": f"realised {money(account.get('realized_usd'))}"},
@@ -143,7 +147,7 @@ def sessions(snapshot: Json) -> Json:
     """Return the table of sessions."""
     head = ["Session", "State", "Strategy", "Contract", "#Position", "#P&L", "#Trades", "Last signal"]
     rows = [
-        [s["session"], STATES.get(s["state"], s["state"]), s["version"], f"{short(s['contract'])} {s['timeframe']}",
+        [s["session"], STATES.get(s["state"], s["state"]), version_name(s), f"{short(s['contract'])} {s['timeframe']}",
          [signed(s.get("position")), _tone(s.get("position"))], [money(s.get("pnl_usd")), _tone(s.get("pnl_usd"))],
          "–" if s.get("trades") is None else str(s["trades"]), s.get("last_signal") or "–"]
         for s in snapshot.get("sessions", [])
@@ -158,7 +162,7 @@ def positions(snapshot: Json) -> Json:
         [str(a["account"]), short(p["contract"]), [signed(p["qty"]), _tone(p["qty"])],
          price(p.get("average_price"), p["contract"]), price(p.get("last_price"), p["contract"]),
          [money(p.get("open_usd")), _tone(p.get("open_usd"))]]
-        for a in snapshot.get("accounts", []) for p in a.get("positions", [])
+        for a in snapshot.get("accounts", []) for p in a.get("positions", []) if p["qty"]
     ]  # fmt: skip
     return {"head": head, "rows": rows, "empty": "flat"}
 
@@ -176,7 +180,7 @@ def orders(rows: list[Json], *, limit: int = 30) -> Json:
             str(o["qty"]),
             str(o["filled"]),
             price(_level(o), o["contract"]),
-            o["status"],
+            str(o["status"]).upper(),
             o.get("rule") or "–",
         ]
         for o in newest

@@ -16,12 +16,12 @@ STATES = {"running": "● running", "paused": "‖ paused", "warming": "◔ warm
 def money(value: float | None) -> str:
     """Return dollars with sign; a missing value is a dash, never 0.
 
-    >>> money(1234.5), money(-3), money(None)
-    ('+1,234.50 USD', '−3.00 USD', '–')
+    >>> money(1234.5), money(-3), money(0), money(None)
+    ('+1,234.50 USD', '−3.00 USD', '0.00 USD', '–')
     """
     if value is None or value != value:
         return "–"
-    return f"{'−' if value < 0 else '+'}{abs(value):,.2f} USD"
+    return f"{'−' if value < 0 else '+' if value > 0 else ''}{abs(value):,.2f} USD"
 
 
 def plain_money(value: float | None) -> str:
@@ -32,6 +32,16 @@ def plain_money(value: float | None) -> str:
 def signed(qty: int | None) -> str:
     """Return a position as people read it."""
     return "–" if qty is None else "flat" if qty == 0 else f"{qty:+d}".replace("-", "−")
+
+
+def version_name(session: dict[str, Any]) -> str:
+    """Return strategy and the head of its version's hash.
+
+    >>> version_name({"strategy": "sma_cross", "version": "15b32ecea1b3d7f1"})
+    'sma_cross@15b32ece'
+    """
+    version = str(session.get("version") or "")
+    return version if "@" in version or not version else f"{session['strategy']}@{version[:8]}"
 
 
 def chicago(at: int | None) -> str:
@@ -68,7 +78,7 @@ def session_table(rows: Iterable[dict[str, Any]]) -> str:
         (
             row["session"],
             STATES.get(row["state"], row["state"]),
-            row["version"] or row["strategy"],
+            version_name(row),
             f"{row['contract']} {row['timeframe']}",
             row["account"],
             signed(row.get("position")),

@@ -1,6 +1,6 @@
 // The control panel of a notebook. The kernel pushes snapshots; the stop goes from here to the desk without the kernel.
 const money = (value) =>
-  value == null ? "–" : (value < 0 ? "−" : "+") + Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 }) + " USD";
+  value == null ? "–" : (value < 0 ? "−" : value > 0 ? "+" : "") + Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 }) + " USD";
 const tone = (value) => (value == null || value === 0 ? "" : value > 0 ? "wb-up" : "wb-down");
 const signed = (qty) => (qty == null ? "–" : qty === 0 ? "flat" : (qty > 0 ? "+" : "−") + Math.abs(qty));
 const STATES = { running: "● running", paused: "‖ paused", warming: "◔ warming", ended: "○ ended" };
@@ -62,7 +62,7 @@ function render({ model, el }) {
   function card(session) {
     const box = element("article", "wb-card"), top = element("div", "wb-top"), facts = element("div", "wb-facts"), row = element("div", "wb-row");
     top.append(element("strong", "", session.session), element("span", `wb-chip wb-${session.state}`, STATES[session.state] || session.state));
-    top.append(element("span", "wb-muted", `${session.version} · ${session.contract.split(".").slice(-2).join(" ")} ${session.timeframe} · account ${session.account}`));
+    top.append(element("span", "wb-muted", `${session.strategy}@${session.version.split("@").pop().slice(0, 8)} · ${session.contract.split(".").slice(-2).join(" ")} ${session.timeframe} · account ${session.account}`));
     facts.append(
       fact("Position", signed(session.position)),
       fact("P&L", money(session.pnl_usd), tone(session.pnl_usd)),
