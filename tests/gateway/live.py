@@ -155,6 +155,7 @@ async def live(
     before: Callable[[Live], None] = lambda case: None,
     hubs: bool = True,
     clock: bool = False,
+    contract: str = MES,
     **settings: Any,
 ) -> AsyncIterator[Live]:
     """Serve a simulator at twenty times real time from a Friday morning, and a client that watches one account."""
@@ -162,7 +163,7 @@ async def live(
     async with serve(config) as simulator:
         case = Live(simulator, timing=timing, timeout_s=timeout_s, live=feed_live)
         await case.client.watch_account(ACCOUNT)
-        await case.client.watch_contract(MES)
+        await case.client.watch_contract(contract)
         if clock:
             await case.client.follow_clock("test")
         before(case)

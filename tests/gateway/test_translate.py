@@ -242,8 +242,13 @@ def test_repeated_prints_are_distinct_trades_and_keep_their_order() -> None:
 
 
 def test_one_bad_print_does_not_take_its_neighbours_with_it() -> None:
-    seen, faults = trades_seen([MES, [PRINT, PRINT | {"timestamp": "?"}, PRINT | {"volume": 0}, {}, PRINT]])
+    seen, faults = trades_seen([MES, [PRINT, PRINT | {"timestamp": "?"}, PRINT | {"volume": -1}, {}, PRINT]])
     assert (seen, len(faults)) == ([SEEN, SEEN], 3)
+
+
+def test_a_print_without_volume_still_tells_a_price() -> None:
+    (seen,), faults = trades_seen([MES, [PRINT | {"volume": 0}]])
+    assert (seen.size, seen.price, faults) == (0, 6713.75, [])
 
 
 @pytest.mark.parametrize(("kind", "side"), [(0, 0), (1, 1), (None, -1), (7, -1)])

@@ -48,7 +48,7 @@ def trades_seen(arguments: Any) -> tuple[list[TradeSeen], list[str]]:
 
 def _trade_seen(contract: str, item: Any) -> TradeSeen:
     row = item if isinstance(item, Print) else model(Print, item)
-    if row.volume <= 0 or abs(row.price) > FAR:
+    if row.volume < 0 or abs(row.price) > FAR:
         raise RemoteProtocolError(f"a print of {row.volume} contracts at {row.price}")
     where = contract or _member(item, "contractId")
     return TradeSeen(

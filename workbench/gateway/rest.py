@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -280,11 +281,17 @@ class Rest:
             body = request()
         except InputError as error:
             return Rejected(code=0, name="NotSent", reason=str(error))
+        token = None
         try:
             token = await self.tokens.get()
             reply = await self.transport.exchange(endpoint, body, token=token, priority=priority)
         except GatewayRefused as refusal:
             return _outcome(endpoint, refusal)
+        except AuthenticationError as error:
+            if token is not None:  # for the next command; this one is not sent again
+                with contextlib.suppress(GatewayError):
+                    await self.tokens.renew(token)
+            return Unknown(reason=str(error), code=401)
         except GatewayError as error:
             return Unknown(reason=str(error), code=getattr(error, "status", 0))
         return Accepted(order_id=getattr(reply, "order_id", None))
