@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from workbench.domain.account import AccountKind, kind_from_name
+from workbench.domain.errors import RemoteProtocolError
 from workbench.gateway.times import parse_timestamp
 
 
@@ -138,7 +139,10 @@ class SimulatorSettings(Settings):
     def _known_start(cls, start: int | str) -> int | str:
         if isinstance(start, str) and start not in ("now", "start", "end"):
             text = start if "T" in start or " " in start else f"{start}T00:00:00"
-            return parse_timestamp(text)
+            try:
+                return parse_timestamp(text)
+            except RemoteProtocolError as error:
+                raise ValueError("give an ISO-8601 time (UTC), 'now', 'start' or 'end'") from error
         return start
 
     @property

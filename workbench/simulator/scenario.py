@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from workbench.domain.errors import InputError
+from workbench.domain.errors import InputError, RemoteProtocolError
 from workbench.gateway.times import parse_timestamp
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ class Scenario:
         rehearsal = Faults(time.monotonic)
         for step in file.faults:
             rehearsal.set(step.fault, count=step.count, duration_s=step.duration_s, **step.parameters)
-            if step.at is not None:
-                parse_timestamp(step.at)
+            _market_time(step)
         self.name = file.name
         requests = self.simulator.requests.total
         self._steps += [(step, time.monotonic(), requests) for step in file.faults]
@@ -96,6 +95,13 @@ class Scenario:
     def _is_due(self, step: Step, since: float, requests: int) -> bool:
         if step.after_s is not None and time.monotonic() - since < step.after_s:
             return False
-        if step.at is not None and self.simulator.exchange.now < parse_timestamp(step.at):
+        if step.at is not None and self.simulator.exchange.now < _market_time(step):
             return False
         return step.after_requests is None or self.simulator.requests.total - requests >= step.after_requests
+
+
+def _market_time(step: Step) -> int:
+    try:
+        return parse_timestamp(step.at) if step.at is not None else 0
+    except RemoteProtocolError as error:
+        raise InputError(f"the scenario's step {step.fault} has a wrong time {step.at!r}: {error}") from error
