@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from workbench.domain.commands import Accepted, Outcome
-from workbench.domain.errors import GatewayError, LockHeld
+from workbench.domain.errors import GatewayError, LockHeld, StorageError
 from workbench.domain.events import PositionReported
-from workbench.domain.order import Order
+from workbench.domain.order import Order, OrderType
 from workbench.services.clock import wall_ns
 from workbench.storage.home import Home, write_durably
 from workbench.storage.latch import set_latch
@@ -97,7 +97,7 @@ async def emergency_stop(
         ``result`` FLAT or NOT_FLAT, ``latched``, ``accounts``, ``remaining``, ``ms``.
     """
     begun = time.monotonic()
-    set_latch(home, reason=reason, by=by, at=wall_ns(), account=account)
+    latched = _latch(home, reason, by, account)
     stops = [AccountStop(a) for a in accounts]
     await asyncio.gather(*(_take_over(home, s, order_runner) for s in stops))
     try:
@@ -105,9 +105,18 @@ async def emergency_stop(
     except GatewayError as error:
         for stop in stops:
             stop.remaining.append(f"the gateway cannot be reached: {error}")
-        return as_dict(stops, latched=True, ms=(time.monotonic() - begun) * 1e3)
+        return as_dict(stops, latched=latched, ms=(time.monotonic() - begun) * 1e3)
     await asyncio.gather(*(_close_account(home, s, ready, begun) for s in stops))
-    return as_dict(stops, latched=True, ms=(time.monotonic() - begun) * 1e3)
+    return as_dict(stops, latched=latched, ms=(time.monotonic() - begun) * 1e3)
+
+
+def _latch(home: Home, reason: str, by: str, account: int | None) -> bool:
+    try:
+        set_latch(home, reason=reason, by=by, at=wall_ns(), account=account)
+    except StorageError as error:  # a full disk must not keep us from closing; without a disk no runner starts either
+        log.critical("the stop could not be latched on disk, closing all the same: %s", error)
+        return False
+    return True
 
 
 async def _take_over(home: Home, stop: AccountStop, order_runner: Callable[[int], Awaitable[None]] | None) -> None:
@@ -140,7 +149,10 @@ async def _close_account(home: Home, stop: AccountStop, broker: StopBroker, begu
     finally:
         stop.ms = round((time.monotonic() - begun) * 1e3, 1)
         body = {"at": wall_ns(), **{f: getattr(stop, f) for f in AccountStop.__slots__}}
-        write_durably(home.account(stop.account) / "stop_result.json", json.dumps(body).encode())
+        try:
+            write_durably(home.account(stop.account) / "stop_result.json", json.dumps(body).encode())
+        except StorageError as error:
+            log.critical("the result of the stop could not be kept: %s", error)
         lock.release()
 
 
@@ -171,9 +183,12 @@ async def _sweep(stop: AccountStop, broker: StopBroker, deadline: float) -> None
         clean_since = None
         if now > deadline:
             return
-        if working:
-            await _cancel_all(stop, broker, working)
-        else:
+        closing = {c for c, at in closed_at.items() if now - at < CLOSE_SETTLES_S}
+        # The market order of our own close is on its way: cancelling it would undo the close.
+        to_cancel = [o for o in working if o.type is not OrderType.MARKET or o.contract not in closing]
+        if to_cancel:
+            await _cancel_all(stop, broker, to_cancel)
+        elif not working:
             await _close_all(stop, broker, positions, closed_at)
         await asyncio.sleep(0.02)
 
