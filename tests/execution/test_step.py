@@ -626,6 +626,48 @@ def test_a_halt_lasts_until_it_is_released_and_reductions_pass() -> None:
     assert len(ride.outgoing) == 1
 
 
+def test_a_product_that_we_do_not_know_halts_entries_and_ends_nothing() -> None:
+    ride = Ride().start()
+    strange = "CON.F.US.XYZQ.Z26"
+    fill = msgspec.structs.replace(in_position().broker.fills[0], contract=strange, trade_id=999)
+    order = Order(
+        account=ACCOUNT,
+        contract=strange,
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        qty=1,
+        order_id=999,
+        status=Status.WORKING,
+    )
+    held = e.PositionReported(at=ride.now, account=ACCOUNT, contract=strange, qty=1, average_price=5.0)
+    ride.feed(e.FillReported(at=ride.now, fill=fill))
+    ride.feed(e.OrderReported(at=ride.now, order=order))
+    ride.feed(held)
+    ride.feed(msgspec.structs.replace(ride.broker.read(), positions=[held], fills=[fill], orders=[order]))
+    assert len([a for a in ride.alerts if "not in our table" in a.text]) == 1
+    ride.bar(enter(1))
+    assert not ride.outgoing
+
+
+def test_a_replay_judges_each_order_by_the_limits_of_its_day() -> None:
+    ride = Ride(Limits(max_order_qty=2))
+    ride.feed(e.RunnerStarted(at=ride.now, epoch=1, uid="abc", limits={"max_order_qty": 2}))
+    ride.settle()
+    ride.feed(manual(ride, "r1", qty=2))
+    ride.settle()
+    ride.limits = Limits(max_order_qty=1)  # tightened by the person before the next start
+    ride.restart(2)  # asserts that every decision is the same again
+    ride.settle()
+    tightened = {"max_order_qty": 1, "daily_loss_usd": "250.50", "products": ["MES"], "protect_within_s": 10.0}
+    ride.feed(e.RunnerStarted(at=ride.now, epoch=3, uid="def", limits=tightened))
+    assert ride.state.limits == Limits(
+        max_order_qty=1, daily_loss_usd=Decimal("250.50"), products=("MES",), protect_within_s=10.0
+    )
+    ride.settle()
+    ride.feed(manual(ride, "r2", qty=2))
+    assert not ride.outgoing
+
+
 # --- bars -------------------------------------------------------------------------------------------------------------
 
 

@@ -128,11 +128,13 @@ class RunnerStarted(Event, frozen=True, kw_only=True, tag="runner_started"):
     """A runner took the account over: `epoch` rises at each start, `uid` is random; together they make tags unique.
 
     `pace` is market seconds per real second: patience with the broker is real time, written in market time.
+    `limits` are those that hold from here on: a replay must judge each order by the limits of its day.
     """
 
     epoch: int
     uid: str
     pace: float = 1.0
+    limits: dict[str, int | float | str | list[str]] = {}
 
 
 # --- operator lane ---------------------------------------------------------------------------------------------------

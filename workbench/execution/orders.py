@@ -31,6 +31,8 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
     """Fold one order snapshot; an impossible one locks the instrument instead of being believed."""
     if report.account != state.account:
         return []
+    if not state.covers(report.contract):
+        return halt_unknown(state, report.contract)
     key = find_key(state, report)
     if key is None:
         return _adopt(state, report)
@@ -151,6 +153,8 @@ def take_fill(state: AccountState, fill: Fill) -> bool:
     """Count a fill once; return whether it was new. The gateway repeats half-turns as a habit."""
     if fill.account != state.account or fill.voided or fill.trade_id in state.trades:
         return False
+    if not state.covers(fill.contract):
+        return False
     state.trades.add(fill.trade_id)
     book = state.book(fill.contract)
     state.counted[fill.order_id] = state.counted.get(fill.order_id, 0) + abs(fill.qty)
@@ -170,6 +174,8 @@ def on_position(state: AccountState, event: PositionReported) -> list[AnyCommand
     """Remember the broker's net position; a lasting difference to our own fold locks the instrument."""
     if event.account != state.account:
         return []
+    if not state.covers(event.contract):
+        return halt_unknown(state, event.contract) if event.qty else []
     book = state.book(event.contract)
     book.broker_qty = event.qty
     _note_difference(state, book)
@@ -191,6 +197,16 @@ def check_difference(state: AccountState, book: Book) -> list[AnyCommand]:
     broker = "not heard" if book.broker_qty is None else f"{book.broker_qty:+d}"
     reason = f"own position {book.qty:+d}, broker {broker}{late}"
     return lock(state, book.position.contract, reason)
+
+
+def halt_unknown(state: AccountState, contract: str) -> list[AnyCommand]:
+    """Halt entries, once, for a product that we cannot value: its losses would be missing from every limit."""
+    reason = f"{contract} is traded on this account and is not in our table of products"
+    if reason in state.halted:
+        return []
+    state.halted[reason] = state.now
+    text = f"{reason}; no entries until it is flat and the halt is released"
+    return [Alert(account=state.account, contract=contract, level="critical", text=text)]
 
 
 def lock(state: AccountState, contract: str, reason: str) -> list[AnyCommand]:

@@ -11,7 +11,7 @@ from workbench.domain.events import BrokerRead, PositionReported
 from workbench.domain.order import Order, Status, move
 from workbench.domain.position import Position
 from workbench.execution.flatten import SETTLES_NS, market_works
-from workbench.execution.orders import lock, take_fill, take_report
+from workbench.execution.orders import halt_unknown, lock, take_fill, take_report
 from workbench.execution.state import READ_FIRST, AccountState, Book, exact_ticks
 
 MISSES_TO_ABSENT = 3  # readings that do not show a tag before it counts as never arrived
@@ -33,7 +33,10 @@ def on_broker_read(state: AccountState, event: BrokerRead) -> list[AnyCommand]:
     for fill in sorted(event.fills, key=lambda f: f.trade_id):
         take_fill(state, fill)
     state.synced = True
-    reported = {p.contract: p for p in event.positions}
+    reported = {p.contract: p for p in event.positions if state.covers(p.contract)}
+    for position in event.positions:
+        if position.contract not in reported and position.qty:
+            out += halt_unknown(state, position.contract)
     out += _resolve_missing(state, event, {c: p.qty for c, p in reported.items()})
     adopted = False
     for contract in sorted(set(reported) | set(state.books)):

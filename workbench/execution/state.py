@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from workbench.domain.contract import ContractSpec, spec
+from workbench.domain.errors import UnknownContract
 from workbench.domain.events import BarClosed
 from workbench.domain.hours import trading_hours
 from workbench.domain.order import Order, OrderType, Status
@@ -194,6 +195,14 @@ class AccountState:
             position = Position(account=self.account, contract=contract)
             self.books[contract] = Book(spec=spec(contract), position=position)
         return self.books[contract]
+
+    def covers(self, contract: str) -> bool:
+        """Say whether we know the product; a person may trade one that our table lacks, and that must not end us."""
+        try:
+            spec(contract)
+        except UnknownContract:
+            return False
+        return True
 
     def open_orders(self, contract: str) -> Iterable[Order]:
         """Orders of `contract` that may still fill, suspended bracket legs included."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, PlaceOrder, ReadBroker
 from workbench.domain.order import Order, OrderType, Side
@@ -26,6 +28,7 @@ from workbench.execution.orders import (
 from workbench.execution.reconcile import mark_unanswered, on_broker_read
 from workbench.execution.state import READ_FIRST, AccountState, Session
 from workbench.risk.gate import Approved, Refused, check
+from workbench.risk.limits import Limits
 from workbench.rules.signal import Signal
 
 Out = list[Approved | AnyCommand]
@@ -204,6 +207,8 @@ def _on_account(state: AccountState, event: e.AccountReported) -> Out:
 def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
     state.epoch, state.uid, state.seq, state.synced = event.epoch, event.uid, 0, False
     state.pace = event.pace
+    if event.limits:
+        state.limits = msgspec.convert(event.limits, Limits)
     for key, order in state.orders.open_items():
         state.orders[key] = mark_unanswered(order)
     for book in state.books.values():

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import msgspec
+
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, PlaceOrder, ReadBroker
 from workbench.domain.position import Fill
@@ -73,7 +75,7 @@ class Runner:
         limits: Limits,
     ) -> None:
         self.account, self.home, self.gateway, self.clock = account, home, gateway, clock
-        self.lanes = Lanes()
+        self.lanes, self.limits = Lanes(), limits
         state = AccountState(account, limits, rules)
         self.decider = Decider(state, Journal(home.account(account) / "journal.wbj"))
         self.epoch = next_epoch(home.account(account))
@@ -116,7 +118,9 @@ class Runner:
     def start(self) -> None:
         """Begin: a new epoch, then the broker is read, then the sessions of the journal go on."""
         at, pace = self.clock.now(), max(1.0, self.clock.rate)
-        self.lanes.put(e.RunnerStarted(at=at, epoch=self.epoch, uid=secrets.token_hex(4), pace=pace))
+        limits = {k: list(v) if isinstance(v, tuple) else v for k, v in msgspec.to_builtins(self.limits).items()}
+        uid = secrets.token_hex(4)
+        self.lanes.put(e.RunnerStarted(at=at, epoch=self.epoch, uid=uid, pace=pace, limits=limits))
         for session in self.state.sessions.values():
             if session.status != "ended":
                 self.follow(session.contract, session.timeframe, session.last_bar_end)
@@ -271,5 +275,3 @@ class Runner:
         opened = [o.created_at for o in self.state.orders.values() if o.is_open and o.created_at]
         start = self.state.day_start or self.clock.now() - DAY_NS
         return min([start, *(at - 60_000_000_000 for at in opened)])
-
-
