@@ -236,3 +236,11 @@ def test_the_shipped_strategies_on_recorded_bars(shared_data: Path, name: str, t
     assert trades["net_usd"].sum() + open_usd == pytest.approx(result.stats["net_usd"])
     assert result.equity["equity_usd"].iloc[-1] == pytest.approx(result.stats["net_usd"])
     assert not trades["entry_at"].dt.tz_convert("America/Chicago").dt.strftime("%H:%M").between("15:06", "16:59").any()
+
+
+@pytest.mark.parametrize("first", ["import workbench.backtest.costs", "wb.Costs()", "wb.backtest", "wb.bars"])
+def test_the_name_backtest_is_callable_whatever_was_imported_first(first: str) -> None:
+    look = "import inspect\nprint('costs' in inspect.signature(wb.backtest).parameters, callable(wb.backtest))"
+    code = f"import workbench as wb\n{first}\nimport workbench.backtest.replay\n{look}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]

@@ -56,6 +56,7 @@ class BarBroker:
         self.fills: list[Fill] = []
         self.alerts: list[tuple[int, Alert]] = []
         self.position = Position(account=account, contract=contract.id)
+        self._children: dict[int, list[int]] = {}
         self._brackets: dict[int, tuple[int | None, int | None]] = {}
         self._rates: dict[int, Decimal] = {}
 
@@ -151,11 +152,8 @@ class BarBroker:
         return [self._answer("close", at, "accepted", order.order_id), e.OrderReported(at=at, order=order)]
 
     def _cancel_siblings(self, order: Order, at: int) -> list[e.Event]:
-        return [
-            self._report(other, at, status=Status.CANCELED)
-            for other in list(self.orders.values())
-            if other.parent_id == order.parent_id and self.matcher.cancel(other.order_id or 0)
-        ]
+        legs = self._children.get(order.parent_id or 0, ())
+        return [self._report(self.orders[leg], at, status=Status.CANCELED) for leg in legs if self.matcher.cancel(leg)]
 
     def _open_legs(self, order: Order, fill: Fill) -> list[e.Event]:
         stop, target = self._brackets.get(fill.order_id, (None, None))
@@ -171,6 +169,7 @@ class BarBroker:
             made = [
                 self._keep(msgspec.structs.replace(leg, linked_id=other.order_id)) for leg, other in (made, made[::-1])
             ]
+        self._children[fill.order_id] = [leg.order_id or 0 for leg in made]
         return [e.OrderReported(at=fill.at, order=leg) for leg in made]
 
     def _new(self, side: Side, kind: OrderType, qty: int, at: int, **fields: object) -> Order:
