@@ -14,15 +14,7 @@ import msgspec
 
 from workbench.gateway.wire_rest import AccountModel, OrderModel, PositionModel, TradeModel
 
-# --- methods ---------------------------------------------------------------------------------------------------------
-
-USER_METHODS: Final = (
-    "Accounts",
-    "Orders",
-    "Positions",
-    "Trades",
-)  # Subscribe… and Unsubscribe…
-MARKET_METHODS: Final = ("ContractQuotes", "ContractTrades", "ContractMarketDepth")
+# --- targets ---------------------------------------------------------------------------------------------------------
 
 TARGET_USER_ACCOUNT: Final = "GatewayUserAccount"
 TARGET_USER_ORDER: Final = "GatewayUserOrder"
@@ -42,26 +34,8 @@ ACKNOWLEDGE_CLOCK: Final = "AcknowledgeSimulatorClock"  # [seq: int]
 # --- market hub: arguments are (contractId, data) --------------------------------------------------------------------
 
 
-class Quote(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc=False):
-    """Sparse: the first after a subscription is full, later ones hold what changed. `change_percent` is a fraction."""
-
-    symbol: str | None = None
-    symbol_name: str | None = None
-    last_price: float | None = None
-    best_bid: float | None = None
-    best_ask: float | None = None
-    change: float | None = None
-    change_percent: float | None = None
-    open: float | None = None
-    high: float | None = None
-    low: float | None = None
-    volume: float | None = None
-    last_updated: str | None = None
-    timestamp: str | None = None
-
-
 class QuoteUpdate(msgspec.Struct, rename="camel", kw_only=True, gc=False):
-    """What we keep of a Quote; members that nobody reads are not decoded."""
+    """What we keep of a quote. It is sparse: the first one is full, later ones hold what changed."""
 
     last_price: float | None = None
     best_bid: float | None = None
@@ -71,19 +45,8 @@ class QuoteUpdate(msgspec.Struct, rename="camel", kw_only=True, gc=False):
 
 
 class Print(msgspec.Struct, rename="camel", kw_only=True, gc=False):
-    """What we keep of a Trade."""
+    """What we keep of one print; `type` is the aggressor (TradeLogType)."""
 
-    price: float
-    timestamp: str
-    type: int | None = None
-    volume: int
-
-
-class Trade(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, gc=False):
-    """One print; `type` is the aggressor (TradeLogType)."""
-
-    symbol_id: str | None = None
-    contract_id: str | None = None
     price: float
     timestamp: str
     type: int | None = None
@@ -132,26 +95,6 @@ class HubTrade(TradeModel, kw_only=True, omit_defaults=True):
 
     fees: Decimal | None = None  # type: ignore[assignment]  # None = left out; 0 is sent
     voided: bool | None = None  # type: ignore[assignment]
-
-
-class WrappedAccount(msgspec.Struct, kw_only=True):
-    action: int
-    data: HubAccount
-
-
-class WrappedOrder(msgspec.Struct, kw_only=True):
-    action: int
-    data: HubOrder
-
-
-class WrappedPosition(msgspec.Struct, kw_only=True):
-    action: int
-    data: HubPosition
-
-
-class WrappedTrade(msgspec.Struct, kw_only=True):
-    action: int
-    data: HubTrade
 
 
 ARGUMENT_TYPES: Final[dict[str, Any]] = {
