@@ -321,6 +321,29 @@ def test_a_part_filled_entry_is_flattened_whole() -> None:
     assert ride.broker.qty() == 0 and not ride.broker.working()
 
 
+@pytest.mark.parametrize("arrives", [False, True])
+def test_an_unknown_outcome_does_not_keep_a_flatten_waiting(arrives: bool) -> None:
+    ride = in_position()
+    ride.answers = lambda command: "lost"
+    ride.feed(manual(ride))
+    (approved,) = ride.outgoing
+    assert isinstance(approved, Approved)
+    ride.settle(reads=False)
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    ride.wait(1)
+    ride.settle()
+    assert ride.broker.qty() == 0 and ride.closes == 1  # a second later, not after three readings
+    if arrives:
+        ride.broker.place(approved.command)  # the slow request gets there after all
+    for _ in range(6):
+        ride.settle()
+        ride.wait(6)
+        ride.reads = 1
+    ride.settle()
+    assert ride.broker.qty() == 0 and ride.state.book(MES).flatten is None
+    assert ride.closes == (2 if arrives else 1)
+
+
 def test_an_order_that_vanished_does_not_block_a_flatten_for_ever() -> None:
     ride = in_position()
     ride.now = ride.broker.now = ride.now + 3 * 86_400 * SECOND  # the order is older than any reading reaches back

@@ -155,7 +155,9 @@ async def test_waiting_entries_can_be_dropped_and_closes_stay() -> None:
     async with sending(wire) as (sender, answers):
         sender.submit(ENTRY)
         sender.submit(CLOSE)
-        sender.drop_entries("halted")
+        sender.drop_entries("flattened", "CON.F.US.EP.Z26")  # another contract
+        assert answers == []
+        sender.drop_entries("halted", MES)
         wire.open.set()
         await rest(sender)
     assert wire.reached == ["close"]

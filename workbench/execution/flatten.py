@@ -28,9 +28,13 @@ def advance_flatten(state: AccountState, book: Book) -> list[AnyCommand]:
     flatten = book.flatten
     if flatten is None:
         return []
-    if state.open_orders(book.position.contract):
+    working = list(state.open_orders(book.position.contract))
+    if any(order.order_id is not None or order.tag not in state.misses for order in working):
         return _cancel(state, book, flatten)
+    # What is left has an unknown outcome and was not found: it must not keep a position without its stops open.
     if state.synced and book.qty == 0 and book.is_sure:
+        if working:
+            return []
         book.flatten, book.protect_by = None, None
         return []
     since = book.differs_since

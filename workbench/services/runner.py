@@ -206,6 +206,10 @@ class Runner:
                 self.reader.request(command.reason)
             elif not self.stopped.is_set() and not isinstance(command, PlaceOrder):
                 self.sender.submit(command)
+        if isinstance(event, e.Halted) or (isinstance(event, e.StreamChanged) and not event.up):
+            self.sender.drop_entries(event.reason)  # what was approved before the block must not leave behind it
+        elif isinstance(event, e.FlattenRequested):
+            self.sender.drop_entries(event.reason, event.contract)
         self.on_change()
 
     def _note(self, event: e.Event) -> None:

@@ -66,10 +66,15 @@ class Sender:
         self._urgent.clear()
         self.drop_entries("the sender has stopped")
 
-    def drop_entries(self, reason: str) -> None:
-        """Let no waiting entry leave any more: each is answered as refused, for it was never sent."""
-        while self._entries:
-            self._drop(self._entries.popleft(), reason)
+    def drop_entries(self, reason: str, contract: str | None = None) -> None:
+        """Let no waiting entry (of `contract`) leave any more: each is answered as refused, for it was never sent."""
+        waiting = list(self._entries)
+        self._entries.clear()
+        for command in waiting:
+            if isinstance(command, Approved) and contract in (None, command.command.contract):
+                self._drop(command, reason)
+            else:
+                self._entries.append(command)
 
     def _drop(self, command: Send, reason: str) -> None:
         if isinstance(command, Approved):
