@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 
-from tests.backtest.play import QUIET, clock, enter, play
+from tests.backtest.play import MES, QUIET, clock, enter, frame, play
 from tests.rules.build import strategy_text
 from workbench.backtest.costs import FREE, Costs
+from workbench.backtest.replay import Replay
 from workbench.backtest.result import Result
+from workbench.backtest.series import series
+from workbench.domain.clock import MINUTE
+from workbench.domain.hours import at_local
+from workbench.domain.timeframe import timeframe
 from workbench.risk.limits import Limits
 from workbench.rules import parse_strategy
 
@@ -140,6 +147,19 @@ def test_a_run_without_trades_has_numbers_and_reasons() -> None:
     assert "0 trades" in result.summary() and "nan" not in result.summary()
     assert result.trades.empty and list(result.trades.columns)[:2] == ["entry_at", "exit_at"]
     assert result.plot().data
+
+
+def test_the_days_are_trading_dates_and_add_up() -> None:
+    # 15:58 and 15:59 belong to Tuesday; 17:00 and later to Wednesday
+    made = parse_strategy(strategy_text(entry="{long: 'close > 1000'}", target="{ticks: 8}"))
+    evening = at_local(date(2025, 9, 2), "15:57")
+    bars = [UP, (1002, 1005, 1000, 1000), UP, (1002, 1002, 1000, 1000), (1002, 1005, 1000, 1000), QUIET]
+    stamps = [evening, evening + MINUTE, evening + 2 * MINUTE, *(evening + n * MINUTE for n in (63, 64, 65))]
+    data = series(frame(bars).with_columns(ts=pl.Series(stamps).cast(pl.Datetime("ns", "UTC"))), MES, timeframe("1m"))
+    result = Result(made, data, Replay(made, data, costs=FREE, limits=Limits()).run())
+    assert [str(day.date()) for day in result.daily.index] == ["2025-09-02", "2025-09-03"]
+    assert list(result.daily["trades"]) == [1, 1]
+    assert list(result.daily["net_usd"]) == [10.0, 10.0]
 
 
 def test_a_higher_slippage_never_helps() -> None:

@@ -35,8 +35,9 @@ def plot_result(result: Result) -> go.Figure:
         row=3, col=1,
     )  # fmt: skip
     figure.update_layout(
-        title=result.summary(), title_font_size=12, height=720, template="plotly_white", showlegend=False,
-        margin={"l": 60, "r": 20, "t": 60, "b": 30}, xaxis_rangeslider_visible=False,
+        title=f"{result.strategy.name}@{result.strategy.version[:8]}", title_font_size=14, height=720,
+        template="plotly_white", showlegend=False, margin={"l": 60, "r": 20, "t": 60, "b": 30},
+        xaxis_rangeslider_visible=False,
     )  # fmt: skip
     return figure
 

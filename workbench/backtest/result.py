@@ -13,7 +13,7 @@ import numpy as np
 
 from workbench.backtest.replay import Played
 from workbench.backtest.series import Series
-from workbench.backtest.stats import Number, Stats, stats
+from workbench.backtest.stats import Number, Stats, daily_profit, stats
 from workbench.backtest.trades import Trade, round_trips
 from workbench.domain.errors import InputError
 from workbench.rules.strategy import Strategy
@@ -151,6 +151,20 @@ class Result:
         peak = np.maximum.accumulate(np.maximum(equity, 0.0))
         index = pd.DatetimeIndex(pd.to_datetime(self._bars.ends, utc=True), name="at")
         return pd.DataFrame({"equity_usd": equity, "drawdown_usd": equity - peak, "position": position}, index=index)
+
+    @cached_property
+    def daily(self) -> pd.DataFrame:
+        """Net profit (USD, the open position at its last close included) and closed trades of each trading date."""
+        import pandas as pd
+
+        hours = self._bars.hours
+        days = hours.session_index(self._bars.starts)
+        rows = np.unique(days)
+        exits = np.array([t.exit_at for t in self._trades if t.exit_at is not None], dtype=np.int64)
+        closed = np.searchsorted(rows, hours.session_index(exits))
+        index = pd.DatetimeIndex(hours.dates[rows], name="trading_date")
+        profit = daily_profit(self._curve[1] / _SCALE, days)
+        return pd.DataFrame({"net_usd": profit, "trades": np.bincount(closed, minlength=len(rows))}, index=index)
 
     @cached_property
     def bars(self) -> pd.DataFrame:
