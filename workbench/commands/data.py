@@ -24,8 +24,14 @@ Home = Annotated[str | None, typer.Option("--home", help="Folder of state and da
 Profile = Annotated[str | None, typer.Option("--profile", help="sim or topstepx (WORKBENCH_PROFILE).")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 DAY_NS = 86_400_000_000_000
-SHORT = {"longest_gap": "longest", "outside_hours": "outside", "duplicates": "twice", "quarantined": "bad"}
-CHECKED = ["present", "missing", "gaps", "longest", "outside", "off_tick", "twice", "bad"]
+SHORT = {
+    "present": "bars",
+    "longest_gap": "longest",
+    "outside_hours": "outside",
+    "duplicates": "twice",
+    "quarantined": "bad",
+}
+CHECKED = ["bars", "missing", "gaps", "outside", "off_tick", "twice", "bad"]  # 80 columns hold no more
 
 
 @app.command("pull")
@@ -154,11 +160,21 @@ def check(
     if json_:
         show([report.to_dict() for report in reports], as_json=True)
         return
-    totals = [{"contract": report.contract, "timeframe": report.timeframe, **report.totals} for report in reports]
-    table(_short(totals), ["contract", "timeframe", "days", *CHECKED], empty="nothing is stored yet")
+    totals = [{"series": _series(report.contract, report.timeframe), **report.totals} for report in reports]
+    table(_short(totals), ["series", "days", *CHECKED], empty="nothing is stored yet")
     for report in reports if days else []:
-        typer.echo(f"\n{report.contract} {report.timeframe}")
-        table(_short(list(report.days.iter_rows(named=True))), ["trading_date", "volume", *CHECKED], empty="")
+        typer.echo(f"\n{_series(report.contract, report.timeframe)}")
+        table(
+            _short(list(report.days.iter_rows(named=True))),
+            ["trading_date", "volume", "bars", "missing", "gaps", "longest", "outside", "bad"],
+            empty="",
+        )
+
+
+def _series(contract: str, timeframe: str) -> str:
+    from workbench.domain.contract import parse_contract
+
+    return f"{parse_contract(contract).code} {timeframe}"
 
 
 def _short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -193,6 +209,7 @@ async def _pulled(
     quiet: bool,
 ) -> list[BackfillReport]:
     from workbench.gateway.rest import Rest
+    from workbench.gateway.transport import Transport
     from workbench.services.backfill import backfill
     from workbench.services.client_tokens import client_tokens
     from workbench.services.market_time import market_now
@@ -204,7 +221,8 @@ async def _pulled(
     products = [_product(text, now) for text in contracts]
     end = window[1] or now
     start = window[0] or end - days * DAY_NS
-    rest, reports = Rest(chosen.rest_url, await client_tokens(place, profile)), []
+    transport = Transport(chosen.rest_url)
+    rest, reports = Rest(transport, await client_tokens(place, profile, transport=transport)), []
     try:
         with _bars(quiet=quiet) as bar:
             for product in products:

@@ -12,8 +12,11 @@ from workbench.services.tokens import DeskTokens
 from workbench.storage.home import Home, read_json
 
 
-async def client_tokens(home: Home, profile: str | None = None) -> TokenSource:
-    """Return where a command in front of `home` gets its gateway token."""
+async def client_tokens(home: Home, profile: str | None = None, *, transport: Transport | None = None) -> TokenSource:
+    """Return where a command in front of `home` gets its gateway token.
+
+    A login of its own goes over `transport`, which the caller closes.
+    """
     chosen = load_profile(profile)
     try:
         desk = read_json(home.desk / "desk.json")
@@ -21,7 +24,7 @@ async def client_tokens(home: Home, profile: str | None = None) -> TokenSource:
         desk = None
     if desk is not None and await _is_alive(str(desk["url"])):
         return DeskTokens(str(desk["url"]), str(desk["token"]))
-    return LoginTokens(Transport(chosen.rest_url), chosen.username, chosen.api_key)
+    return LoginTokens(transport or Transport(chosen.rest_url), chosen.username, chosen.api_key)
 
 
 async def _is_alive(url: str) -> bool:
