@@ -15,6 +15,9 @@ from workbench.domain.errors import InputError
 from workbench.domain.events import BarClosed
 from workbench.domain.hours import at_local
 from workbench.rules import Signal, Strategy, parse_strategy
+from workbench.rules.graph import Graph
+from workbench.rules.indicators import INDICATORS, over
+from workbench.rules.parser import parse
 
 
 def strategy(**sections: str) -> Strategy:
@@ -271,6 +274,21 @@ def test_cutting_the_data_changes_no_earlier_signal(closes: list[float], rule: s
     whole, part = made.start(), made.start()
     everything = [whole.on_bar(b) for b in series]
     assert [part.on_bar(b) for b in series[:-cut]] == everything[:-cut]
+
+
+@settings(max_examples=40)
+@given(WALKS, st.integers(1, 12))
+def test_the_stream_gives_what_the_array_form_gives(closes: list[float], length: int) -> None:
+    series = bars(closes)
+    inputs = {"x": closes, "high": [b.high for b in series], "low": [b.low for b in series], "close": closes}
+    for name in ("sma", "ema", "rsi", "highest", "lowest", "atr"):
+        indicator = INDICATORS[name]
+        array = over(indicator, *(inputs[column] for column in indicator.inputs), constants=(length,))
+        graph = Graph({})
+        slot = graph.add(parse(f"{name}({'close, ' if 'x' in indicator.inputs else ''}{length})", {}))
+        for b, expected in zip(series, array, strict=True):
+            graph.step(b.open, b.high, b.low, b.close, b.volume, 1, 0.0, 60.0)
+            assert graph.values[slot] == expected or math.isnan(expected)
 
 
 @settings(max_examples=40)

@@ -238,6 +238,7 @@ class Strategy:
             "semantics": SEMANTICS,
             "name": self.name,
             "roots": sorted(self.roots),
+            "group": self.group,  # of the first root: it sets when the day session opens
             "timeframe": self.timeframe,
             "parameters": {
                 p.name: [p.type, _show(p.default), _show(p.min), _show(p.max), _show(p.step)]
