@@ -177,6 +177,14 @@ def test_an_hour_that_does_not_exist_betrays_a_wrong_zone():
         read(stamped("2025-03-09 02:30:00"), zone="America/Chicago")
 
 
+@pytest.mark.parametrize(
+    ("sides", "expected"), [(["B", "s", "A", None], [0, 1, -1, -1]), ([0, 1, 2, None], [0, 1, -1, -1])]
+)
+def test_the_aggressor_of_a_print_is_buy_sell_or_unknown(sides: list[object], expected: list[int]):
+    frame = pl.DataFrame({"ts": [NINE] * 4, "price": [1.0] * 4, "size": [1] * 4, "side": sides})
+    assert read(frame).frame["side"].to_list() == expected
+
+
 # --- stamp convention and timeframe ---
 
 

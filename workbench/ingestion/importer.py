@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.domain.bar import bars_schema, ticks_schema
+from workbench.domain.bar import AGGRESSOR_BUY, AGGRESSOR_SELL, AGGRESSOR_UNKNOWN, bars_schema, ticks_schema
 from workbench.domain.errors import InputError
 from workbench.domain.timeframe import TIMEFRAMES, Timeframe
 from workbench.domain.timeframe import timeframe as parse_timeframe
@@ -122,8 +122,6 @@ def read_rows(frame: pl.DataFrame, options: ImportOptions, *, hours: TradingHour
     InputError
         When a column is missing, stamps cannot be read, or a zone, stamp or timeframe is unknown.
     """
-    import polars as pl
-
     if options.stamp not in STAMPS:
         raise InputError(
             f"unknown stamp convention {options.stamp!r}; bars are stamped at their 'start' or their 'end'"
@@ -134,7 +132,7 @@ def read_rows(frame: pl.DataFrame, options: ImportOptions, *, hours: TradingHour
     rows = frame.select(
         ts,
         *(_number(frame[columns[role]], role, where) for role in numbers),
-        *(pl.col(columns[role]).alias(role) for role in OPTIONAL[kind] if role in columns),
+        *(_optional(frame[columns[role]], role) for role in OPTIONAL[kind] if role in columns),
     )
     if kind == TICKS:
         return Imported(kind=kind, frame=rows, timeframe=None, columns=columns, zone=zone)
@@ -212,6 +210,21 @@ def schema_of(kind: str) -> list[str]:
 
 def _find(role: str, lower: Mapping[str, str]) -> str | None:
     return next((lower[name] for name in NAMES[role] if name in lower), None)
+
+
+def _optional(series: pl.Series, role: str) -> pl.Series:
+    """Return a contract as text, or an aggressor as 0 (buy), 1 (sell), -1 (anything else)."""
+    import polars as pl
+
+    if role == "contract":
+        return series.cast(pl.String).alias(role)
+    if series.dtype.is_numeric():
+        side = series.cast(pl.Int64, strict=False)
+    else:
+        letter = series.cast(pl.String).str.strip_chars().str.to_lowercase().str.head(1)
+        side = letter.replace_strict({"b": 0, "s": 1}, default=AGGRESSOR_UNKNOWN, return_dtype=pl.Int64)
+    known = side.is_in([AGGRESSOR_BUY, AGGRESSOR_SELL])
+    return pl.select(pl.when(known).then(side).otherwise(AGGRESSOR_UNKNOWN).alias(role)).to_series()
 
 
 def _number(series: pl.Series, role: str, where: str) -> pl.Series:
