@@ -67,7 +67,9 @@ async def test_killed_at_an_exact_point(tmp_path: Path, monkeypatch: pytest.Monk
         await assert_agrees(made)
         if point == "K1":
             tag = journal[-1].commands[-1].tag  # type: ignore[union-attr]
-            await made.until("it is known to have never arrived", lambda: "never reached" in " ".join(made.alerts()), 30)
+            await made.until(
+                "it is known to have never arrived", lambda: "never reached" in " ".join(made.alerts()), 30
+            )
             assert tag not in made.tags(), "and nobody sends it after the restart"
         assert (await made.desk.stop("end of test", None, "test"))["result"] == "FLAT"
 
