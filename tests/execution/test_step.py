@@ -241,6 +241,25 @@ def test_a_reading_from_before_the_close_does_not_close_twice() -> None:
     assert ride.broker.qty() == 0 and ride.closes == 1
 
 
+def test_there_is_no_second_close_while_the_first_waits_in_the_queue() -> None:
+    ride = close_that_waits()
+    for _ in range(6):
+        ride.wait(12)
+        ride.feed(ride.broker.read())
+    assert [type(c) for c in ride.outgoing] == [ClosePosition]
+    ride.settle()
+    assert ride.broker.qty() == 0 and ride.closes == 1
+
+
+def close_that_waits() -> Ride:
+    """A flatten whose close has been decided and has not reached the gateway."""
+    ride = in_position()
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    ride.send()
+    ride.hear()
+    return ride
+
+
 def test_a_refused_close_is_asked_again_without_hammering() -> None:
     ride = in_position()
     ride.broker.close = lambda contract=MES: ride.broker.requests.append(  # type: ignore[method-assign]

@@ -224,6 +224,8 @@ def alert(order: Order, level: str, text: str) -> Alert:
 def on_command_answered(state: AccountState, event: CommandAnswered) -> list[AnyCommand]:
     """Fold the answer to a cancel or close; anything but a plain yes makes us read the broker before asking again."""
     flatten = state.book(event.contract).flatten if event.contract else None
+    if flatten is not None and event.command == "close":
+        flatten.close_answered_at = state.now
     if event.outcome == "accepted":
         return []
     text = f"{event.command} was not confirmed: {event.outcome} {event.reason or event.code}"

@@ -89,7 +89,7 @@ def _give_up(state: AccountState, key: str, order: Order, broker_qty: int) -> li
 
 def _is_equal(state: AccountState, book: Book, report: PositionReported | None, event: BrokerRead) -> bool:
     book.broker_qty = report.qty if report is not None else 0
-    closing = book.flatten.close_sent_at if book.flatten is not None else None
+    closing = book.flatten.close_answered_at if book.flatten is not None else None
     # A reading from before the close, or from while its order was on the way, must not make us close twice.
     settled = closing is not None and event.until >= closing + state.patience(SETTLES_NS)
     if book.flatten is not None and settled and book.broker_qty and not market_works(state, book):

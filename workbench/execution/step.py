@@ -213,7 +213,8 @@ def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
         state.orders[key] = mark_unanswered(order)
     for book in state.books.values():
         if book.flatten is not None:
-            book.flatten.close_sent_at = state.now if book.flatten.close_sent_at else None
+            was_sent = book.flatten.close_sent_at is not None
+            book.flatten.close_sent_at = book.flatten.close_answered_at = state.now if was_sent else None
             book.flatten.asked.clear()
     return [ReadBroker(account=state.account, contract="", reason="the runner has started")]
 
