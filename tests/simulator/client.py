@@ -106,8 +106,12 @@ class Rest:
     async def post(self, path: str, **body) -> dict:
         return (await self.raw(path, **body)).json()
 
-    async def place(self, account: int = 1001, contract: str = MES, *, type: int = 2, side: int = 0, size: int = 1, **more):  # noqa: A002
-        return await self.post("Order/place", accountId=account, contractId=contract, type=type, side=side, size=size, **more)
+    async def place(
+        self, account: int = 1001, contract: str = MES, *, type: int = 2, side: int = 0, size: int = 1, **more
+    ):
+        return await self.post(
+            "Order/place", accountId=account, contractId=contract, type=type, side=side, size=size, **more
+        )
 
     async def fault(self, fault: str, **more) -> httpx.Response:
         return await self.http.post("/simulator/faults", json={"fault": fault, **more})

@@ -13,10 +13,16 @@ async def test_a_client_logs_in_buys_with_a_bracket_and_sees_it_on_both_hubs():
         assert [c["id"] for c in found["contracts"]] == [MES]
         async with hub(simulator.url, "user", api.token) as user, hub(simulator.url, "market", api.token) as market:
             for method in ("SubscribeOrders", "SubscribePositions", "SubscribeTrades"):
-                assert await user.call(method, 1001) == {"type": 3, "invocationId": user.messages[-1]["invocationId"], "result": None}
+                assert await user.call(method, 1001) == {
+                    "type": 3,
+                    "invocationId": user.messages[-1]["invocationId"],
+                    "result": None,
+                }
             for method in ("SubscribeContractQuotes", "SubscribeContractTrades"):
                 await market.call(method, MES)
-            assert {"symbol", "lastPrice", "bestBid", "bestAsk", "open", "high", "low", "volume"} <= market.of("GatewayQuote")[0].keys()
+            assert {"symbol", "lastPrice", "bestBid", "bestAsk", "open", "high", "low", "volume"} <= market.of(
+                "GatewayQuote"
+            )[0].keys()
             trades = await market.event("GatewayTrade")
             assert trades[0]["symbolId"] == "F.US.MES" and trades[0]["volume"] >= 1
             placed = await api.place(

@@ -23,7 +23,9 @@ def build(url: str, token: str, *, skip_negotiation: bool):
             options={"skip_negotiation": skip_negotiation, "access_token_factory": lambda: token},
         )
         .configure_logging(logging.CRITICAL)
-        .with_automatic_reconnect({"type": "raw", "keep_alive_interval": 10, "reconnect_interval": 1, "max_attempts": 5})
+        .with_automatic_reconnect(
+            {"type": "raw", "keep_alive_interval": 10, "reconnect_interval": 1, "max_attempts": 5}
+        )
         .build()
     )
 

@@ -135,7 +135,11 @@ class SimAccount:
         if equity <= self.floor:
             return "max_loss"
         daily = self.programme.daily_loss if self.settings.daily_loss else None
-        return "daily_loss" if daily is not None and not self.blocked and equity - self.day_start <= -daily else ""
+        return (
+            "daily_loss"
+            if daily is not None and not self.blocked and equity <= Fraction(self.day_start - daily)
+            else ""
+        )
 
     def note_equity(self, equity: Fraction) -> None:
         """Let an intraday-trailing floor follow the equity; the other kinds move at the day's end only."""

@@ -15,6 +15,8 @@ from workbench.gateway.times import parse_timestamp
 
 
 class Settings(BaseModel):
+    """Base of all settings: unknown keys are refused, nothing changes later."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -74,9 +76,11 @@ DEFAULT_ACCOUNTS = (
 
 
 class User(Settings):
+    """Who may log in."""
+
     name: str = "sim"
     api_key: str = "sim-key"
-    password: str = "sim-password"
+    password: str = "sim-password"  # noqa: S105 - the simulator's own, for the form login only
 
 
 class Latency(Settings):
@@ -110,15 +114,15 @@ class SimulatorSettings(Settings):
     seed: int = 7
     roots: tuple[str, ...] = ("MES", "MNQ", "EP", "ENQ", "MGC", "MCLE")
     start: int | str = "now"
-    rate: float = Field(1.0, gt=0, le=100_000)
+    rate: float = Field(default=1.0, gt=0, le=100_000)
     lockstep: bool = False
-    chunk_s: int = Field(60, gt=0)
+    chunk_s: int = Field(default=60, gt=0)
     replay: Path | None = None
     home: Path | None = None
     replay_contract: str | None = None
-    prints_per_bar: int = Field(24, ge=4, le=1000)
+    prints_per_bar: int = Field(default=24, ge=4, le=1000)
     tail_s: int = 3660
-    prints_per_day: int = Field(20_000, ge=100, le=500_000)
+    prints_per_day: int = Field(default=20_000, ge=100, le=500_000)
     users: tuple[User, ...] = (User(),)
     accounts: tuple[AccountSettings, ...] = DEFAULT_ACCOUNTS
     fees: dict[str, Fees] = FEES
@@ -129,9 +133,11 @@ class SimulatorSettings(Settings):
     keep_alive_s: float = 15.0
     client_timeout_s: float = 0.0  # 0: a silent client is not dropped
     quote_interval_s: float = 15.0
-    trades_per_event: int = Field(1000, ge=1)
-    pump_s: float = Field(0.05, gt=0)
-    step_s: float = Field(10.0, gt=0)  # most market time per step, so that a stall does not become one huge event
+    trades_per_event: int = Field(default=1000, ge=1)
+    pump_s: float = Field(default=0.05, gt=0)
+    step_s: float = Field(
+        default=10.0, gt=0
+    )  # most market time per step, so that a stall does not become one huge event
     scenario: Path | None = None
 
     @field_validator("start")

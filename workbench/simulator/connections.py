@@ -119,7 +119,7 @@ class Hubs:
             self._market(wanted, text)
 
     def quote(self, contract: Contract, *, beat: int | None = None) -> None:
-        """Send what changed since the last quote; with `beat` (ns) best bid and ask again, so that nobody thinks us dead."""
+        """Send what changed since the last quote; with `beat` (ns) best bid and ask again, as a sign of life."""
         board = self._board(contract)
         wanted = self.wants("GatewayQuote", contract.id)
         before = self._quoted.get(contract.id, {})

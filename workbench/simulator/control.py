@@ -143,7 +143,7 @@ class ControlPlane:
         return _reply({"total": self.simulator.requests.total, "requests": entries})
 
     async def truth(self, request: Request) -> Response:
-        """Everything the firm knows, for oracles in tests: also floors and blocks, which no endpoint of the gateway gives."""
+        """Answer with all the firm knows, for oracles in tests: floors and blocks too, which no endpoint gives."""
         self.simulator.sync()
         exchange = self.simulator.exchange
         accounts = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -170,7 +171,7 @@ class Exchange:
                 self.on_fills(fills)
             elif checked[which] != ticks[n]:
                 checked[which] = ticks[n]
-                self.firm.check_losses(contract, ts[n], lambda w=which, m=n: self._flush(tapes, shown, w, m))
+                self.firm.check_losses(contract, ts[n], partial(self._flush, tapes, shown, which, n))
         for which, (contract, prints) in enumerate(tapes):
             self._show(contract, prints.cut(shown[which], len(prints.ts)))
 

@@ -1,4 +1,4 @@
-"""What one execution does: half-turns, balance, position, the events in the order seen on the wire, brackets and OCO."""
+"""What one execution does: half-turns, balance, position, events in the order seen on the wire, brackets and OCO."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class FillBook:
                     continue
                 self._activate(child, fill, fill.ticks + leg.ticks)
             elif child.status is OrderStatus.OPEN:
-                child.size = parent.filled
+                child.size += fill.qty
                 exchange.book(child.contract).modify(child.id, fill.at, qty=child.remaining)
                 exchange.set_status(child, OrderStatus.OPEN, fill.at)
 

@@ -1,8 +1,9 @@
-"""What the firm does by itself: end of session, flat-by time, the 17:00 roll, and liquidation when a loss rule breaks."""
+"""What the firm does by itself: end of session, flat-by time, the 17:00 roll, liquidation when a loss rule breaks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.domain.contract import Contract
@@ -42,21 +43,21 @@ class Firm:
         for flat_by in dict.fromkeys(a.programme.flat_by for a in self.exchange.accounts.values() if a.settings.rules):
             when = min(at_local(window.trading_date, flat_by), window.close - BEFORE_EARLY_CLOSE)
             if when > now:
-                self.exchange.at(when, lambda at, by=flat_by: self._flat_by(at, by))
+                self.exchange.at(when, partial(self._flat_by, flat_by))
 
     def _schedule_group(self, group: str, now: int) -> None:
         hours = trading_hours(group)
         close = hours.window_at(now).close
         if close > now:
-            self.exchange.at(close, lambda at, g=group: self._session_end(at, g))
-        self.exchange.at(hours.session_bounds(now)[1], lambda at, g=group: self._session_open(at, g))
+            self.exchange.at(close, partial(self._session_end, group))
+        self.exchange.at(hours.session_bounds(now)[1], partial(self._session_open, group))
 
-    def _session_end(self, at: int, group: str) -> None:
+    def _session_end(self, group: str, at: int) -> None:
         for order in list(self.exchange.orders.values()):
             if order.status in LIVE and order.contract.spec.group == group:
                 self.exchange.fills.cancel(order, at, OrderStatus.EXPIRED)
 
-    def _session_open(self, at: int, group: str) -> None:
+    def _session_open(self, group: str, at: int) -> None:
         market = self.exchange.market
         held = {p.contract.id for a in self.exchange.accounts.values() for p in a.positions.values() if p.qty}
         working = {order.contract.id for order in self.exchange.orders.values() if order.status in LIVE}
@@ -73,7 +74,7 @@ class Firm:
         self._schedule_flat(at)
         self.exchange.at(trading_hours(DAY_GROUP).session_bounds(at)[1], self._roll)
 
-    def _flat_by(self, at: int, flat_by: str) -> None:
+    def _flat_by(self, flat_by: str, at: int) -> None:
         for account in self.exchange.accounts.values():
             if account.settings.rules and account.programme.flat_by == flat_by and not account.failed:
                 account.paused = words.CLOSED
@@ -82,7 +83,7 @@ class Firm:
     # -- losses --
 
     def check_losses(self, contract: Contract, at: int, before: Callable[[], None]) -> None:
-        """Liquidate each account whose equity breaks a rule at the newest prices; `before` publishes the print first."""
+        """Liquidate each account whose equity breaks a rule at the newest prices; `before` shows the print first."""
         for account in self.exchange.accounts.values():
             position = account.positions.get(contract.id)
             if position is None or not account.settings.rules:

@@ -74,6 +74,7 @@ def bars_of_bars(bars: Bars, frame: Timeframe, hours: TradingHours) -> Bars:
 
 
 def no_bars() -> Bars:
+    """Return no bars."""
     return Bars(*(np.empty(0, np.int64) for _ in Bars._fields))
 
 

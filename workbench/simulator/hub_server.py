@@ -66,7 +66,9 @@ class HubServer:
             return
         await socket.accept()
         accounts = frozenset(a.id for a in self.simulator.config.accounts if a.user.lower() == user.lower())
-        connection = Connection(hub, user, accounts, tuple(socket.client) if socket.client else None)
+        connection = Connection(
+            hub, user, accounts, (socket.client.host, socket.client.port) if socket.client else None
+        )
         connection.heard = time.monotonic()
         self.simulator.hubs.connections.add(connection)
         try:

@@ -1,4 +1,4 @@
-"""Moves market time: by the wall (times the rate), or in lockstep, a chunk whenever every participant has acknowledged."""
+"""Moves market time: by the wall (times the rate), or in lockstep, a chunk whenever all participants are done."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Pump:
         self.announce(self.participants())
 
     def next_boundary(self, now: int) -> int:
-        """Return where the next chunk ends (ns): a full chunk while something trades, up to an hour while nothing does."""
+        """Return where the next chunk ends (ns): a full one while something trades, up to an hour otherwise."""
         chunk = self.simulator.config.chunk_s * SECOND
         target = now - now % chunk + chunk
         market = self.simulator.exchange.market

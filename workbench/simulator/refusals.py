@@ -46,6 +46,7 @@ class Refusal(Exception):
 
 
 def rejected(text: str) -> Refusal:
+    """Return the usual refusal: code 2 with the service's words."""
     return Refusal(Code.OrderRejected, text)
 
 

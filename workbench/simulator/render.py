@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -98,7 +98,7 @@ def quote_event(board: Board, members: dict[str, Any], at: int) -> str:
 
 
 def depth_levels(board: Board) -> dict[tuple[int, int], int]:
-    """Return the book: (DomType, ticks) → contracts. Sizes hang on the price alone, so the book is the same each time."""
+    """Return the book: (DomType, ticks) → contracts. Sizes hang on the price alone: the same book each time."""
     if board.bid is None or board.ask is None:
         return {}
     levels = {}
@@ -108,7 +108,7 @@ def depth_levels(board: Board) -> dict[tuple[int, int], int]:
     return levels
 
 
-def depth_event(contract: Contract, items: list[tuple[int, int | None, int]], at: int) -> str:
+def depth_event(contract: Contract, items: Sequence[tuple[int, int | None, int]], at: int) -> str:
     """Return a depth event of (DomType, ticks, contracts) items."""
     when = stamp(at)
     rows = [

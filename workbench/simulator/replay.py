@@ -1,8 +1,8 @@
 """A recorded market: bars or ticks from a Parquet file, as prints in their order.
 
-A tick is a print. A bar becomes prints that aggregate to exactly that bar again, volume included: they walk open → low →
-high → close (a rising bar; a falling one meets its high first), evenly over the bar. A bar whose volume is smaller than
-the prices it needs gets prints of size 0, so that its prices are kept.
+A tick is a print. A bar becomes prints that aggregate to exactly that bar again, volume included: they walk open →
+low → high → close (a rising bar; a falling one meets its high first), evenly over the bar. A bar whose volume is smaller
+than the prices it needs gets prints of size 0, so that its prices are kept.
 """
 
 from __future__ import annotations
@@ -137,13 +137,17 @@ def _stamps(part: pl.DataFrame, where: str, contract: Contract) -> Int64Array:
 
     kind = part["ts"].dtype
     if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
-        raise InputError(f"{where}: ts must be a timestamp with a time zone (UTC), not {kind}; import it with its zone first")
+        raise InputError(
+            f"{where}: ts must be a timestamp with a time zone (UTC), not {kind}; import it with its zone first"
+        )
     if part["ts"].null_count():
         raise InputError(f"{where}: ts of {contract} has empty rows")
     ts = part["ts"].dt.epoch("ns").to_numpy().astype(np.int64)
     back = np.flatnonzero(np.diff(ts) < 0)
     if len(back):
-        raise InputError(f"{where}: rows of {contract} are not in order of ts (first at row {int(back[0]) + 1}); sort them")
+        raise InputError(
+            f"{where}: rows of {contract} are not in order of ts (first at row {int(back[0]) + 1}); sort them"
+        )
     return ts
 
 
@@ -191,7 +195,9 @@ def _of_bars(part: pl.DataFrame, ts: Int64Array, contract: Contract, where: str,
     open_, high, low, close = (_ticks(part, column, contract, where) for column in BAR_COLUMNS[:4])
     insane = (high < np.maximum(open_, close)) | (low > np.minimum(open_, close))
     if insane.any():
-        raise InputError(f"{where}: row {int(np.flatnonzero(insane)[0])} has a high below, or a low above, its open or close")
+        raise InputError(
+            f"{where}: row {int(np.flatnonzero(insane)[0])} has a high below, or a low above, its open or close"
+        )
     return bars_to_prints(ts, open_, high, low, close, _whole(part, "volume", where), length, most)
 
 

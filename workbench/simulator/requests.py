@@ -1,4 +1,4 @@
-"""What an account's owner may ask: place, modify, cancel, close. Answers are (order id, code, words), as the endpoints give."""
+"""What an account's owner may ask: place, modify, cancel, close; answered with (order id, code, words)."""
 
 from __future__ import annotations
 

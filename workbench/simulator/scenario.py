@@ -31,6 +31,8 @@ class Step(BaseModel):
 
 
 class ScenarioFile(BaseModel):
+    """A scenario as a person writes it."""
+
     model_config = ConfigDict(extra="forbid")
 
     name: str = ""

@@ -215,7 +215,7 @@ class _Server(uvicorn.Server):
     """A server that leaves the process's signals alone: whoever runs the simulator owns them."""
 
     @staticmethod
-    def capture_signals() -> Any:  # type: ignore[override]
+    def capture_signals() -> Any:
         from contextlib import nullcontext
 
         return nullcontext()

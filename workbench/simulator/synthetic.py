@@ -1,9 +1,9 @@
 """A seeded market: any root, any trading date, in any order of asking, always the same prints.
 
-How a day is made, all of it from (seed, family, trading date): a slow daily level (mean-reverting, correlated through one
-common factor), a gap at the open, a one-minute path pinned to the day's open and close with trend regimes, and on it the
-prints: their times follow the day's volume shape (burst at the open and at 08:30 Chicago, busy ends, quiet nights), their
-prices the path plus a bouncing spread. A family is a product and its micro: MES moves as ES does.
+How a day is made, all of it from (seed, family, trading date): a slow daily level (mean-reverting, correlated through
+one common factor), a gap at the open, a one-minute path pinned to the day's open and close with trend regimes, on it the
+prints: their times follow the day's volume shape (burst at the open and at 08:30 Chicago, busy ends, quiet nights),
+their prices the path plus a bouncing spread. A family is a product and its micro: MES moves as ES does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from workbench.simulator.market import FOREVER, Int64Array, Prints, joined, no_p
 
 F8 = npt.NDArray[np.float64]
 MINUTE, MILLISECOND = 60_000_000_000, 1_000_000
-GRID = 120 * 1440  # ms of the day are drawn; see _times
 KEPT_DAYS = 160
 
 # Price level at the middle of the path, by exchange root; others take their group's.
@@ -172,7 +171,8 @@ class SyntheticFeed:
         path = np.concatenate(([0.0], np.cumsum(steps)))
         start, end = float(level[row - 1] + gaps[row]), float(level[row])
         progress = np.concatenate(([0.0], np.cumsum(shape))) / shape.sum()
-        return start + path + (end - start - path[-1]) * progress
+        pinned: F8 = start + path + (end - start - path[-1]) * progress
+        return pinned
 
 
 def _regimes(rng: np.random.Generator, minutes: int) -> F8:
@@ -203,7 +203,8 @@ def _times(rng: np.random.Generator, shape: F8, opened: int, count: int) -> Int6
     drawn = np.sort(rng.random(count)) * total[-1]
     minutes = np.interp(drawn, total, np.arange(len(total)))
     millis = np.minimum((minutes * 60_000).astype(np.int64), (len(total) - 1) * 60_000 - 1)
-    return opened + millis * MILLISECOND
+    stamps: Int64Array = opened + millis * MILLISECOND
+    return stamps
 
 
 def _bounce(rng: np.random.Generator, fair: F8) -> tuple[Int64Array, Int64Array]:

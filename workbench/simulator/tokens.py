@@ -1,4 +1,4 @@
-"""Tokens of the simulated login: three base64url parts with an `exp`, as clients decode them; any login keeps older ones."""
+"""Tokens of the simulated login: three base64url parts with an `exp`, as clients decode them; older ones stay good."""
 
 from __future__ import annotations
 
