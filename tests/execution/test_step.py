@@ -614,6 +614,21 @@ def test_an_adopted_position_does_not_hide_the_loss_that_its_lost_fills_made() -
     assert (ride.state.book(MES).qty, ride.state.day_pnl_usd()) == (0, Decimal("-51.48"))
 
 
+def test_a_reading_from_before_a_fill_does_not_make_us_forget_it() -> None:
+    ride = Ride().start()
+    early = ride.broker.read()
+    ride.wait(0.1)
+    ride.feed(manual(ride, qty=2))
+    ride.send()
+    ride.broker.fill_markets()
+    ride.broker.events = [x for x in ride.broker.events if isinstance(x, e.OrderReported)]
+    ride.hear()
+    ride.feed(early)
+    assert ride.state.view(MES).position is None
+    ride.settle()
+    assert ride.state.view(MES).position == 2
+
+
 def test_two_different_differences_do_not_add_up_to_an_adoption() -> None:
     ride = in_position()
     for qty in (3, 1, 3, 1):

@@ -70,6 +70,8 @@ def _keep(state: AccountState, key: str, order: Order) -> None:
     book = state.book(order.contract)
     missing = order.filled - state.counted.get(order.order_id, 0)
     if missing > 0:
+        if book.uncounted.get(order.order_id, 0) != missing:
+            book.filled_at = state.now
         book.uncounted[order.order_id] = missing
     else:
         book.uncounted.pop(order.order_id, None)

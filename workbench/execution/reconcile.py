@@ -94,7 +94,7 @@ def _is_equal(state: AccountState, book: Book, report: PositionReported | None, 
     settled = closing is not None and event.until >= closing + state.patience(SETTLES_NS)
     if book.flatten is not None and settled and book.broker_qty and not market_works(state, book):
         book.flatten.close_sent_at = None
-    if book.broker_qty != book.qty:
+    if book.broker_qty != book.qty or (book.uncounted and book.filled_at > event.until):
         book.differs_since = state.now if book.differs_since is None else book.differs_since
         return False
     _count_all(state, book)
@@ -104,7 +104,7 @@ def _is_equal(state: AccountState, book: Book, report: PositionReported | None, 
 
 def _may_adopt(state: AccountState, book: Book, event: BrokerRead, first: bool) -> bool:
     if book.filled_at > event.until:
-        return False  # we know of a fill that is younger than this reading
+        return False  # we have heard of a fill since this reading began
     pair = (book.qty, book.broker_qty or 0)
     book.adopt_votes = book.adopt_votes + 1 if book.voted_for == pair else 1
     book.voted_for = pair

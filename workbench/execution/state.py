@@ -77,7 +77,7 @@ class Book:
     adopt_votes: int = 0
     voted_for: tuple[int, int] = (0, 0)  # own and broker quantity of the last vote
     adopted_until: int = 0  # fills up to here are inside an adopted position
-    filled_at: int = 0  # when the newest fill was counted
+    filled_at: int = 0  # when we last heard of a fill, by its trade or by its order
     uncounted: dict[int, int] = field(default_factory=dict)  # order id -> contracts reported filled without their trade
     last_price: float | None = None
     locked: str = ""
