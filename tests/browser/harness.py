@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+import httpx
 
 from tests.fakes.desk import FakeDesk
 from tests.fakes.serve import serving
@@ -14,6 +22,7 @@ from workbench.api.app import build_app
 from workbench.apps.server import Dashboard
 
 TOKEN = "the-full-token-of-this-test"
+LAB_TOKEN = "the-token-of-the-lab"
 FLAGS = ["--no-sandbox", "--disable-gpu"]
 
 
@@ -66,3 +75,87 @@ def wait_until(true: Any, *, within_s: float = 15.0) -> None:
     while not true():
         assert time.monotonic() < deadline, "what was waited for did not happen"
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """Run JupyterLab on `folder`; give its base URL. Its token is `LAB_TOKEN`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = folder / ".settings"
+    settings.mkdir()
+    news = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+    (settings / "overrides.json").write_text(json.dumps(news))
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={LAB_TOKEN}",
+        "--LabApp.expose_app_in_browser=True",
+        f"--LabServerApp.app_settings_dir={settings}", *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]  # fmt: skip
+    base = f"http://127.0.0.1:{port}"
+    with open(folder / "lab.log", "wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment})
+        try:
+            wait_until(lambda: _answers(f"{base}/api"), within_s=60)
+            yield base
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=1, trust_env=False).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+def open_notebook(browser: Any, base: str, name: str, *, height: int = 900) -> Any:
+    """Open a notebook in JupyterLab and wait for its kernel."""
+    page = browser.new_page(viewport={"width": 1280, "height": height})
+    page.goto(f"{base}/lab/tree/{name}?token={LAB_TOKEN}&reset")
+    page.wait_for_function(
+        "window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status=='idle'",
+        timeout=60_000,
+    )
+    return page
+
+
+def run_cells(page: Any, *cells: int) -> None:
+    """Run the cells with these numbers, without waiting for them."""
+    for cell in cells:
+        page.evaluate(
+            "n => {const nb = window.jupyterapp.shell.currentWidget.content; nb.activeCellIndex = n; nb.deselectAll();"
+            "window.jupyterapp.commands.execute('notebook:run-cell')}",
+            cell,
+        )
+
+
+def end_kernel(page: Any) -> None:
+    """Shut the kernel of the open notebook down; kernels pile up otherwise."""
+    page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+
+
+CONTROL_CELLS = ["import workbench as wb\ndesk = wb.connect()", "desk.controls()", "import time\ntime.sleep(120)"]
+
+
+@contextlib.contextmanager
+def controls_in_lab(fake: FakeDesk, folder: Path) -> Iterator[Any]:
+    """Open a notebook that shows `desk.controls()` of a fake desk; give the page. Cell 2 keeps the kernel busy."""
+    import nbformat
+
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CONTROL_CELLS])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, folder / "desk.ipynb")
+    app = build_app(fake, token=TOKEN)
+    with serving(app) as url:
+        environment = {"WORKBENCH_DESK_URL": url, "WORKBENCH_API_TOKEN": TOKEN, "WORKBENCH_HOME": str(folder / "home")}
+        with jupyterlab(folder, environment) as base, chromium() as browser:
+            app.state.origins.allow(base)
+            page = open_notebook(browser, base, "desk.ipynb")
+            run_cells(page, 0, 1)
+            page.wait_for_selector(".wb-card", timeout=60_000)
+            yield page
+            end_kernel(page)

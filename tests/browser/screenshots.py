@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from tests.browser.harness import chromium, desk_and_dashboard, open_page
+from tests.browser.harness import chromium, controls_in_lab, desk_and_dashboard, open_page
 from tests.fakes.desk import FakeDesk
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "img"
@@ -30,6 +31,14 @@ def main(folder: Path = FOLDER) -> None:
         phone.wait_for_selector("text=FLAT, verified")
         time.sleep(1)
         phone.screenshot(path=folder / "dashboard_stopped.png")
+    controls(folder)
+
+
+def controls(folder: Path) -> None:
+    """Write controls.png: the control panel in JupyterLab."""
+    with tempfile.TemporaryDirectory() as place, controls_in_lab(FakeDesk(), Path(place)) as page:
+        time.sleep(2)
+        page.locator(".wb-controls").screenshot(path=folder / "controls.png")
 
 
 if __name__ == "__main__":

@@ -116,6 +116,8 @@ def tiles(snapshot: Json, about: Json) -> list[Json]:
     note = short(about.get("contract"))
     if position is not None and position["qty"]:
         note = f"at {price(position['average_price'], position['contract'])}"
+    if (account.get("runner") or {}).get("state") not in ("running", None):
+        note = "last known: no runner"
     shown = [
         {"label": "Day P&L", **_usd(money(account.get("day_pnl_usd"))), "tone": _tone(account.get("day_pnl_usd")),
          "note": f"realised {money(account.get('realized_usd'))}"},

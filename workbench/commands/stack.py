@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -247,7 +248,8 @@ class DemoStack:
                 await rest.aclose()
             return int(done.written)
 
-        self.ingested += asyncio.run(pull())
+        with ThreadPoolExecutor(1) as aside:  # in a notebook a loop is running already
+            self.ingested += aside.submit(asyncio.run, pull()).result()
         return self.ingested
 
     def backtest(self) -> Any:

@@ -14,7 +14,10 @@ function ageText(seconds) {
 
 function fact(label, value, className) {
   const cell = element("div", "wb-fact");
-  cell.append(element("span", "wb-label", label), element("span", `wb-value ${className || ""}`, value));
+  const [number, unit] = value.endsWith(" USD") ? [value.slice(0, -4), " USD"] : [value, ""];
+  const shown = element("span", `wb-value ${className || ""}`, number);
+  if (unit) shown.append(element("small", "", unit));
+  cell.append(element("span", "wb-label", label), shown);
   return cell;
 }
 
