@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from workbench.domain.bar import bars_schema
-from workbench.domain.hours import trading_hours
+from workbench.domain.events import Event, StreamChanged
+from workbench.domain.hours import at_local, trading_hours
+from workbench.domain.timeframe import timeframe
 from workbench.gateway.client import GatewayClient, Handlers, urls_at
 from workbench.gateway.hubs import HubKind
+from workbench.gateway.link import Timing
 from workbench.gateway.market_data import TradeSeen
 from workbench.gateway.tokens import LoginTokens
 from workbench.gateway.transport import Transport
 from workbench.gateway.wire_hub import SimulatorClock
 from workbench.ingestion.aggregate import bars_from_bars, bars_from_ticks
 from workbench.services.backfill import backfill
+from workbench.services.clock import MarketClock
 from workbench.services.ingest import Ingest
 from workbench.simulator.config import settings
 from workbench.simulator.server import Simulator, serve
@@ -34,10 +39,12 @@ HOUR = 3_600_000_000_000
 
 
 @asynccontextmanager
-async def client_of(simulator: Simulator, handlers: Handlers | None = None) -> AsyncIterator[GatewayClient]:
+async def client_of(
+    simulator: Simulator, handlers: Handlers | None = None, timing: Timing | None = None
+) -> AsyncIterator[GatewayClient]:
     transport = Transport(simulator.url)
     tokens = LoginTokens(transport, "sim", "sim-key")
-    client = GatewayClient(urls_at(simulator.url), tokens, handlers or Handlers(), transport=transport)
+    client = GatewayClient(urls_at(simulator.url), tokens, handlers or Handlers(), transport=transport, timing=timing)
     try:
         yield client
     finally:
@@ -51,8 +58,8 @@ async def test_recorded_bars_come_back_over_rest_all_ten_thousand(tmp_path: Path
     store = BarStore(tmp_path)
     async with serve(settings(replay=path, start="end")) as simulator, client_of(simulator) as client:
         now = simulator.clock.now()
-        for timeframe in ("5m", "4h", "1d"):
-            await backfill(client.rest, store, MES, timeframe, first - 30 * DAY, last + DAY, now=now)
+        for text in ("5m", "4h", "1d"):
+            await backfill(client.rest, store, MES, text, first - 30 * DAY, last + DAY, now=now)
     assert store.read(MES, "5m").equals(recorded)
     # The higher timeframes of the gateway are the ones built here, anchored on the session open.
     four = bars_from_bars(recorded, "5m", "4h", INDEX)
@@ -98,6 +105,76 @@ class Recorder:
         await self.ingest.flush()
 
 
+class Listener:
+    """A market hub at a rate of its own: what `services.ingest_main` does, without desk and process."""
+
+    def __init__(self, root: Path) -> None:
+        self.clock = MarketClock()
+        self.ingest = Ingest(BarStore(root), TickStore(root), timeframes=("1m", "5m"), history_ns=HOUR)
+        self.handlers = Handlers(on_trades=self.on_trades, on_clock=self.on_clock, on_event=self.on_event)
+        self.up = self.timed = False
+        self.drops = 0
+
+    def on_trades(self, trades: list[TradeSeen]) -> None:
+        self.ingest.on_prints(trades[0].contract, trades, self.clock.now())
+
+    def on_clock(self, clock: SimulatorClock) -> None:
+        self.clock.announce(clock.now, clock.rate, clock.seq, clock.lockstep)
+        self.ingest.grace_ns = self.clock.grace()
+        if not self.timed and self.up:
+            self.ingest.stream_started(self.clock.now())
+        self.timed = True
+
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, StreamChanged):
+            self.up = event.up
+            if not event.up:
+                self.drops += 1
+                self.ingest.stream_lost()
+            elif self.timed:
+                self.ingest.stream_started(self.clock.now())
+
+    async def write(self, client: GatewayClient) -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            if self.timed:
+                self.ingest.advance(self.clock.now())
+                if self.up and self.ingest.needs_seam:
+                    await self.ingest.seam(client.rest, self.clock.now())
+                await self.ingest.flush(self.clock.now())
+
+
+async def test_live_bars_have_no_gap_and_no_repeat_when_the_hub_is_dropped_twice(tmp_path: Path):
+    start, contract = at_local(date(2026, 11, 19), "10:07"), "CON.F.US.MES.Z26"
+    listener = Listener(tmp_path)
+    quick = Timing(tick_s=0.02, first_pause_s=0.05, longest_pause_s=0.2)
+    async with (
+        serve(settings(start=start + 17_000_000_000, rate=120.0, roots=("MES",), seed=3)) as simulator,
+        client_of(simulator, listener.handlers, quick) as client,
+        asyncio.TaskGroup() as tasks,
+    ):
+        listener.ingest.watch(contract)
+        await client.watch_contract(contract, quotes=False)
+        await client.follow_clock("listener", (HubKind.MARKET,))
+        running = [tasks.create_task(client.run_market()), tasks.create_task(listener.write(client))]
+        for _ in range(2):
+            await asyncio.sleep(2.3)
+            simulator.perform("drop_hub", {"hub": "market"})
+        await asyncio.sleep(3.1)
+        end = timeframe("5m").bar_start(simulator.clock.now() - 120_000_000_000)
+        for each in running:
+            each.cancel()
+        assert listener.drops == 2
+        expected = {text: await client.rest.bars(contract, timeframe(text), start, end) for text in ("1m", "5m")}
+    await listener.ingest.flush()
+    lines = {line["timeframe"]: line for line in listener.ingest.status()}
+    assert lines["1m"]["late"] == 0 and lines["1m"]["prints"] > 100
+    inside = pl.col("ts").to_physical().is_between(start, end, closed="left")
+    for text, bars in expected.items():
+        assert bars.height >= {"1m": 8, "5m": 2}[text]
+        assert listener.ingest.store.read(contract, text).filter(inside).equals(bars.filter(inside)), text
+
+
 @pytest.mark.timeout(600)
 async def test_half_a_million_prints_through_the_market_hub(tmp_path: Path, shared_data: Path):
     path = shared_data / "ticks/ES_ticks_mlfinpy_201309.parquet"
@@ -118,8 +195,8 @@ async def test_half_a_million_prints_through_the_market_hub(tmp_path: Path, shar
     assert tape.height == 500_000
     assert tape.select("ts", "price", "size").equals(recorded)
     arrays = tape["ts"].to_physical().to_numpy(), tape["price"].to_numpy(), tape["size"].to_numpy()
-    for timeframe in ("1m", "5m", "1h"):
-        expected = bars_from_ticks(*arrays, timeframe, INDEX)
-        assert store.read(ES, timeframe).equals(expected), timeframe
-        assert expected.equals(bars_from_ticks(*arrays, timeframe, INDEX, tape["watermark"].to_numpy())), timeframe
+    for text in ("1m", "5m", "1h"):
+        expected = bars_from_ticks(*arrays, text, INDEX)
+        assert store.read(ES, text).equals(expected), text
+        assert expected.equals(bars_from_ticks(*arrays, text, INDEX, tape["watermark"].to_numpy())), text
     assert all(line["late"] == 0 for line in recorder.ingest.status())
