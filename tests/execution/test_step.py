@@ -251,6 +251,16 @@ def test_there_is_no_second_close_while_the_first_waits_in_the_queue() -> None:
     assert ride.broker.qty() == 0 and ride.closes == 1
 
 
+def test_nothing_is_placed_beside_a_close_under_way() -> None:
+    ride = close_that_waits()
+    for number, side in enumerate(Side):  # neither an increase nor a reduction: the close would make a flip of it
+        ride.feed(manual(ride, f"m{number}", side))
+    assert [type(c) for c in ride.outgoing] == [ClosePosition] and ride.said("being closed")
+    ride.settle()
+    ride.feed(manual(ride, "after"))
+    assert len(ride.outgoing) == 1
+
+
 def close_that_waits() -> Ride:
     """A flatten whose close has been decided and has not reached the gateway."""
     ride = in_position()

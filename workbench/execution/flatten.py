@@ -121,7 +121,7 @@ def cancel_orphans(state: AccountState, book: Book) -> list[AnyCommand]:
         ours = order.parent_id is not None and order.strategy and order.status is Status.WORKING
         if not ours or _parent_works(state, order.parent_id) or order.order_id is None:
             continue
-        if state.now - order.updated_at < state.patience(ASK_AGAIN_NS):
+        if state.now - max(order.updated_at, book.filled_at) < state.patience(ASK_AGAIN_NS):
             continue  # its OCO partner has just filled: the gateway cancels it by itself
         asked = state.orphans.get(order.order_id)
         if asked is not None and state.now - asked < state.patience(ASK_AGAIN_NS):

@@ -254,7 +254,8 @@ class AccountState:
             self.sent_at.popleft()
         return View(
             root=book.spec.root,
-            position=book.qty if self.synced and book.is_sure else None,
+            # A close under way is an order that we cannot size: until it is done nothing else is placed.
+            position=book.qty if self.synced and book.is_sure and book.flatten is None else None,
             working_buy=buy,
             working_sell=sell,
             open_orders=sum(1 for _ in self.open_orders(contract)),

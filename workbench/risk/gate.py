@@ -112,7 +112,9 @@ def check(command: PlaceOrder, view: View, limits: Limits) -> Approved | Refused
     if command.tag in view.known_tags:
         return refuse(Code.DUPLICATE_TAG, f"tag {command.tag} was used before; an intent is sent once")
     if view.position is None:
-        return refuse(Code.UNKNOWN_POSITION, "the position is not known; only cancel and close pass until it is read")
+        return refuse(
+            Code.UNKNOWN_POSITION, "the position is not known, or is being closed; only cancel and close pass"
+        )
     if is_reducing(view.position, view, command):
         return Approved(command, True, _SEAL)
     return _check_increase(command, view, limits, view.position) or Approved(command, False, _SEAL)
