@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.backtest.play import MES, QUIET, clock, enter, frame, play
+from tests.backtest.play import MES, QUIET, Bar, clock, enter, frame, play
 from tests.rules.build import strategy_text
 from workbench.backtest.costs import FREE, Costs
 from workbench.backtest.replay import Replay
@@ -83,6 +83,31 @@ def test_stop_and_target_in_one_bar_is_the_stop() -> None:
 def test_stop_and_target_may_fill_in_the_bar_of_the_entry() -> None:
     trade = only(play(enter(stop="{ticks: 8}", target="{ticks: 8}"), [UP, (1002, 1005, 1001, 1004), QUIET]))
     assert trade.exit_rule == "target" and trade.entry_at == clock("13:31:00")
+
+
+@pytest.mark.parametrize(
+    ("side", "first", "bar"),
+    [
+        ("long", UP, (1002, 1006, 998, 999)),  # falls after a rise: read as it closed, the target would have been first
+        ("long", UP, (1002, 1006, 998, 1005)),
+        ("short", DOWN, (998, 1002, 994, 1001)),
+        ("short", DOWN, (998, 1002, 994, 995)),
+    ],
+)
+def test_stop_and_target_in_the_bar_of_the_entry_is_the_stop_too(side: str, first: Bar, bar: Bar) -> None:
+    trade = only(play(enter(side, stop="{ticks: 8}", target="{ticks: 8}"), [first, bar, QUIET]))
+    assert trade.exit_rule == "stop"
+
+
+def test_the_broker_cancels_the_sibling_so_that_nothing_is_left_to_do() -> None:
+    made = enter(stop="{ticks: 8}", target="{ticks: 8}")
+    data = series(frame([UP, (1002, 1006, 998, 999), QUIET]), MES, timeframe("1m"))
+    replay = Replay(made, data, costs=FREE, limits=Limits())
+    sent = []
+    execute = replay.broker.execute
+    replay.broker.execute = lambda command, at: sent.append(type(command).__name__) or execute(command, at)  # type: ignore[method-assign, func-returns-value]
+    replay.run()
+    assert sent == ["ReadBroker", "Approved"]
 
 
 def test_the_sibling_of_a_filled_leg_is_cancelled() -> None:
