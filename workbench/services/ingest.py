@@ -1,5 +1,4 @@
-"""Live prints into the store: every print recorded, bars of all wanted timeframes built, no gap and no repeat at the
-seam.
+"""Live prints into the store: every print recorded, all wanted bars built, no gap and no repeat at the seam.
 
 The stream tells a bar's whole story only when we have listened since its first instant. So each line (a contract in a
 timeframe) knows from which bar on it is *whole*. Older bars, the one during which we began to listen among them, are
@@ -12,22 +11,19 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from workbench.domain.bar import bars_schema, ticks_schema
-from workbench.domain.contract import Contract, parse_contract
+from workbench.domain.bar import ticks_schema
+from workbench.domain.contract import parse_contract
 from workbench.domain.events import BarClosed
-from workbench.domain.hours import TradingHours, trading_hours
-from workbench.domain.timeframe import Timeframe
+from workbench.domain.hours import trading_hours
 from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.ingestion.bar_builder import BarBuilder, FormingBar
 from workbench.services.backfill import BarSource
-from workbench.storage.fetched import Fetched, Span
+from workbench.services.ingest_lines import Line, Tape, bars_of, events_of
+from workbench.storage.fetched import Fetched
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from workbench.storage.bars import BarStore
     from workbench.storage.ticks import TickStore
 
@@ -48,43 +44,6 @@ class PrintLike(Protocol):
     def size(self) -> int: ...
     @property
     def side(self) -> int: ...
-
-
-@dataclass(slots=True)
-class Line:
-    """One contract in one timeframe.
-
-    Attributes
-    ----------
-    whole_from : int
-        First bar start (ns) that the stream covers from its first instant; None while the stream is down.
-    missing : list of (int, int)
-        Stretches that have to come from REST, ascending.
-    ready : list of BarClosed
-        Whole bars, not stored yet.
-    """
-
-    contract: Contract
-    timeframe: Timeframe
-    hours: TradingHours
-    last_end: int = 0
-    whole_from: int | None = None
-    missing: list[Span] = field(default_factory=list)
-    ready: list[BarClosed] = field(default_factory=list)
-    stored: int = 0
-
-
-@dataclass(slots=True)
-class Tape:
-    """The prints of one contract on their way to the store."""
-
-    contract: Contract
-    builder: BarBuilder
-    numerator: int
-    denominator: int
-    rows: list[tuple[int, float, int, int, int]] = field(default_factory=list)
-    bad: list[dict[str, Any]] = field(default_factory=list)
-    seen: int = 0
 
 
 class Ingest:
@@ -370,33 +329,3 @@ class Ingest:
                         key = line.contract.id, line.timeframe.text
                         await asyncio.to_thread(self.fetched.add, *key, line.whole_from, line.last_end)
             self._was_open[tape.contract.id] = is_open
-
-
-def bars_of(closed: Sequence[BarClosed]) -> pl.DataFrame:
-    """Return closed bars of one line as a frame in `bars_schema`."""
-    import polars as pl
-
-    schema = bars_schema()
-    rows = [(bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in closed]
-    return pl.DataFrame(rows, schema={**schema, "ts": pl.Int64}, orient="row").cast({"ts": schema["ts"]})
-
-
-def events_of(frame: pl.DataFrame, line: Line, at: int) -> list[BarClosed]:
-    """Return the rows of a frame of bars as events of a line, taken in at `at` (ns)."""
-    import polars as pl
-
-    return [
-        BarClosed(
-            at=at,
-            contract=line.contract.id,
-            timeframe=line.timeframe.text,
-            start=start,
-            end=line.timeframe.bar_end(start, line.hours),
-            open=first,
-            high=high,
-            low=low,
-            close=last,
-            volume=volume,
-        )
-        for start, first, high, low, last, volume in frame.with_columns(pl.col("ts").to_physical()).iter_rows()
-    ]
