@@ -121,3 +121,30 @@ async def test_half_a_million_recorded_ticks_arrive_all_in_order_and_well_under_
     assert [row["volume"] for row in rows] == frame["size"].to_list()
     stamps = np.array([parse_timestamp(row["timestamp"]) for row in rows])
     assert np.array_equal(stamps, frame["ts"].dt.epoch("ns").to_numpy())
+
+
+async def test_a_weekend_passes_in_hours_and_meets_the_open_exactly():
+    from datetime import date
+
+    from workbench.domain.hours import at_local
+    from workbench.simulator.server import build
+
+    friday, sunday = at_local(date(2026, 11, 20), "15:58"), at_local(date(2026, 11, 22), "17:00")
+    sim = build(SimulatorSettings(start=friday, lockstep=True, roots=("MES",)))
+    seen = []
+    while sim.exchange.now < sunday + MINUTE:
+        sim.pump.release_chunk()
+        seen.append(sim.exchange.now)
+    assert sunday in seen and seen[-1] == sunday + MINUTE and len(seen) < 60
+    assert at_local(date(2026, 11, 20), "16:00") in seen
+
+
+def test_market_orders_can_wait_for_the_next_print_as_a_backtest_does():
+    from tests.simulator.lab import Lab
+    from workbench.simulator.config import Matching
+
+    lab = Lab(matching=Matching(market_on="print", slippage_ticks=1))
+    lab.place(sl=-8)
+    assert lab.qty == 0
+    lab.prints(6003.0)
+    assert lab.events()[2][1]["price"] == 6003.25 and lab.qty == 1

@@ -219,3 +219,18 @@ def test_levels_are_continuous_from_day_to_day():
         abs(o / c - 1) for c, o in pairwise([x for pair in zip(bars.open, bars.close, strict=True) for x in pair][1:-1])
     ]
     assert max(jumps[::2]) < 0.03
+
+
+async def test_a_store_replays_its_ticks_or_its_shortest_bars(tmp_path):
+    from workbench.storage.bars import BarStore
+    from workbench.storage.home import Home
+
+    with pytest.raises(InputError, match="holds nothing to replay"):
+        build(SimulatorSettings(home=tmp_path))
+    bars = recording().drop("contract")
+    BarStore(Home(tmp_path).market).write("CON.F.US.MES.Z26", "1m", bars, source="test")
+    async with rest(build(SimulatorSettings(home=tmp_path, start="end"))) as api:
+        span = {"startTime": "2026-11-20T00:00:00Z", "endTime": "2026-11-21T00:00:00Z", "limit": 100}
+        ask = {"contractId": MES_ID, "live": False, "unit": 2, "unitNumber": 1, "includePartialBar": False} | span
+        found = (await api.post("History/retrieveBars", **ask))["bars"][::-1]
+    assert [b["o"] for b in found] == bars["open"].to_list() and [b["v"] for b in found] == [10] * 4

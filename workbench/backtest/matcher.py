@@ -5,7 +5,7 @@ The written fill model
 * A market order fills at once at the opposite best when quotes are known, else at the next print; slippage is added.
 * A limit order that is marketable when it arrives fills at the opposite best (or the first print beyond its price).
   One that rests fills at its own price when a print trades *through* it; with `touch` a print at the price is enough.
-* A stop triggers on a print at or beyond its level and fills at that print, so a gap fills at the gap; slippage is added.
+* A stop triggers on a print at or beyond its level and fills at that print: a gap fills at the gap; slippage is added.
 * A trailing stop keeps its distance in ticks from the best print since it works. A print is first compared with the
   level as it stood, only then may it move the level.
 * Join orders rest at the best bid or ask of the moment they arrive and stay there.
@@ -39,9 +39,7 @@ class FillRules:
     touch: bool = False
     part_fills: bool = False
     slippage_ticks: int = 0
-    trail_on_print: bool = (
-        True  # False: the level moves only by `Matcher.trail` (on closed bars)
-    )
+    trail_on_print: bool = True  # False: the level moves only by `Matcher.trail` (on closed bars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,7 @@ class Resting:
     limit: int | None = None
     stop: int | None = None
     distance: int | None = None
-    fresh: bool = field(
-        default=True
-    )  # no print seen yet: a limit beyond the market is marketable, not resting
+    fresh: bool = field(default=True)  # no print seen yet: a limit beyond the market is marketable, not resting
 
     def level(self) -> int | None:
         """The price at which something happens, None for a market order."""
@@ -76,7 +72,7 @@ class Resting:
 
 
 def wrong_side(side: Side, stop: int, bid: int | None, ask: int | None) -> bool:
-    """Tell whether a stop would trigger at once: a buy stop must lie above the best bid, a sell stop below the best ask.
+    """Tell whether a stop would trigger at once: a buy stop must lie above the bid, a sell stop below the ask.
 
     >>> wrong_side(Side.BUY, 100, 100, 101), wrong_side(Side.BUY, 101, 100, 101), wrong_side(Side.SELL, 101, 100, 101)
     (True, False, True)
@@ -138,9 +134,7 @@ class Matcher:
             order.stop = stop
         if distance is not None:
             order.distance = distance
-            order.stop = (
-                None if self.last is None else self.last + order.side.sign * distance
-            )
+            order.stop = None if self.last is None else self.last + order.side.sign * distance
         self.orders[key] = order
         return self._cross(order, at)
 
@@ -204,11 +198,7 @@ class Matcher:
                     order.qty,
                 )
             ]
-        if (
-            order.type is LIMIT
-            and order.limit is not None
-            and (order.limit - best) * order.side.sign >= 0
-        ):
+        if order.type is LIMIT and order.limit is not None and (order.limit - best) * order.side.sign >= 0:
             return [self._fill(order, at, best, order.qty)]
         order.fresh = order.fresh and order.type is not LIMIT
         return []
@@ -227,15 +217,11 @@ class Matcher:
                 _follow(order, ticks)
             return None
         if order.limit is None:
-            raise InputError(
-                f"order {order.key} has no limit price; submit() should have refused it"
-            )
+            raise InputError(f"order {order.key} has no limit price; submit() should have refused it")
         through = (order.limit - ticks) * sign
         if fresh and through > 0 and order.type is LIMIT:
             return ticks
-        return (
-            order.limit if through > 0 or (self.rules.touch and through == 0) else None
-        )
+        return order.limit if through > 0 or (self.rules.touch and through == 0) else None
 
     def _fill(self, order: Resting, at: int, ticks: int, qty: int) -> Fill:
         order.qty -= qty
@@ -256,28 +242,20 @@ def _require_complete(order: Resting, matcher: Matcher) -> None:
     if order.key in matcher.orders:
         raise InputError(f"order {order.key} is already working")
     if order.qty <= 0:
-        raise InputError(
-            f"order {order.key} has {order.qty} contracts; at least 1 is needed"
-        )
+        raise InputError(f"order {order.key} has {order.qty} contracts; at least 1 is needed")
     if order.type in _JOINS and order.limit is None:
         order.limit = matcher.bid if order.type is OrderType.JOIN_BID else matcher.ask
     if order.type is TRAILING:
         if not order.distance or order.distance < 0:
-            raise InputError(
-                f"trailing stop {order.key} needs a distance of at least 1 tick, got {order.distance}"
-            )
+            raise InputError(f"trailing stop {order.key} needs a distance of at least 1 tick, got {order.distance}")
         if order.stop is None and matcher.last is not None:
             order.stop = matcher.last + order.side.sign * order.distance
     elif order.type is STOP and order.stop is None:
         raise InputError(f"stop order {order.key} has no stop price")
     elif order.type in (LIMIT, *_JOINS) and order.limit is None:
-        raise InputError(
-            f"order {order.key} ({order.type.name}) has no price and no quote is known to take it from"
-        )
+        raise InputError(f"order {order.key} ({order.type.name}) has no price and no quote is known to take it from")
     elif order.type is OrderType.STOP_LIMIT:
-        raise InputError(
-            f"order {order.key}: stop-limit orders cannot be placed at the gateway; use a stop"
-        )
+        raise InputError(f"order {order.key}: stop-limit orders cannot be placed at the gateway; use a stop")
 
 
 def replay(matcher: Matcher, prints: Iterable[tuple[int, int, int]]) -> list[Fill]:
@@ -289,6 +267,4 @@ def replay(matcher: Matcher, prints: Iterable[tuple[int, int, int]]) -> list[Fil
     >>> replay(m, [(1, 101, 5), (2, 100, 5), (3, 99, 5)])
     [Fill(key=1, at=3, ticks=100, qty=1, left=0)]
     """
-    return [
-        fill for at, ticks, size in prints for fill in matcher.on_print(at, ticks, size)
-    ]
+    return [fill for at, ticks, size in prints for fill in matcher.on_print(at, ticks, size)]

@@ -87,9 +87,11 @@ class Pump:
         chunk = self.simulator.config.chunk_s * SECOND
         target = now - now % chunk + chunk
         market = self.simulator.exchange.market
+        due = self.simulator.exchange.next_due() or FOREVER
+        if now < due < target:
+            return due  # an order comes alive: who waits for its fill must be able to act on it, not a minute later
         if market.is_any_open(now) or market.is_any_open(target):
             return target
-        due = self.simulator.exchange.next_due() or FOREVER
         opens = min((market.hours(c).next_open(now) for c in market.live.values()), default=FOREVER)
         far = min(now - now % CLOSED_CHUNK + CLOSED_CHUNK, opens, due)
         return max(target, far - far % chunk)

@@ -1,8 +1,8 @@
 """A recorded market: bars or ticks from a Parquet file, as prints in their order.
 
-A tick is a print. A bar becomes prints that aggregate to exactly that bar again, volume included: they walk open →
-low → high → close (a rising bar; a falling one meets its high first), evenly over the bar. A bar whose volume is smaller
-than the prices it needs gets prints of size 0, so that its prices are kept.
+A tick is a print. A bar becomes prints that aggregate to exactly that bar again, volume included: they walk open, low,
+high, close (a rising bar; a falling one meets its high first), evenly over the bar. A bar with less volume than it has
+prices gets prints of size 0, so that its prices are kept.
 """
 
 from __future__ import annotations
@@ -48,6 +48,40 @@ class ReplayFeed:
             What is wrong with the file, and where.
         """
         return cls.from_frame(read_parquet(path), str(path), config)
+
+    @classmethod
+    def from_store(cls, market: Path, config: SimulatorSettings) -> ReplayFeed:
+        """Read a store: the ticks of each contract, or its bars of the shortest timeframe where there are no ticks.
+
+        Raises
+        ------
+        InputError
+            The store holds nothing, or nothing of the contract that `config.replay_contract` names.
+        """
+        from workbench.storage.bars import BarStore
+        from workbench.storage.ticks import TickStore
+
+        ticks, bars = TickStore(market), BarStore(market)
+        sources = {entry.contract: "" for entry in ticks.coverage()}
+        for entry in bars.coverage():
+            sources.setdefault(entry.contract, entry.timeframe)
+        named = None if config.replay_contract is None else parse_contract(config.replay_contract).id
+        feeds = [
+            cls._of_series(contract, bars.read(contract, frame) if frame else ticks.read(contract), market, config)
+            for contract, frame in sources.items()
+            if named in (None, contract)
+        ]
+        if not feeds:
+            raise InputError(f"the store {market} holds nothing to replay{f' of {named}' if named else ''}")
+        tapes = {contract: tape for feed in feeds for contract, tape in feed.tapes.items()}
+        return cls(tapes, max(feed.end_at() for feed in feeds))
+
+    @classmethod
+    def _of_series(cls, contract: str, frame: pl.DataFrame, market: Path, config: SimulatorSettings) -> ReplayFeed:
+        import polars as pl
+
+        named = frame.with_columns(pl.lit(contract).alias("contract"))
+        return cls.from_frame(named, f"{market} ({contract})", config.model_copy(update={"replay_contract": None}))
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame, where: str, config: SimulatorSettings) -> ReplayFeed:

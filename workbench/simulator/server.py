@@ -258,6 +258,11 @@ def build(config: SimulatorSettings | None = None) -> Simulator:
         from workbench.simulator.replay import ReplayFeed
 
         return Simulator(config, ReplayFeed.from_file(config.replay, config))
+    if config.home is not None:
+        from workbench.simulator.replay import ReplayFeed
+        from workbench.storage.home import Home
+
+        return Simulator(config, ReplayFeed.from_store(Home(config.home).market, config))
     return Simulator(config, SyntheticFeed(config.seed, config.roots, prints_per_day=config.prints_per_day))
 
 

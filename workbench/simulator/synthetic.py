@@ -1,9 +1,9 @@
 """A seeded market: any root, any trading date, in any order of asking, always the same prints.
 
 How a day is made, all of it from (seed, family, trading date): a slow daily level (mean-reverting, correlated through
-one common factor), a gap at the open, a one-minute path pinned to the day's open and close with trend regimes, on it the
-prints: their times follow the day's volume shape (burst at the open and at 08:30 Chicago, busy ends, quiet nights),
-their prices the path plus a bouncing spread. A family is a product and its micro: MES moves as ES does.
+one common factor), a gap at the open, a one-minute path pinned to the day's open and close with trend regimes, and on
+it the prints: their times follow the day's volume shape (burst at the open and at 08:30 Chicago, busy ends, quiet
+nights), their prices the path plus a bouncing spread. A family is a product and its micro: MES moves as ES does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from workbench.simulator.market import FOREVER, Int64Array, Prints, joined, no_p
 
 F8 = npt.NDArray[np.float64]
 MINUTE, MILLISECOND = 60_000_000_000, 1_000_000
-KEPT_DAYS = 160
+KEPT_DAYS = 64
 
 # Price level at the middle of the path, by exchange root; others take their group's.
 LEVELS = {
