@@ -136,7 +136,12 @@ class Desk:
     @property
     def positions(self) -> pd.DataFrame:
         """One row per open position; qty signed, prices in points."""
-        rows = [{"account": a["account"], **p} for a in self.snapshot().get("accounts", []) for p in a["positions"]]
+        rows = [
+            {"account": a["account"], **p}
+            for a in self.snapshot().get("accounts", [])
+            for p in a["positions"]
+            if p["qty"]
+        ]
         return _frame(rows, POSITION_COLUMNS)
 
     @property

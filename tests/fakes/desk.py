@@ -184,7 +184,13 @@ class FakeDesk:
         one = {"account": 1001, "result": result, "cancelled": [9002, 9003], "closed": [CONTRACT],
                "remaining": remaining}  # fmt: skip
         self.stop_result = {"result": result, "latched": True, "accounts": [one], "remaining": remaining, "ms": 1312.4}
-        self.latched = {"latched": True, "reason": reason, "by": person, "at": 1, "accounts": [1001]}
+        self.latched = {
+            "latched": True,
+            "reason": reason,
+            "by": person,
+            "at": OPEN_AT * 1_000_000_000,
+            "accounts": [1001],
+        }
         return self.stop_result
 
     async def clear_stop(self, reason: str, person: str, account: int | None) -> dict[str, Any]:

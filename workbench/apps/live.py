@@ -85,8 +85,8 @@ class LivePage:
 
     def _gone(self, _: Any) -> None:
         self._feed.wanted.pop(self, None)
-        if self._task is not None:
-            self._task.cancel()
+        if self._task is not None:  # Panel may call from another thread
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     async def _painted(self, event: Any) -> None:
         self._flying = 0
@@ -107,8 +107,8 @@ class LivePage:
         feed = self._feed
         silent_s = feed.silent_s if feed.snapshot is not None else 0.0
         content = shown.frame(feed.snapshot, silent_s=silent_s, error=feed.error, order_rows=feed.orders)
-        self.board.show(content)
-        self.tables.show(content)
+        self.board.show({key: value for key, value in content.items() if key not in (*TITLES, "stop")})
+        self.tables.show({key: content.get(key) for key in ("dead", "silent_s", *TITLES)})
         pid = str((feed.snapshot or {}).get("desk", {}).get("pid", ""))
         self.head.show({"stop": content.get("stop") or {}, "desk_pid": pid})
         if feed.snapshot is not None:

@@ -66,6 +66,9 @@ function render({ model, el }) {
     const box = element("article", "wb-card"), top = element("div", "wb-top"), facts = element("div", "wb-facts"), row = element("div", "wb-row");
     top.append(element("strong", "", session.session), element("span", `wb-chip wb-${session.state}`, STATES[session.state] || session.state));
     top.append(element("span", "wb-muted", `${session.strategy}@${session.version.split("@").pop().slice(0, 8)} · ${session.contract.split(".").slice(-2).join(" ")} ${session.timeframe} · account ${session.account}`));
+    const runner = ((snapshot.accounts || []).find((a) => a.account === session.account) || {}).runner || {};
+    const alive = runner.state === undefined || runner.state === "running";
+    if (!alive) top.append(element("span", "wb-alarm", `✖ runner ${runner.state}: numbers are the last known`));
     facts.append(
       fact("Position", signed(session.position)),
       fact("P&L", money(session.pnl_usd), tone(session.pnl_usd)),
@@ -94,7 +97,7 @@ function render({ model, el }) {
   function draw() {
     drawLights();
     // A card is rebuilt only when its content changed, so that a button being confirmed is not pulled away.
-    const wanted = JSON.stringify([snapshot.sessions, (snapshot.accounts || []).map((a) => a.headroom)]);
+    const wanted = JSON.stringify([snapshot.sessions, (snapshot.accounts || []).map((a) => [a.headroom, (a.runner || {}).state])]);
     if (wanted !== drawn && !sessions.querySelector(".wb-asking")) {
       drawn = wanted;
       const shown = (snapshot.sessions || []).slice();

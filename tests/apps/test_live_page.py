@@ -1,0 +1,124 @@
+"""One frame in flight, the newest wins: what a page sends, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import pytest
+
+from tests.fakes.desk import CONTRACT, FakeDesk
+from workbench.apps.feed import DeskFeed
+from workbench.apps.live import LOST_ACK_S, LivePage
+
+
+class Document:
+    """Runs what is scheduled at once, as Panel's loop would."""
+
+    def __init__(self) -> None:
+        self.pushed = 0
+
+    def add_next_tick_callback(self, callback: Any) -> None:
+        self.pushed += 1
+        asyncio.get_running_loop().create_task(callback())
+
+
+@pytest.fixture
+async def feed() -> DeskFeed:
+    fake, made = FakeDesk(), DeskFeed(lambda: ("http://127.0.0.1:1", "x"))
+    made.snapshot, made.heard_at, made.error = await fake.snapshot(), time.monotonic(), ""
+    made.bars[(CONTRACT, "1m")] = await fake.bars(CONTRACT, "1m", 300)
+    return made
+
+
+@pytest.fixture
+def page(feed: DeskFeed, monkeypatch: pytest.MonkeyPatch) -> tuple[LivePage, dict[str, list[dict[str, Any]]]]:
+    made, sent = LivePage(feed), {}
+    for name in ("head", "board", "chart", "tables", "ack"):
+        sent[name] = []
+        monkeypatch.setattr(getattr(made, name), "_send_msg", sent[name].append)
+    return made, sent
+
+
+@contextlib.asynccontextmanager
+async def pumping(page: LivePage) -> Any:
+    document = Document()
+    task = asyncio.create_task(page._pump(document))
+    try:
+        yield document
+    finally:
+        task.cancel()
+
+
+async def test_without_an_ack_no_second_frame_is_sent(page: Any) -> None:
+    made, sent = page
+    async with pumping(made) as document:
+        await asyncio.sleep(1.1)
+        assert document.pushed == 1 and len(sent["board"]) == 1
+
+
+async def test_with_acks_about_five_frames_a_second_go_out(page: Any) -> None:
+    made, sent = page
+    async with pumping(made):
+        for _ in range(22):
+            await asyncio.sleep(0.05)
+            await made._painted(None)
+    assert 4 <= len(sent["ack"]) <= 7
+    assert [message["seq"] for message in sent["ack"]] == list(range(1, len(sent["ack"]) + 1))
+
+
+async def test_a_lost_ack_delays_but_does_not_stop_the_page(page: Any) -> None:
+    made, sent = page
+    async with pumping(made):
+        await asyncio.sleep(LOST_ACK_S + 0.5)
+    assert len(sent["ack"]) == 2
+
+
+async def test_the_first_frame_brings_all_bars_and_the_next_only_the_tail(page: Any, feed: DeskFeed) -> None:
+    made, sent = page
+    made._push()
+    feed.bars[(CONTRACT, "1m")][-1]["close"] += 1
+    newer = {**feed.bars[(CONTRACT, "1m")][-1], "time": feed.bars[(CONTRACT, "1m")][-1]["time"] + 60}
+    feed.bars[(CONTRACT, "1m")].append(newer)
+    made._push()
+    first, second = sent["chart"]
+    assert first["op"] == "all" and len(first["bars"]) == len(feed.bars[(CONTRACT, "1m")]) - 1
+    assert second["op"] == "tail" and len(second["bars"]) == 2  # the closed bar's final value, and the new one
+
+
+async def test_another_timeframe_starts_the_chart_afresh(page: Any, feed: DeskFeed) -> None:
+    made, sent = page
+    made._push()
+    made.timeframe.value = "5m"
+    made._push()
+    assert "bars" not in sent["chart"][-1]  # nothing known of it yet
+    feed.bars[(CONTRACT, "5m")] = feed.bars[(CONTRACT, "1m")][:3]
+    made._push()
+    assert sent["chart"][-1]["op"] == "all" and len(sent["chart"][-1]["bars"]) == 3
+
+
+async def test_no_number_in_a_frame_is_too_large_for_a_browser(page: Any, feed: DeskFeed) -> None:
+    made, sent = page
+    fake = FakeDesk()
+    await fake.stop("x", None, "ann")
+    feed.snapshot = await fake.snapshot()
+    made._push()
+    assert all(abs(number) < 2**53 for messages in sent.values() for number in numbers(messages))
+
+
+async def test_a_page_that_goes_is_forgotten(page: Any, feed: DeskFeed) -> None:
+    made, _ = page
+    made._push()
+    assert made in feed.wanted
+    made._gone(None)
+    assert feed.wanted == {}
+
+
+def numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        return numbers(list(value.values()))
+    if isinstance(value, list | tuple):
+        return [number for item in value for number in numbers(item)]
+    return [value] if isinstance(value, int | float) else []
