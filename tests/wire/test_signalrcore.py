@@ -24,7 +24,7 @@ def build(url: str, token: str, *, skip_negotiation: bool):
         )
         .configure_logging(logging.CRITICAL)
         .with_automatic_reconnect(
-            {"type": "raw", "keep_alive_interval": 10, "reconnect_interval": 1, "max_attempts": 5}
+            {"type": "raw", "keep_alive_interval": 1, "reconnect_interval": 1, "max_attempts": 5}
         )
         .build()
     )

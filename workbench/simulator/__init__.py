@@ -5,14 +5,13 @@ Run it with ``workbench simulator``, or inside a program::
     async with serve(SimulatorSettings(start="2026-11-20T15:00:00Z", rate=60)) as simulator:
         ...  # simulator.url, user "sim", key "sim-key"
 
-`exchange` is the machine without I/O (requests and time in, events out), `server` puts it on a socket, `pump` moves
-its market time. Nothing of the control plane (``/simulator/…``) and of the clock extension is seen by a client that does not
-ask for it.
+`exchange` is the machine without I/O (requests and time in, events out), `server` puts it on a socket, `pump` moves its
+market time. A client that does not ask for the control plane (``/simulator/…``) or the clock extension sees neither.
 
 =================================  ====================================================================================
-``GET  /simulator/status``         time, pace, participants, connections, contracts, counts, end of a recording
+``GET  /simulator/status``         time, pace, participants, connections, contracts, counts, end of recording
 ``GET  /simulator/faults``         every switch with its parameters, and those that are on
-``POST /simulator/faults``         ``{"fault": "drop_hub", "hub": "user"}``; ``count``, ``duration_s`` and its parameters
+``POST /simulator/faults``         ``{"fault": "drop_hub", "hub": "user"}``; ``count``, ``duration_s``, parameters
 ``DELETE /simulator/faults``       all off, or ``?fault=name``
 ``POST /simulator/clock``          ``{"rate": 60}``, ``{"pause": true}``, ``{"resume": true}``, ``{"lockstep": true}``
 ``GET  /simulator/requests``       REST requests so far (``?path=/api/Order``), mutations with their bodies
