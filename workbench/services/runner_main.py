@@ -15,7 +15,7 @@ import msgspec
 
 from workbench.domain import events as e
 from workbench.domain.contract import spec
-from workbench.domain.errors import InputError, LockHeld, WorkbenchError
+from workbench.domain.errors import GatewayError, InputError, LockHeld, WorkbenchError
 from workbench.domain.hours import trading_hours
 from workbench.execution.state import Rule
 from workbench.gateway.client import GatewayClient, GatewayUrls, Handlers
@@ -145,8 +145,22 @@ class RunnerProcess:
                 self.runner.on_print(trade.contract, trade.ts, trade.price, trade.size)
             self.runner.on_clock()
             self.runner.lanes.put(e.TimerFired(at=self.clock.now()))
-            await self.runner.settle()
+            await self._settle()
             await self.client.acknowledge(seq)
+
+    async def _settle(self) -> None:
+        # What our commands brought about comes over the user hub: an answered call behind it shows that it is all here.
+        sent = -1
+        while sent != self.runner.sender.sent:
+            sent = self.runner.sender.sent
+            await self.runner.settle()
+            if sent == self.runner.sender.sent:
+                return
+            with contextlib.suppress(GatewayError):
+                await self.client.user.invoke("SubscribeAccounts")
+            events, self._held_events = self._held_events, []
+            for event in events:
+                self.runner.on_event(event)
 
     # --- life ---------------------------------------------------------------------------------------------------
 
