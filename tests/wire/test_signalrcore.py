@@ -23,9 +23,7 @@ def build(url: str, token: str, *, skip_negotiation: bool):
             options={"skip_negotiation": skip_negotiation, "access_token_factory": lambda: token},
         )
         .configure_logging(logging.CRITICAL)
-        .with_automatic_reconnect(
-            {"type": "raw", "keep_alive_interval": 1, "reconnect_interval": 1, "max_attempts": 5}
-        )
+        .with_automatic_reconnect({"type": "raw", "keep_alive_interval": 1, "reconnect_interval": 1, "max_attempts": 5})
         .build()
     )
 
@@ -38,7 +36,8 @@ async def eventually(wanted, timeout_s: float = 20.0) -> None:
 
 @pytest.mark.parametrize("skip_negotiation", [False, True])
 async def test_signalrcore_logs_in_subscribes_brackets_and_survives_a_dropped_socket(skip_negotiation):
-    config = SimulatorSettings(start=MORNING, rate=20)
+    # stop() of this client waits for the next frame, so the keep-alive is quick here
+    config = SimulatorSettings(start=MORNING, rate=20, keep_alive_s=0.5)
     async with serve(config) as simulator, rest(simulator, over="socket") as api:
         seen: dict[str, list] = {}
         opened: list[str] = []
