@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.backtest.costs import Costs
+    from workbench.commands.stack import demo_stack
     from workbench.desk import connect
     from workbench.research import backtest, bars, load_strategy, quality
     from workbench.rules.strategy import Strategy
-    from workbench.commands.stack import demo_stack
     from workbench.services.reports import run_report
 
 _WHERE = {

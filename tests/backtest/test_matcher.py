@@ -41,8 +41,10 @@ CASES = [
      [(98, 1), (110, 1)], [(1, 100, 1)]),
     ("limit pays no slippage", {"slippage_ticks": 3}, {"side": BUY, "type": LIMIT, "qty": 1, "limit": 100},
      [(101, 1), (99, 1)], [(1, 100, 1)]),
-    ("stop triggers at its level", {}, {"side": BUY, "type": STOP, "qty": 1, "stop": 105}, [(104, 1), (105, 1)], [(1, 105, 1)]),
-    ("stop gaps to the print", {}, {"side": SELL, "type": STOP, "qty": 3, "stop": 95}, [(96, 1), (90, 1)], [(1, 90, 3)]),
+    ("stop triggers at its level", {}, {"side": BUY, "type": STOP, "qty": 1, "stop": 105},
+     [(104, 1), (105, 1)], [(1, 105, 1)]),
+    ("stop gaps to the print", {}, {"side": SELL, "type": STOP, "qty": 3, "stop": 95},
+     [(96, 1), (90, 1)], [(1, 90, 3)]),
     ("stop pays slippage from the print", {"slippage_ticks": 1}, {"side": BUY, "type": STOP, "qty": 1, "stop": 105},
      [(107, 1)], [(0, 108, 1)]),
     ("part fills follow the prints", {"part_fills": True}, {"side": BUY, "type": LIMIT, "qty": 5, "limit": 100},
@@ -51,20 +53,16 @@ CASES = [
      [(100, 1), (103, 1), (100, 1), (98, 1)], [(3, 98, 1)]),
     ("buy trail follows the low", {}, {"side": BUY, "type": TRAIL, "qty": 1, "distance": 2},
      [(100, 1), (97, 1), (98, 1), (99, 1)], [(3, 99, 1)]),
-    ("trail set by closed bars only", {"trail_on_print": False}, {"side": SELL, "type": TRAIL, "qty": 1, "distance": 4, "stop": 90},
-     [(100, 1), (95, 1), (90, 1)], [(2, 90, 1)]),
+    ("trail set by closed bars only", {"trail_on_print": False},
+     {"side": SELL, "type": TRAIL, "qty": 1, "distance": 4, "stop": 90}, [(100, 1), (95, 1), (90, 1)], [(2, 90, 1)]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "rules", "order", "prints", "expected"), CASES, ids=[c[0] for c in CASES]
-)
+@pytest.mark.parametrize(("name", "rules", "order", "prints", "expected"), CASES, ids=[c[0] for c in CASES])
 def test_the_written_fill_model(name, rules, order, prints, expected):
     matcher = Matcher(FillRules(**rules))
     assert matcher.submit(Resting(key=7, **order), at=0) == []
-    fills = replay(
-        matcher, [(n, ticks, size) for n, (ticks, size) in enumerate(prints)]
-    )
+    fills = replay(matcher, [(n, ticks, size) for n, (ticks, size) in enumerate(prints)])
     assert [(f.at, f.ticks, f.qty) for f in fills] == expected
     assert (7 in matcher.orders) == (sum(f.qty for f in fills) < order["qty"])
 
@@ -87,9 +85,7 @@ def quoted(bid=99, ask=100, **rules):
     ],
 )
 def test_orders_that_cross_the_quote_fill_at_the_opposite_best(order, expected):
-    assert [
-        (f.ticks, f.qty) for f in quoted().submit(Resting(key=1, **order), at=1)
-    ] == expected
+    assert [(f.ticks, f.qty) for f in quoted().submit(Resting(key=1, **order), at=1)] == expected
 
 
 def test_a_limit_that_missed_the_quote_rests_and_is_not_marketable_any_more():
@@ -125,9 +121,7 @@ def test_modify_moves_a_stop_and_a_cancelled_order_never_fills():
 
 def test_a_trail_is_moved_by_a_closed_bar_only_in_our_favour():
     matcher = Matcher(FillRules(trail_on_print=False))
-    matcher.submit(
-        Resting(key=1, side=SELL, type=TRAIL, qty=1, distance=4, stop=90), at=0
-    )
+    matcher.submit(Resting(key=1, side=SELL, type=TRAIL, qty=1, distance=4, stop=90), at=0)
     matcher.trail(100)
     matcher.trail(95)
     assert matcher.orders[1].stop == 96
@@ -165,22 +159,19 @@ def test_stops_on_the_wrong_side_are_recognised():
     assert bar_path(5, 9, 1, 5) == (5, 1, 9, 5)
 
 
-prints = st.lists(
-    st.tuples(st.integers(90, 110), st.integers(1, 5)), min_size=1, max_size=60
-)
+prints = st.lists(st.tuples(st.integers(90, 110), st.integers(1, 5)), min_size=1, max_size=60)
+SIZES = st.integers(1, 6)
 orders = st.lists(
     st.one_of(
-        st.builds(dict, side=st.sampled_from(Side), type=st.just(LIMIT), qty=st.integers(1, 6), limit=st.integers(90, 110)),
-        st.builds(dict, side=st.sampled_from(Side), type=st.just(STOP), qty=st.integers(1, 6), stop=st.integers(90, 110)),
+        st.builds(dict, side=st.sampled_from(Side), type=st.just(LIMIT), qty=SIZES, limit=st.integers(90, 110)),
+        st.builds(dict, side=st.sampled_from(Side), type=st.just(STOP), qty=SIZES, stop=st.integers(90, 110)),
     ),
     max_size=6,
 )  # fmt: skip
 
 
 @given(orders, prints, st.booleans(), st.booleans())
-def test_fills_never_beat_the_limit_never_exceed_the_print_and_bounds_are_honest(
-    wanted, tape, touch, part
-):
+def test_fills_never_beat_the_limit_never_exceed_the_print_and_bounds_are_honest(wanted, tape, touch, part):
     matcher = Matcher(FillRules(touch=touch, part_fills=part))
     for key, order in enumerate(wanted):
         matcher.submit(Resting(key=key, **order), at=0)

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 
 class AccountKind(StrEnum):
+    """Stage of an account; UNKNOWN until a person says."""
+
     PRACTICE = "practice"
     COMBINE = "combine"
     EXPRESS = "express"
@@ -32,6 +34,8 @@ def kind_from_name(name: str) -> AccountKind:
 
 
 class TrailBasis(StrEnum):
+    """What the maximum-loss floor follows."""
+
     END_OF_DAY = "end_of_day_balance"
     INTRADAY = "intraday_equity"
     STATIC = "static"
@@ -62,7 +66,9 @@ class AccountProgramme:
 
         >>> p = PROGRAMMES["topstep-50k"]
         >>> f = p.starting_balance - p.max_loss
-        >>> for close in (51200, 50700, 52400): f = p.floor_after_day(f, Decimal(close)); print(f)
+        >>> for close in (51200, 50700, 52400):
+        ...     f = p.floor_after_day(f, Decimal(close))
+        ...     print(f)
         49200
         49200
         50000

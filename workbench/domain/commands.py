@@ -35,6 +35,8 @@ class PlaceOrder(Command, frozen=True, kw_only=True, tag="place_order"):
 
 
 class CancelOrder(Command, frozen=True, kw_only=True, tag="cancel_order"):
+    """Cancel one order."""
+
     order_id: int
     reason: str = ""
 

@@ -1,7 +1,7 @@
 """What has happened, in the past tense: everything `step` may react to, and all that the decision journal holds.
 
-Every event carries `at`, the market time in UTC nanoseconds at which it was taken in. Prices inside orders and fills are
-integer ticks; bars keep the points they were built from.
+Every event carries `at`, the market time in UTC nanoseconds at which it was taken in. Prices inside orders and fills
+are integer ticks; bars keep the points they were built from.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Net position of one account in one contract.
 
     `cost_ticks` is the average price × signed quantity of what is open; a reduction takes out the average cost. Decimals
-    carry 28 digits, so an average such as 1/3 is off by less than 1e-20 ticks; dollars are rounded to 1e-9 at the rim.
+    carry 28 digits: an average such as 1/3 is off by less than 1e-20 ticks; dollars are rounded to 1e-9 at the rim.
     """
 
     account: int
