@@ -196,6 +196,17 @@ def test_the_stop_token_stops_and_reads_nothing(desk: Desk) -> None:
     assert limited.emergency_stop().is_flat
 
 
+def test_a_lab_started_by_hand_can_be_allowed_and_a_stranger_cannot(desk: Desk) -> None:
+    import httpx
+
+    headers = {"authorization": f"Bearer {desk.stop_token()}", "origin": "http://127.0.0.1:8889"}
+    assert httpx.post(f"{desk.url}/api/stop", headers=headers).status_code == 403
+    desk.allow_origin("http://127.0.0.1:8889")
+    assert httpx.post(f"{desk.url}/api/stop", headers=headers).status_code == 200
+    with pytest.raises(InputError):
+        desk.allow_origin("http://evil.example:80")
+
+
 def test_something_else_on_the_port_is_not_taken_for_a_desk(place: Home) -> None:
     async def other(scope: dict, receive: object, send: object) -> None:
         if scope["type"] == "http":

@@ -225,6 +225,16 @@ class Desk:
         """Return a short-lived token that can do nothing but stop; for pages in a browser."""
         return str(self._request("POST", "/api/stop-token")["token"])
 
+    def allow_origin(self, origin: str) -> None:
+        """Let pages of another server on this machine call the desk, such as a JupyterLab that you started yourself.
+
+        Parameters
+        ----------
+        origin : str
+            ``http://127.0.0.1:<port>`` or ``http://localhost:<port>``; nothing else is accepted.
+        """
+        self._request("POST", "/api/origins", json={"origin": origin})
+
     def controls(self) -> Any:
         """Return the control panel for a notebook: state, P&L, start, pause, flatten, and the emergency stop."""
         from workbench.widgets.controls import Controls

@@ -213,6 +213,8 @@ class DemoStack:
             *(["--allow-root"] if os.geteuid() == 0 else []),  # a container's user
         )
         self._run("lab", command, f"http://127.0.0.1:{lab}/lab?token={token}", f"http://127.0.0.1:{lab}/api")
+        for host in ("127.0.0.1", "localhost"):  # its port is known only now
+            self.desk.allow_origin(f"http://{host}:{lab}")
 
     # --- the day ----------------------------------------------------------------------------------------------------
 

@@ -118,7 +118,9 @@ function render({ model, el }) {
     if (gone) lines.push(`✖ DESK DEAD: ${gone}`);
     else if (heardAt && silent > 3) lines.push(`▲ no news for ${ageText(silent)}: ${deskSeen ? "the kernel is busy or gone" : "desk and kernel are silent"}; numbers are old`);
     if (deskSeen === false && stop.access() && !gone) {
-      lines.push(`This page (${location.origin}) cannot reach the desk at ${stop.access().url}: use the dashboard's stop, or workbench stop in a terminal`);
+      const local = /^http:\/\/(127\.0\.0\.1|localhost):\d+$/.test(location.origin);
+      const cure = local ? `run desk.allow_origin("${location.origin}")` : "use the stop of the dashboard";
+      lines.push(`▲ This page cannot reach the desk at ${stop.access().url}: ${cure}, or workbench stop in a terminal`);
     }
     news.textContent = lines.join(" · ");
     news.hidden = lines.length === 0;
