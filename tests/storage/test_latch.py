@@ -102,3 +102,24 @@ def test_when_the_record_cannot_be_written_the_latch_stays(place: Home, monkeypa
 def test_there_is_nothing_to_clear_when_nothing_is_latched(place: Home) -> None:
     with pytest.raises(InputError, match="nothing is stopped"):
         clear_latch(place, reason="all flat", person="ann", at=2)
+
+
+def test_clearing_one_account_leaves_the_others_and_the_stop_of_all(place: Home) -> None:
+    for account in (7, 8):
+        set_latch(place, reason="r", by="x", at=1, account=account)
+    clear_latch(place, reason="7 is fine", person="ann", account=7, at=2)
+    assert read_latch(place, 7) is None
+    assert read_latch(place, 8) is not None
+    set_latch(place, reason="all", by="x", at=3)
+    with pytest.raises(InputError, match="without --account"):
+        clear_latch(place, reason="7 is fine", person="ann", account=7, at=4)
+    assert read_latch(place, 7) is not None
+
+
+def test_clearing_everything_releases_the_accounts_own_latches_and_the_stop_file_too(place: Home) -> None:
+    set_latch(place, reason="one", by="x", at=1, account=7)
+    set_latch(place, reason="all", by="x", at=2)
+    drop_stop_file(place, "dropped")
+    clear_latch(place, reason="all flat", person="ann", at=3)
+    assert read_latch(place, 7) is None
+    assert read_latch(place) is None

@@ -25,7 +25,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Net position of one account in one contract.
 
-    `cost_ticks` is the average price × signed quantity of what is open; a reduction takes out the average cost. Decimals
+    `cost_ticks` is the average price × signed quantity of what is open; a reduction takes out the average. Decimals
     carry 28 digits: an average such as 1/3 is off by less than 1e-20 ticks; dollars are rounded to 1e-9 at the rim.
     """
 

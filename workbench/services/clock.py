@@ -9,6 +9,7 @@ from workbench.domain.clock import HOUR, SECOND
 GRACE_NS = SECOND // 4
 RESTARTED_NS = HOUR
 
+
 def wall_ns() -> int:
     """Wall time, UTC ns."""
     return time.time_ns()

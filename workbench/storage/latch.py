@@ -72,7 +72,9 @@ def drop_stop_file(home: Home, reason: str) -> Path:
 
 
 def clear_latch(home: Home, *, reason: str, person: str, account: int | None = None, at: int) -> dict[str, Any]:
-    """Release the latch; only a person with a typed reason may, and the release is kept on record.
+    """Release what holds; only a person with a typed reason may, and the release is kept on record.
+
+    With `account` its own latch alone is released; without, everything is: the stop of all and every account's own.
 
     Raises
     ------
@@ -83,15 +85,31 @@ def clear_latch(home: Home, *, reason: str, person: str, account: int | None = N
         raise InputError(
             "clearing the stop needs a typed reason and a person's name: workbench stop --clear --reason …"
         )
-    latch = read_latch(home, account)
-    if latch is None:
+    held = _held(home, account)
+    if not held:
+        everything = account is not None and read_latch(home) is not None
+        if everything:
+            raise InputError(f"everything is stopped, not account {account} alone: clear it without --account")
         raise InputError("nothing is stopped; there is no latch to clear")
+    latch = held[0][1]
     record = {"cleared_at": at, "by": person, "reason": reason, "latched_for": latch.reason, "latched_by": latch.by}
     log = home.path / "stops.log"
     earlier = log.read_bytes() if log.exists() else b""
     write_durably(log, earlier + json.dumps(record).encode() + b"\n")
-    for path in {home.stop_file, _path(home, latch.account), _path(home, account)}:
+    for path, _ in held:
         path.unlink(missing_ok=True)
         if path.parent.is_dir():
             sync_folder(path.parent)
     return record
+
+
+def _held(home: Home, account: int | None) -> list[tuple[Path, Latch]]:
+    # Without an account everything is released: the stop of all, a dropped file, and each account's own.
+    held: list[tuple[Path, Latch]] = []
+    if account is None and os.path.lexists(home.stop_file):
+        held.append((home.stop_file, Latch("a STOP file was dropped", "stop file", 0, None)))
+    for each in [account] if account is not None else [None, *home.accounts()]:
+        latch = _read(_path(home, each), each)
+        if latch is not None:
+            held.append((_path(home, each), latch))
+    return held
