@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.simulator.lab import COMBINE, DAY, MES, Lab, Tape
-from workbench.domain.contract import parse_contract
+from workbench.backtest.costs import Costs
+from workbench.domain.contract import parse_contract, spec
 from workbench.gateway.codes import OrderStatus as S
 from workbench.simulator import orders as words
 from workbench.simulator.accounts import open_account
-from workbench.simulator.config import AccountSettings, Fees
+from workbench.simulator.config import AccountSettings, Fees, SimulatorSettings
 
 ES = parse_contract("ESZ26")
 
@@ -114,7 +115,7 @@ def test_fees_per_side_come_from_the_table(root, cost):
 
 
 def test_averages_off_the_grid_give_profit_to_a_hundredth_of_a_cent():
-    lab = Lab(fees={"micro": Fees(fees=Decimal(0)), "mini": Fees(fees=Decimal(0))})
+    lab = Lab(fees={"MES": Fees(fees=Decimal(0))})
     lab.place(size=1)  # 6000.25
     lab.prints(6001.0)  # the ask is then 6001.25
     lab.place(size=2)  # average (6000.25 + 2 × 6001.25) / 3 = 6000.916666…
@@ -128,7 +129,7 @@ class Ledger(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lab = Lab(fees={"micro": Fees(fees=Decimal(0)), "mini": Fees(fees=Decimal(0))})
+        self.lab = Lab(fees={"MES": Fees(fees=Decimal(0))})
         self.cash, self.qty, self.price = Fraction(0), 0, 24_000
 
     @rule(side=st.integers(0, 1), size=st.integers(1, 7))
@@ -160,3 +161,12 @@ class Ledger(RuleBasedStateMachine):
 
 Ledger.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 test_ledger = Ledger.TestCase
+
+
+@pytest.mark.parametrize("root", ["MES", "EP", "CLE", "GCE", "USA", "EU6", "GLE", "MBT"])
+def test_the_simulator_charges_what_the_backtest_charges(root: str) -> None:
+    product, at = spec(root), 1_795_098_000_000_000_000
+    cost = SimulatorSettings().fees_of(product, at)
+    assert cost.fees + cost.commissions == Costs().per_side(product, date(2026, 11, 19))
+    own = SimulatorSettings(fees={product.exchange_root: {"fees": "9.99"}})
+    assert own.fees_of(product, at).fees == Decimal("9.99")

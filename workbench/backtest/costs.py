@@ -92,13 +92,14 @@ class Costs:
 
     def per_side(self, product: ContractSpec, on: date) -> Decimal:
         """Return fees and commissions of one contract on one side, USD."""
-        rate = _rate(product, on)
+        rate = rate_of(product, on)
         fees = rate.fees if self.fees_usd is None else _money(self.fees_usd, "fees_usd")
         extra = rate.commissions if self.commissions_usd is None else _money(self.commissions_usd, "commissions_usd")
         return fees + extra
 
 
-def _rate(product: ContractSpec, on: date) -> Rate:
+def rate_of(product: ContractSpec, on: date) -> Rate:
+    """Return the table's row for a product on a day; the simulator charges by the same table as the backtest."""
     row = TABLE.get(product.exchange_root) or GROUPS[product.group][product.micro_of is not None]
     valid = [rate for rate in row if rate.valid_from <= on]
     return valid[-1] if valid else row[0]

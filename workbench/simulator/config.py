@@ -9,8 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from workbench.backtest.costs import rate_of
 from workbench.domain.account import AccountKind, kind_from_name
+from workbench.domain.contract import ContractSpec
 from workbench.domain.errors import RemoteProtocolError
+from workbench.domain.hours import local
 from workbench.gateway.times import parse_timestamp
 
 
@@ -21,21 +24,12 @@ class Settings(BaseModel):
 
 
 class Fees(Settings):
-    """USD per contract and side."""
+    """USD per contract and side, in place of the table of `backtest.costs`."""
 
     fees: Decimal
     commissions: Decimal = Decimal(0)
 
 
-# Seen in 2025 and 2026 for MYM, MNQ, ZB and ES; the other rows use the nearest of them. Real numbers change.
-FEES: dict[str, Fees] = {
-    "MYM": Fees(fees=Decimal("0.37"), commissions=Decimal("0.25")),
-    "MNQ": Fees(fees=Decimal("0.37")),
-    "ZB": Fees(fees=Decimal("0.89"), commissions=Decimal("0.50")),
-    "ES": Fees(fees=Decimal("1.40")),
-    "micro": Fees(fees=Decimal("0.37"), commissions=Decimal("0.25")),
-    "mini": Fees(fees=Decimal("1.40")),
-}
 # Product caps (contracts) of the 50K, 100K and 150K plans; 0 = may not be traded.
 PRODUCT_CAPS: dict[str, tuple[int, int, int]] = {
     "GC": (3, 6, 9),
@@ -125,7 +119,7 @@ class SimulatorSettings(Settings):
     prints_per_day: int = Field(default=20_000, ge=100, le=500_000)
     users: tuple[User, ...] = (User(),)
     accounts: tuple[AccountSettings, ...] = DEFAULT_ACCOUNTS
-    fees: dict[str, Fees] = FEES
+    fees: dict[str, Fees] = {}  # by exchange root; what is not here costs what it does in the backtest
     latency: Latency = Latency()
     matching: Matching = Matching()
     token_ttl_s: float = 86_400
@@ -155,9 +149,13 @@ class SimulatorSettings(Settings):
     def acceptance_ns(self) -> int:
         return self.latency.acceptance_ms * 1_000_000
 
-    def fees_of(self, exchange_root: str, is_micro: bool) -> Fees:
-        """Return the cost per contract and side of a product (USD)."""
-        return self.fees.get(exchange_root) or self.fees["micro" if is_micro else "mini"]
+    def fees_of(self, product: ContractSpec, at: int) -> Fees:
+        """Return the cost per contract and side of a product at an instant (USD)."""
+        given = self.fees.get(product.exchange_root)
+        if given is not None:
+            return given
+        rate = rate_of(product, local(at).date())
+        return Fees(fees=rate.fees, commissions=rate.commissions)
 
 
 def wall_time() -> int:

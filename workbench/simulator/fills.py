@@ -44,7 +44,7 @@ class FillBook:
 
     def _half_turns(self, account: SimAccount, position: SimPosition, order: SimOrder, fill: Fill) -> list[SimTrade]:
         spec = order.contract.spec
-        cost = self.exchange.config.fees_of(spec.exchange_root, spec.micro_of is not None)
+        cost = self.exchange.config.fees_of(spec, fill.at)
         trades = []
         for qty, closes in half_turns(position, order.sign, fill.qty):
             pnl = closing_pnl(position, fill.ticks, qty) if closes else None
