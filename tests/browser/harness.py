@@ -20,6 +20,7 @@ from tests.fakes.desk import FakeDesk
 from tests.fakes.serve import serving
 from workbench.api.app import build_app
 from workbench.apps.server import Dashboard
+from workbench.desk import Desk
 
 TOKEN = "the-full-token-of-this-test"
 LAB_TOKEN = "the-token-of-the-lab"
@@ -144,18 +145,25 @@ CONTROL_CELLS = ["import workbench as wb\ndesk = wb.connect()", "desk.controls()
 @contextlib.contextmanager
 def controls_in_lab(fake: FakeDesk, folder: Path) -> Iterator[Any]:
     """Open a notebook that shows `desk.controls()` of a fake desk; give the page. Cell 2 keeps the kernel busy."""
+    with contextlib.ExitStack() as stack:
+        desk = Desk(stack.enter_context(serving(build_app(fake, token=TOKEN))), TOKEN)
+        environment = {"WORKBENCH_HOME": str(folder / "home")}
+        yield stack.enter_context(controls_of(desk, stack.enter_context(chromium()), folder, environment))
+
+
+@contextlib.contextmanager
+def controls_of(desk: Desk, browser: Any, folder: Path, environment: dict[str, str]) -> Iterator[Any]:
+    """Open a notebook that shows the controls of `desk` in a JupyterLab of its own."""
     import nbformat
 
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CONTROL_CELLS])
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / "desk.ipynb")
-    app = build_app(fake, token=TOKEN)
-    with serving(app) as url:
-        environment = {"WORKBENCH_DESK_URL": url, "WORKBENCH_API_TOKEN": TOKEN, "WORKBENCH_HOME": str(folder / "home")}
-        with jupyterlab(folder, environment) as base, chromium() as browser:
-            app.state.origins.allow(base)
-            page = open_notebook(browser, base, "desk.ipynb")
-            run_cells(page, 0, 1)
-            page.wait_for_selector(".wb-card", timeout=60_000)
-            yield page
-            end_kernel(page)
+    place = {"WORKBENCH_DESK_URL": desk.url, "WORKBENCH_API_TOKEN": desk._token}
+    with jupyterlab(folder, {**environment, **place}) as base:
+        desk.allow_origin(base)
+        page = open_notebook(browser, base, "desk.ipynb")
+        run_cells(page, 0, 1)
+        page.wait_for_selector(".wb-card", timeout=60_000)
+        yield page
+        end_kernel(page)

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import workbench as wb
-from tests.browser.harness import chromium, controls_in_lab, open_page, wait_until
-from tests.fakes.desk import FakeDesk
+from tests.browser.harness import chromium, controls_of, open_page, wait_until
 from tests.fakes.serve import serving
 from workbench.apps.server import Dashboard
 
@@ -28,21 +27,35 @@ def main(folder: Path = FOLDER) -> None:
         stack.choose_contract()
         stack.backfill()
         stack.trade()
-        wait_until(lambda: len(stack.desk.fills) >= 3 and not stack.desk.positions.empty, within_s=120)
+        wait_until(lambda: len(stack.desk.fills) >= 3, within_s=120)
         board = Dashboard(0)
         with serving(board.app(), listener=board.listener), chromium() as browser:
-            pages(browser, board.link, folder)
+            controls(browser, stack, folder)
+            pages(browser, stack, board.link, folder)
     finally:
         stack.close()
-    with tempfile.TemporaryDirectory() as place, controls_in_lab(FakeDesk(), Path(place)) as page:
-        time.sleep(2)
+
+
+def controls(browser: Any, stack: Any, folder: Path) -> None:
+    """Photograph the control panel in JupyterLab."""
+    with (
+        tempfile.TemporaryDirectory() as place,
+        controls_of(stack.desk, browser, Path(place), stack.environment()) as page,
+    ):
+        wait_for_a_position(stack)
         page.locator(".wb-controls").screenshot(path=folder / "controls.png")
 
 
-def pages(browser: Any, link: str, folder: Path) -> None:
+def wait_for_a_position(stack: Any) -> None:
+    """Wait until there is something to see."""
+    wait_until(lambda: not stack.desk.positions.empty, within_s=120)
+    time.sleep(1.0)
+
+
+def pages(browser: Any, stack: Any, link: str, folder: Path) -> None:
     """Photograph the dashboard: dark, light, on a phone, and after the stop."""
     page = open_page(browser, link, height=1150)
-    time.sleep(3)
+    wait_for_a_position(stack)
     page.screenshot(path=folder / "dashboard.png")
     page.get_by_label("Toggle theme").click()
     page.mouse.move(640, 700)

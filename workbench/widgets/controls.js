@@ -7,6 +7,16 @@ const STATES = { running: "● running", paused: "‖ paused", warming: "◔ war
 const DATA = { live: "● live", stale: "▲ STALE", closed: "○ market closed" };
 const VERBS = { running: ["pause", "flatten"], warming: ["pause", "flatten"], paused: ["resume", "flatten"], ended: [] };
 
+// One light per contract: that of its worst timeframe.
+function worst(rows) {
+  const rank = { live: 0, closed: 1, stale: 2 }, found = new Map();
+  for (const row of rows) {
+    const known = found.get(row.contract);
+    if (!known || (rank[row.state] ?? 3) > (rank[known.state] ?? 3)) found.set(row.contract, row);
+  }
+  return [...found.values()];
+}
+
 function ageText(seconds) {
   if (seconds == null) return "–";
   return seconds < 90 ? `${seconds.toFixed(seconds < 10 ? 1 : 0)} s` : `${Math.round(seconds / 60)} min`;
@@ -48,7 +58,7 @@ function render({ model, el }) {
       [gateway.profile === "sim" ? "simulator" : String(gateway.profile), ""],
       gateway.connected ? ["● gateway", "wb-ok"] : ["✖ gateway lost", "wb-alarm"],
       ...(latch.latched ? [[`■ STOPPED: ${latch.reason || "no reason"}`, "wb-alarm"]] : []),
-      ...(snapshot.data || []).map((d) => [`${DATA[d.state] || d.state} · ${d.contract.split(".").slice(-2).join(" ")} ${d.timeframe}`, d.state === "stale" ? "wb-alarm" : d.state === "live" ? "wb-ok" : ""]),
+      ...worst(snapshot.data || []).map((d) => [`${DATA[d.state] || d.state} · ${d.contract.split(".").slice(-2).join(" ")}`, d.state === "stale" ? "wb-alarm" : d.state === "live" ? "wb-ok" : ""]),
     ];
     lights.replaceChildren(...rows.map(([text, name]) => element("span", `wb-light ${name}`, text)));
   }
@@ -128,7 +138,7 @@ function render({ model, el }) {
     const data = snapshot && (snapshot.data || []);
     sessions.querySelectorAll(".wb-age").forEach((cell, i) => {
       const session = (snapshot.sessions || [])[i];
-      const mine = session && data.find((d) => d.contract === session.contract);
+      const mine = session && (data.find((d) => d.contract === session.contract && d.timeframe === session.timeframe) || data.find((d) => d.contract === session.contract));
       const age = !mine || mine.age_s == null ? null : mine.age_s + silent;
       const state = mine ? mine.state : null;
       cell.replaceChildren(element("span", "wb-label", "Data age"), element("span", `wb-value ${state === "stale" || silent > 3 ? "wb-down" : ""}`, state === "closed" ? "closed" : ageText(age) + (state === "stale" ? " STALE" : "")));
