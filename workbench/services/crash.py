@@ -1,7 +1,8 @@
-"""Exact points at which a test may kill a process: the points K0 to K6 of the crash tests."""
+"""How processes die: exact points for the crash tests (K0 to K6), and the reason inside a group of errors."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 VARIABLE = "WORKBENCH_CRASH_AT"
@@ -15,3 +16,11 @@ def crash_point(name: str) -> None:
     """
     if name and os.environ.get(VARIABLE) == name:
         os._exit(137)
+
+
+def only_reason(error: BaseException) -> BaseException:
+    """Return the first error inside (nested) exception groups: tasks die in groups, people want one sentence."""
+    while isinstance(error, BaseExceptionGroup):
+        ours = [e for e in error.exceptions if not isinstance(e, asyncio.CancelledError)]
+        error = (ours or error.exceptions)[0]
+    return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -14,13 +15,15 @@ from fastapi import APIRouter, FastAPI, Request, WebSocket
 from fastapi.responses import JSONResponse
 
 from workbench.domain.errors import GatewayError, InputError
-from workbench.services.desk_file import desk_token, remove_desk_file, write_desk_file
+from workbench.services.crash import only_reason
+from workbench.services.desk_file import desk_token, only_desk, remove_desk_file, write_desk_file
 from workbench.services.logs import set_up
 from workbench.services.settings import Profile
 from workbench.services.supervisor import Desk
 from workbench.services.web import Server
 from workbench.storage.home import Home
 
+log = logging.getLogger(__name__)
 BuildApp = Callable[..., FastAPI]
 
 
@@ -57,6 +60,9 @@ def open_port(host: str, port: int, what: str) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(128)
+    except OverflowError as error:
+        listener.close()
+        raise InputError(f"there is no port {port}; ports go from 1 to 65535 (0 picks a free one)") from error
     except OSError as error:
         listener.close()
         raise InputError(
@@ -74,7 +80,16 @@ async def serve_desk(
 
     `build_app` makes the web application around the desk (`workbench.api.app.build_app`; rooms import downwards only).
     """
-    listener = open_port("127.0.0.1", port, "desk")
+    with only_desk(home):
+        listener = open_port("127.0.0.1", port, "desk")
+        async with _serving(home, profile, build_app, listener, origins) as desk:
+            yield desk
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    home: Home, profile: Profile, build_app: BuildApp, listener: socket.socket, origins: Iterable[str]
+) -> AsyncIterator[Desk]:
     token = desk_token(home)
     desk = Desk(home, profile, token)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -105,10 +120,14 @@ async def serve_desk(
 async def run_desk(
     home: Home, profile: Profile, build_app: BuildApp, *, port: int, origins: Iterable[str] = ()
 ) -> None:
-    """Serve until the process is told to end."""
+    """Serve until the process is told to end; what ends it otherwise is one error, not a group of them."""
     set_up("desk", home.logs)
-    async with serve_desk(home, profile, build_app, port=port, origins=origins):
-        await until_told()
+    try:
+        async with serve_desk(home, profile, build_app, port=port, origins=origins):
+            await until_told()
+    except BaseExceptionGroup as group:
+        log.critical("the desk failed", exc_info=group)
+        raise only_reason(group) from group
 
 
 async def until_told() -> None:

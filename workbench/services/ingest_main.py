@@ -7,22 +7,26 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
+from functools import partial
 from typing import Any
 
 from workbench.domain import events as e
 from workbench.domain.contract import parse_contract, spec
-from workbench.domain.errors import GatewayError, StorageError, WorkbenchError
+from workbench.domain.errors import GatewayError, LockHeld, StorageError, WorkbenchError
 from workbench.domain.hours import trading_hours
 from workbench.domain.timeframe import timeframe
 from workbench.gateway.client import GatewayClient, GatewayUrls, Handlers
 from workbench.gateway.hubs import HubKind
 from workbench.gateway.market_data import TradeSeen
 from workbench.gateway.wire_hub import SimulatorClock
+from workbench.services.children import ACCOUNT_TAKEN
 from workbench.services.clock import MarketClock
-from workbench.services.desk_file import TOKEN_ENV
+from workbench.services.crash import only_reason
+from workbench.services.desk_file import TOKEN_ENV, desk_now, ingest_lock
 from workbench.services.ingest import Ingest
-from workbench.services.link import ChildLink
+from workbench.services.link import ChildLink, channel_at
 from workbench.services.logs import hide, set_up
 from workbench.services.runner_verbs import warm_from
 from workbench.services.tokens import DeskTokens
@@ -48,7 +52,8 @@ class IngestProcess:
         hubs = f"{options.hubs}/hubs"
         urls = GatewayUrls(rest=options.rest, user_hub=f"{hubs}/user", market_hub=f"{hubs}/market")
         handlers = Handlers(on_event=self._on_event, on_trades=self._on_trades, on_clock=self._on_clock)
-        tokens = DeskTokens(options.desk, desk_token)
+        desk = partial(desk_now, place, options.desk, desk_token)
+        tokens = DeskTokens(desk)
         self.client = GatewayClient(urls, tokens, handlers, is_market_open=self._is_open, now=self.clock.now)
         self._held: list[TradeSeen] = []
         self._barriers: asyncio.Queue[int] = asyncio.Queue()
@@ -56,9 +61,8 @@ class IngestProcess:
         self._up = False
         self._timed = not self.simulated  # a replay's time is known with the simulator's first word
         self._told = asyncio.Event()
-        socket = options.desk.replace("http", "ws", 1)
         verbs = {"watch": self.watch, "bars": self.bars}
-        self.link = ChildLink(f"{socket}/internal/child/ingest/{os.getpid()}", desk_token, verbs)
+        self.link = ChildLink(lambda: channel_at("ingest", desk), verbs)
 
     def _is_open(self) -> bool:
         if self.clock.lockstep or self.clock.rate <= 0:
@@ -229,18 +233,22 @@ def main() -> None:
     set_up("ingest", place.logs)
     token = os.environ.get(TOKEN_ENV, "")
     hide(token)
+    lock = ingest_lock(place)  # one writer: a second one would record every print twice
     try:
+        lock.acquire("ingest")
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(_until_told(IngestProcess(place, options, token)))
-    except WorkbenchError as error:
-        log.error("%s", error)  # noqa: TRY400 - a reason, not a traceback
-        sys.exit(1)
+            asyncio.run(_until_told(place, options, token))
+    except Exception as error:
+        reason = only_reason(error)
+        log.error("%s", reason, exc_info=None if isinstance(reason, WorkbenchError) else error)  # noqa: TRY400 - a reason
+        sys.stderr.write(f"{str(reason) or type(reason).__name__}\n")
+        sys.exit(ACCOUNT_TAKEN if isinstance(reason, LockHeld) else 1)
+    finally:
+        lock.release()
 
 
-async def _until_told(process: IngestProcess) -> None:
-    import signal
-
-    task = asyncio.ensure_future(process.run())
+async def _until_told(place: Home, options: argparse.Namespace, token: str) -> None:
+    task = asyncio.ensure_future(IngestProcess(place, options, token).run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await task
 

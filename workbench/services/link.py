@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -27,16 +28,17 @@ class ChildLink:
 
     Parameters
     ----------
-    url : str
-        ``ws://host:port/internal/…`` of the desk.
-    token : str
-        The desk's token, sent as a bearer header.
+    where : callable
+        Returns the ``ws://host:port/internal/…`` of the desk and its token (sent as a bearer header); asked at each
+        attempt, because a new desk may have another port.
     verbs : mapping
         Coroutine functions that answer the desk's requests.
     """
 
-    def __init__(self, url: str, token: str, verbs: Mapping[str, Callable[[Json], Awaitable[Json]]]) -> None:
-        self._url, self._token, self._verbs = url, token, verbs
+    def __init__(
+        self, where: Callable[[], tuple[str, str]], verbs: Mapping[str, Callable[[Json], Awaitable[Json]]]
+    ) -> None:
+        self._where, self._verbs = where, verbs
         self._outbox: asyncio.Queue[Json] = asyncio.Queue(maxsize=256)
         self.connected = False
 
@@ -53,14 +55,17 @@ class ChildLink:
         pause = 0.1
         while True:
             try:
-                headers = {"Authorization": f"Bearer {self._token}"}
+                url, token = self._where()
+                headers = {"Authorization": f"Bearer {token}"}
                 async with websockets.connect(
-                    self._url, additional_headers=headers, max_size=2**24, open_timeout=5
+                    url, additional_headers=headers, max_size=2**24, open_timeout=5, proxy=None
                 ) as socket:
                     self.connected, pause = True, 0.1
                     await self._serve(socket)
             except (OSError, WebSocketException, TimeoutError) as error:
                 log.info("the desk cannot be reached (%s); trying again in %.1f s", error, pause)
+            except Exception:  # a message nobody can read must not end who trades
+                log.exception("the channel to the desk broke; trying again in %.1f s", pause)
             finally:
                 self.connected = False
             await asyncio.sleep(pause)
@@ -95,6 +100,16 @@ class ChildLink:
             return {"id": message.get("id"), "ok": True, "body": await verb(message.get("body") or {})}
         except WorkbenchError as error:
             return _no(message, str(error), type(error).__name__)
+        except Exception as error:  # what one command does must not end the process that trades
+            log.exception("the command %r failed", message.get("verb"))
+            text = f"the command {message.get('verb')!r} failed: {type(error).__name__} {error}; see the log"
+            return _no(message, text, "WorkbenchError")
+
+
+def channel_at(name: str, desk: Callable[[], tuple[str, str]]) -> tuple[str, str]:
+    """Where the child `name` dials, and with which token."""
+    url, token = desk()
+    return f"{url.replace('http', 'ws', 1)}/internal/child/{name}/{os.getpid()}", token
 
 
 def _no(message: Json, error: str, kind: str) -> Json:
@@ -133,8 +148,10 @@ class ChildChannel:
         try:
             await self._socket.send_text(json.dumps({"id": number, "verb": verb, "body": body or {}}))
             message = await asyncio.wait_for(answer, timeout_s)
-        except (TimeoutError, RuntimeError, WebSocketDisconnect) as error:
+        except TimeoutError as error:
             raise ChildSilent(f"no answer to {verb!r} within {timeout_s:g} s") from error
+        except (RuntimeError, WebSocketDisconnect) as error:
+            raise ChildSilent(f"{verb!r} could not be sent: the child process has gone") from error
         finally:
             self._waiting.pop(number, None)
         if not message.get("ok"):
@@ -146,14 +163,19 @@ class ChildChannel:
         """Read until the child goes."""
         try:
             while True:
-                message = json.loads(await self._socket.receive_text())
-                if "push" in message:
-                    self._on_push(message["push"], message.get("body") or {})
-                elif (waiting := self._waiting.get(message.get("id"))) is not None and not waiting.done():
-                    waiting.set_result(message)
+                self._take(json.loads(await self._socket.receive_text()))
         except (WebSocketDisconnect, RuntimeError):
             return
+        except Exception:
+            log.exception("a child process said what nobody can read; its channel is closed")
         finally:
             for waiting in self._waiting.values():
                 if not waiting.done():
-                    waiting.set_exception(ChildSilent("the child process has gone"))
+                    gone = "the child process went before it answered; look at what it has done before asking again"
+                    waiting.set_exception(ChildSilent(gone))
+
+    def _take(self, message: Json) -> None:
+        if "push" in message:
+            self._on_push(str(message["push"]), message.get("body") or {})
+        elif (waiting := self._waiting.get(message.get("id", 0))) is not None and not waiting.done():
+            waiting.set_result(message)

@@ -38,14 +38,18 @@ class JsonLines(logging.Formatter):
 
 def set_up(name: str, folder: Path | None, level: int = logging.INFO) -> None:
     """Log this process to ``folder/name.log`` (10 MB, five generations), or to stderr without a folder."""
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    handler: logging.Handler = (
-        RotatingFileHandler(folder / f"{name}.log", maxBytes=10_000_000, backupCount=5, encoding="utf-8")
-        if folder is not None
-        else logging.StreamHandler(sys.stderr)
-    )
+    handler = _handler(name, folder)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("httpx", "httpcore", "websockets", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _handler(name: str, folder: Path | None) -> logging.Handler:
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return RotatingFileHandler(folder / f"{name}.log", maxBytes=10_000_000, backupCount=5, encoding="utf-8")
+        except OSError as error:  # a full or read-only disk must not keep anything from being stopped
+            sys.stderr.write(f"logs cannot be written to {folder} ({error.strerror}); they go to stderr\n")
+    return logging.StreamHandler(sys.stderr)

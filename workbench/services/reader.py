@@ -68,8 +68,10 @@ class Reader:
         put: Callable[[e.Event], None],
         now: Callable[[], int],
         since: Callable[[], int],
+        on_failure: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._broker, self._account, self._put, self._now, self._since = broker, account, put, now, since
+        self._on_failure = on_failure
         self._wanted = asyncio.Event()
         self._reading = False
         self.readings = 0
@@ -94,8 +96,12 @@ class Reader:
             self._wanted.clear()
             try:
                 event = await read_broker(self._broker, self._account, self._since(), self._now())
-            except GatewayError as error:
-                log.warning("account %s cannot be read: %s", self._account, error)
+            except Exception as error:  # whatever the broker sent: the runner lives on, and enters nothing until read
+                if isinstance(error, GatewayError):
+                    log.warning("account %s cannot be read: %s", self._account, error)
+                else:
+                    log.exception("account %s cannot be read", self._account)
+                self._on_failure(str(error))
                 self._wanted.set()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_MOST_S)

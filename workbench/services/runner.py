@@ -80,9 +80,11 @@ class Runner:
         self.decider = Decider(state, Journal(home.account(account) / "journal.wbj"))
         self.epoch = next_epoch(home.account(account))
         self.sender = Sender(gateway, self.lanes.put, clock.now)
-        self.reader = Reader(gateway, account, self.lanes.put, clock.now, self._read_since)
+        self.reader = Reader(gateway, account, self.lanes.put, clock.now, self._read_since, self._unread)
         self.feed = Feed(fetch, self.lanes.put, clock.now)
         self.alerts: deque[dict[str, Any]] = deque(maxlen=200)
+        self.alerted = 0  # how many there were in all
+        self._unread_told = ""
         self.fills: dict[int, Fill] = {}
         self.on_change: Callable[[], None] = lambda: None
         self.stopped = asyncio.Event()
@@ -112,8 +114,19 @@ class Runner:
     def alert(self, level: str, text: str) -> None:
         """Show `text` to the operator and log it."""
         self.alerts.append({"at": wall_ns(), "level": level, "text": text, "account": self.account})
+        self.alerted += 1
         log.log({"info": 20, "warning": 30}.get(level, 40), text)
         self.on_change()
+
+    def alerts_since(self, count: int) -> list[dict[str, Any]]:
+        """Return the alerts after the first `count`, as far as they are kept."""
+        new = min(self.alerted - count, len(self.alerts))
+        return list(self.alerts)[len(self.alerts) - new :] if new > 0 else []
+
+    def _unread(self, text: str) -> None:
+        if text != self._unread_told:
+            self._unread_told = text
+            self.alert("warning", f"account {self.account} cannot be read, nothing is entered until it is: {text}")
 
     def start(self) -> None:
         """Begin: a new epoch, then the broker is read, then the sessions of the journal go on."""

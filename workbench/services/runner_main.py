@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from functools import partial
 from typing import Any
 
@@ -15,31 +16,33 @@ import msgspec
 
 from workbench.domain import events as e
 from workbench.domain.contract import spec
-from workbench.domain.errors import GatewayError, InputError, LockHeld, WorkbenchError
+from workbench.domain.errors import GatewayError, InputError, JournalDamaged, LockHeld, StorageError, WorkbenchError
 from workbench.domain.hours import trading_hours
 from workbench.execution.state import Rule
 from workbench.gateway.client import GatewayClient, GatewayUrls, Handlers
 from workbench.gateway.market_data import TradeSeen
 from workbench.gateway.wire_hub import SimulatorClock
 from workbench.services.broker import RestBroker, fetch_closed
-from workbench.services.clock import MarketClock
-from workbench.services.desk_file import TOKEN_ENV
-from workbench.services.link import ChildLink
+from workbench.services.children import ACCOUNT_TAKEN, CANNOT_RUN
+from workbench.services.clock import MarketClock, wall_ns
+from workbench.services.crash import only_reason
+from workbench.services.desk_file import TOKEN_ENV, desk_now
+from workbench.services.link import ChildLink, channel_at
 from workbench.services.logs import hide, set_up
 from workbench.services.runner import Runner
 from workbench.services.runner_verbs import RunnerVerbs
 from workbench.services.snapshot import account_dict, session_dicts
 from workbench.services.stop import emergency_stop
 from workbench.services.tokens import DeskTokens
-from workbench.storage.home import Home, home
+from workbench.storage.home import Home, home, read_json
 from workbench.storage.latch import read_latch
-from workbench.storage.links import load_link
+from workbench.storage.links import LinkDamaged, load_link
 from workbench.storage.lock import AccountLock
 from workbench.storage.registry import Registry
 
 log = logging.getLogger(__name__)
 SNAPSHOT_EVERY_S = 0.25
-ACCOUNT_TAKEN, NOT_LINKED = 3, 4  # exit codes that the supervisor shows
+OTHERS_CLOSE_WITHIN_S = 2.0
 
 
 class LiveBroker(RestBroker):
@@ -74,7 +77,8 @@ class RunnerProcess:
         handlers = Handlers(
             on_event=self._on_event, on_trades=self._on_trades, on_clock=self._on_clock, on_fault=self._on_fault
         )
-        tokens = DeskTokens(options.desk, desk_token)
+        desk = partial(desk_now, place, options.desk, desk_token)
+        tokens = DeskTokens(desk)
         self.client = GatewayClient(urls, tokens, handlers, is_market_open=self._is_open, now=self.clock.now)
         link = load_link(place, account)
         if link is None:
@@ -89,9 +93,7 @@ class RunnerProcess:
             limits=link.limits,
         )
         verbs = RunnerVerbs(self.runner, self.registry)
-        socket = options.desk.replace("http", "ws", 1)
-        name = f"runner-{account}"
-        self.link = ChildLink(f"{socket}/internal/child/{name}/{os.getpid()}", desk_token, verbs.table())
+        self.link = ChildLink(lambda: channel_at(f"runner-{account}", desk), verbs.table())
 
     def _rule(self, version: str, contract: str, parameters: dict[str, Any]) -> Rule:
         return self.registry.get(version).with_parameters(**parameters).start()
@@ -216,11 +218,10 @@ class RunnerProcess:
                 ],
             }
             self.link.push("snapshot", body)
-            alerts = list(self.runner.alerts)
             if self.link.connected:
-                for alert in alerts[sent_alerts:]:
+                for alert in self.runner.alerts_since(sent_alerts):
                     self.link.push("alert", alert)
-                sent_alerts = len(alerts)
+                sent_alerts = self.runner.alerted
             await asyncio.sleep(SNAPSHOT_EVERY_S)
 
     def _names_of(self, sessions: Any) -> dict[str, str]:
@@ -230,12 +231,29 @@ class RunnerProcess:
         return self._names
 
     async def close_alone(self, reason: str) -> None:
-        """With the desk dead nobody else closes: do it here, then end."""
-        if self._desk_was_there:
+        """See to it that somebody closes, then end; with the desk dead or hung nobody else does."""
+        if self._desk_was_there and await closed_by_another(self.home, self.account):
             return
         broker = RestBroker(self.client.rest, urgent_reads=True)
         result = await emergency_stop(self.home, [self.account], broker, reason=reason, by="runner")
         log.warning("stopped without a desk: %s %s", result["result"], result["remaining"])
+
+
+async def closed_by_another(place: Home, account: int) -> bool:
+    """Wait for whoever has stopped us to close the account; False when nobody does, or it did not become flat."""
+    began, lock = wall_ns(), AccountLock(place.account(account))
+    patience = time.monotonic() + OTHERS_CLOSE_WITHIN_S
+    while time.monotonic() < patience:
+        if lock.holder() is not None:
+            patience = time.monotonic() + OTHERS_CLOSE_WITHIN_S
+        try:
+            done = read_json(place.account(account) / "stop_result.json") or {}
+        except StorageError:
+            done = {}
+        if int(done.get("at", 0)) >= began:
+            return done.get("result") == "FLAT"
+        await asyncio.sleep(0.05)
+    return False
 
 
 async def run(options: argparse.Namespace) -> int:
@@ -272,13 +290,22 @@ def main() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         try:
             code = asyncio.run(run(options))
-        except LockHeld as error:
-            log.error("%s", error)  # noqa: TRY400 - a reason, not a traceback
-            code = ACCOUNT_TAKEN
-        except WorkbenchError as error:
-            log.error("%s", error)  # noqa: TRY400
-            sys.stderr.write(f"{error}\n")
+        except Exception as error:
+            code = say_why(error)
     sys.exit(code)
+
+
+def say_why(error: Exception) -> int:
+    """Log why this process ends and say it as its last words; return the exit code."""
+    reason = only_reason(error)
+    if isinstance(reason, WorkbenchError):
+        log.error("%s", reason)
+    else:
+        log.error("it failed", exc_info=error)
+    sys.stderr.write(f"{str(reason) or type(reason).__name__}\n")
+    if isinstance(reason, LockHeld):
+        return ACCOUNT_TAKEN
+    return CANNOT_RUN if isinstance(reason, InputError | JournalDamaged | LinkDamaged) else 1
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from typing import Any
 
 from workbench.domain import events as e
 from workbench.domain.contract import spec
-from workbench.domain.errors import InputError, WorkbenchError
+from workbench.domain.errors import InputError, UnknownName, WorkbenchError
 from workbench.domain.hours import TradingHours, trading_hours
 from workbench.domain.timeframe import Timeframe, timeframe
+from workbench.execution.state import Session
 from workbench.services.runner import Runner
 from workbench.services.snapshot import fill_dict, order_dict, session_dicts
 from workbench.storage.registry import Registry
@@ -74,7 +75,16 @@ class RunnerVerbs:
 
     def _session(self, session: str) -> Json:
         names = {s.strategy: self._registry.get(s.strategy).name for s in self._runner.state.sessions.values()}
-        return next(d for d in session_dicts(self._runner.state, names) if d["session"] == session)
+        found = {d["session"]: d for d in session_dicts(self._runner.state, names)}
+        if session not in found:
+            raise UnknownName("session", session, found)
+        return found[session]
+
+    def _known(self, session: str) -> Session:
+        sessions = self._runner.state.sessions
+        if session not in sessions:
+            raise UnknownName("session", session, sessions)
+        return sessions[session]
 
     async def _command(self, event: e.Event, session: str) -> Json:
         before = self._runner.decided
@@ -83,12 +93,13 @@ class RunnerVerbs:
         return self._session(session)
 
     async def pause(self, body: Json) -> Json:
+        self._known(body["session"])
         reason = f"paused by {body.get('person') or 'operator'}"
         event = e.SessionPaused(at=self._runner.clock.now(), session=body["session"], reason=reason)
         return await self._command(event, body["session"])
 
     async def resume(self, body: Json) -> Json:
-        known = self._runner.state.sessions[body["session"]]
+        known = self._known(body["session"])
         if known.status == "ended":
             raise InputError(f"session {known.session} is over; start a new one")
         event = e.SessionStarted(
@@ -103,6 +114,7 @@ class RunnerVerbs:
         return await self._command(event, known.session)
 
     async def end(self, body: Json) -> Json:
+        self._known(body["session"])
         reason = f"ended by {body.get('person') or 'operator'}"
         event = e.SessionEnded(at=self._runner.clock.now(), session=body["session"], reason=reason, flatten=True)
         return await self._command(event, body["session"])
@@ -116,15 +128,17 @@ class RunnerVerbs:
     async def manual_order(self, body: Json) -> Json:
         """Put an order through the gate; the answer says what the gate said."""
         runner = self._runner
-        known, alerts = set(runner.state.orders), len(runner.alerts)
+        known, alerts = set(runner.state.orders), runner.alerted
+        if body["request"] in runner.state.requests:
+            return {"accepted": False, "reason": "this request was taken before"}
         event = e.ManualOrderRequested(at=runner.clock.now(), **body)
         runner.lanes.put(event)
         await self._until(lambda: body["request"] in runner.state.requests)
         made = [o for key, o in runner.state.orders.items() if key not in known and o.rule.startswith("manual")]
         if made:
             return {"accepted": True, "order": order_dict(runner.state, made[0])}
-        refused = [a["text"] for a in list(runner.alerts)[alerts:]]
-        return {"accepted": False, "reason": refused[-1] if refused else "this request was taken before"}
+        refused = [a["text"] for a in runner.alerts_since(alerts)]
+        return {"accepted": False, "reason": refused[-1] if refused else "refused; see the alerts of the account"}
 
     async def stop(self, body: Json) -> Json:
         self._runner.stop("told to stop by the desk")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from workbench.domain.errors import InputError, UnknownName
 from workbench.services.logs import hide
@@ -41,9 +42,10 @@ def load_profile(name: str | None = None, *, simulator_url: str | None = None) -
         raise UnknownName("profile", chosen, PROFILES, where="WORKBENCH_PROFILE")
     if chosen == "sim":
         url = simulator_url or os.environ.get("WORKBENCH_SIMULATOR_URL") or f"http://127.0.0.1:{SIMULATOR_PORT}"
+        url = _origin(url)
         return Profile(name="sim", rest_url=url, hub_url=url, username=SIM_USER, api_key=SIM_KEY)
-    username, api_key = os.environ.get("PROJECTX_USERNAME", ""), os.environ.get("PROJECTX_API_KEY", "")
-    missing = [n for n, v in (("PROJECTX_USERNAME", username), ("PROJECTX_API_KEY", api_key)) if not v.strip()]
+    username, api_key = (os.environ.get(name, "").strip() for name in ("PROJECTX_USERNAME", "PROJECTX_API_KEY"))
+    missing = [n for n, v in (("PROJECTX_USERNAME", username), ("PROJECTX_API_KEY", api_key)) if not v]
     if missing:
         raise InputError(
             f"profile {chosen} needs {' and '.join(missing)} in the environment; create a key in the platform under "
@@ -57,3 +59,17 @@ def load_profile(name: str | None = None, *, simulator_url: str | None = None) -
         username=username,
         api_key=api_key,
     )
+
+
+def _origin(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, a broken IPv6 address
+        sound = False
+    if not sound or parts.path.strip("/"):
+        raise InputError(
+            f"{url!r} is not the address of a simulator; give one such as http://127.0.0.1:{SIMULATOR_PORT} "
+            "(--simulator-url or WORKBENCH_SIMULATOR_URL)"
+        )
+    return url.rstrip("/")

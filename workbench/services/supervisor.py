@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.domain.account import kind_from_name
 from workbench.domain.contract import front_month, parse_contract, spec
-from workbench.domain.errors import GatewayError, InputError, StopLatched, UnknownName
+from workbench.domain.errors import GatewayError, InputError, StopLatched, StorageError, UnknownName, WorkbenchError
 from workbench.domain.events import AccountReported
 from workbench.domain.hours import local, trading_hours
 from workbench.gateway.rest import Rest
@@ -21,21 +21,22 @@ from workbench.gateway.transport import Transport
 from workbench.services.broker import RestBroker
 from workbench.services.children import Child
 from workbench.services.clock import MarketClock, wall_ns
-from workbench.services.desk_file import TOKEN_ENV
+from workbench.services.desk_file import TOKEN_ENV, ingest_lock
 from workbench.services.desk_service import ManualOrder, StartSession
-from workbench.services.link import ChildChannel, ChildSilent
+from workbench.services.link import ChildChannel
+from workbench.services.logs import hide
+from workbench.services.red_button import RedButton
 from workbench.services.settings import Profile
 from workbench.services.simulator_status import follow_simulator
-from workbench.services.stop import emergency_stop
 from workbench.services.strategies import resolve_strategy
-from workbench.storage.home import Home, read_json
-from workbench.storage.latch import clear_latch, read_latch
-from workbench.storage.links import linked_accounts, load_link
+from workbench.storage.home import Home
+from workbench.storage.latch import read_latch
+from workbench.storage.links import AccountLink, known_accounts, linked_accounts, load_link
+from workbench.storage.lock import AccountLock
 from workbench.storage.registry import Registry
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
-RETRY_STOP_S = 5.0
 ACCOUNTS_EVERY_S = 30.0
 
 
@@ -62,14 +63,22 @@ class Desk:
         self.rest = Rest(transport, self.tokens, now=self.clock.now)
         self.registry = Registry(home)
         self.runners: dict[int, Child] = {}
-        self.ingest = self._child("ingest", "workbench.services.ingest_main", [])
+        self.ingest = self._ingest_child([])
         self.accounts: dict[int, AccountReported] = {}
+        self._accounts_at = 0.0
         self.gateway_error = "not connected yet"
         self.alerts: deque[Json] = deque(maxlen=200)
         self.begun = time.monotonic()
-        self.stop_result: Json | None = None
-        self._stops_running = 0
-        self._handled: set[tuple[str, int]] = set()
+        self.button = RedButton(
+            home,
+            RestBroker(self.rest, urgent_reads=True),
+            tell_runner=self._tell_runner,
+            tell=self.alert,
+            on_flat=self._now_flat,
+        )
+        self._links_told: dict[int, str] = {}
+        self._contracts: set[str] = set()
+        self._watched: tuple[int, set[str]] = (0, set())  # the ingest that was told, and what
         self._tasks: asyncio.TaskGroup | None = None
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -82,20 +91,43 @@ class Desk:
                 if self.profile.is_simulator:
                     tasks.create_task(follow_simulator(self.profile.rest_url, self.clock))
                 tasks.create_task(self._follow_accounts())
-                tasks.create_task(self._follow_latch())
+                tasks.create_task(self.button.follow())
                 await ready.wait()
+                self.ingest.wanted = True
                 tasks.create_task(self.ingest.watch(lambda: True))
-                await self.ingest.start()
+                tasks.create_task(self._follow_contracts())
                 for account in linked_accounts(self.home):
-                    if (self.home.account(account) / "journal.wbj").exists() and self._latch(account) is None:
-                        await self.ensure_runner(account)
+                    await self._take_up(account)
         finally:
             await asyncio.gather(self.ingest.end(), *(r.end() for r in self.runners.values()))
             await self.rest.aclose()
 
-    def _child(self, name: str, module: str, arguments: list[str]) -> Child:
+    async def _take_up(self, account: int) -> None:
+        # What was traded goes on with the desk; an account that cannot is shown, and keeps no other from going on.
+        if not (self.home.account(account) / "journal.wbj").exists() or self._latch(account) is not None:
+            return
+        try:
+            await self.ensure_runner(account)
+        except Exception as error:
+            log.exception("the runner of account %s cannot be started", account)
+            self.alert("critical", f"account {account} is not traded: {error}", account)
+
+    def _child(self, name: str, module: str, arguments: list[str], lock: AccountLock) -> Child:
         environment = {TOKEN_ENV: self._token, "WORKBENCH_HOME": str(self.home.path)}
-        return Child(name, module, arguments, environment, self.home.logs / f"{name}.out")
+        output = self.home.logs / f"{name}.out"
+        is_taken = lambda: lock.holder() is not None  # noqa: E731 - one expression
+        return Child(name, module, arguments, environment, output, is_taken=is_taken, tell=self.alert)
+
+    def _ingest_child(self, arguments: list[str]) -> Child:
+        return self._child("ingest", "workbench.services.ingest_main", arguments, ingest_lock(self.home))
+
+    def _runner_child(self, account: int) -> Child:
+        arguments = ["--account", str(account), *self._gateway_arguments()]
+        lock = AccountLock(self.home.account(account))
+        child = self._child(f"runner-{account}", "workbench.services.runner_main", arguments, lock)
+        if self._tasks is not None:
+            self._tasks.create_task(child.watch(lambda: self._latch(account) is None))
+        return child
 
     def _gateway_arguments(self) -> list[str]:
         simulated = ["--simulated"] if self.profile.is_simulator else []
@@ -105,25 +137,24 @@ class Desk:
         """Return the runner of `account`, started if it was not there."""
         self._require_free(account)
         if account not in self.runners:
-            arguments = ["--account", str(account), *self._gateway_arguments()]
-            child = self._child(f"runner-{account}", "workbench.services.runner_main", arguments)
-            self.runners[account] = child
-            if self._tasks is not None:
-                self._tasks.create_task(child.watch(lambda: self._latch(account) is None))
+            self.runners[account] = self._runner_child(account)
         await self.runners[account].start()
         return self.runners[account]
 
     def started(self, url: str) -> None:
         """The desk serves at `url`; children may be told."""
         self.url = url
-        self.ingest = self._child("ingest", "workbench.services.ingest_main", self._gateway_arguments())
+        self.ingest = self._ingest_child(self._gateway_arguments())
 
     async def _follow_accounts(self) -> None:
         while True:
             try:
                 self.accounts = {a.account: a for a in await self.rest.accounts(only_active=False)}
+                self._accounts_at = time.monotonic()
                 self.gateway_error = ""
-            except GatewayError as error:
+            except Exception as error:  # whatever the gateway sent: the desk must live to stop
+                if not isinstance(error, GatewayError):
+                    log.exception("the accounts cannot be read")
                 if str(error) != self.gateway_error:
                     self.alert("warning", f"the gateway cannot be reached: {error}")
                 self.gateway_error = str(error)
@@ -144,7 +175,7 @@ class Desk:
             if kind == "alert":
                 self.alert(str(body.get("level")), str(body.get("text")), body.get("account"))
             else:
-                child.last[kind] = body
+                child.heard(kind, body)
 
         channel = ChildChannel(socket, on_push)
         child.attach(channel, pid)
@@ -156,15 +187,14 @@ class Desk:
     def _runner_of(self, name: str) -> Child:
         account = int(name.removeprefix("runner-"))
         if account not in self.runners:  # an earlier desk started it: it goes on under us
-            arguments = ["--account", str(account), *self._gateway_arguments()]
-            self.runners[account] = self._child(name, "workbench.services.runner_main", arguments)
-            if self._tasks is not None:
-                self._tasks.create_task(self.runners[account].watch(lambda: self._latch(account) is None))
+            self.runners[account] = self._runner_child(account)
         return self.runners[account]
 
     async def gateway_token(self, stale: str | None) -> Json:
         """The one login's token; a child that shows a stale one gets another."""
-        return {"token": await (self.tokens.renew(stale) if stale else self.tokens.get())}
+        token = await (self.tokens.renew(stale) if stale else self.tokens.get())
+        hide(token)
+        return {"token": token}
 
     # --- sessions ---------------------------------------------------------------------------------------------------
 
@@ -199,6 +229,9 @@ class Desk:
             "person": "",
         }
         answer = await runner.request("start_session", body, 30.0)
+        sessions = runner.last.setdefault("snapshot", {}).setdefault("sessions", [])
+        if not any(s["session"] == session for s in sessions):
+            sessions.append(answer)  # so that a command right behind it finds the session
         await self.watch_contracts([contract])
         return answer
 
@@ -212,11 +245,33 @@ class Desk:
             return front_month(written, today).id
 
     async def watch_contracts(self, contracts: list[str]) -> None:
-        """Have ingest record these contracts."""
+        """Have ingest record these contracts, now and after every restart of it."""
+        self._contracts |= set(contracts)
         try:
-            await self.ingest.request("watch", {"contracts": contracts}, 10.0)
-        except ChildSilent as error:
-            self.alert("warning", f"market data is not recorded: {error}")
+            await self._tell_ingest(10.0)
+        except WorkbenchError as error:
+            self.alert("warning", f"market data of {', '.join(contracts)} is not recorded: {error}")
+
+    async def _tell_ingest(self, timeout_s: float) -> None:
+        wanted = sorted(self._contracts)
+        await self.ingest.request("watch", {"contracts": wanted}, timeout_s)
+        self._watched = (self.ingest.pid, set(wanted))
+
+    async def _follow_contracts(self) -> None:
+        # An ingest that was started anew knows nothing, nor does a new desk; what is traded is recorded.
+        while True:
+            await asyncio.sleep(0.5)
+            for runner in self.runners.values():
+                sessions = runner.last.get("snapshot", {}).get("sessions", [])
+                self._contracts |= {s["contract"] for s in sessions if s["state"] != "ended"}
+            told, contracts = self._watched
+            if self.ingest.channel is None or (told == self.ingest.pid and self._contracts <= contracts):
+                continue
+            try:
+                await self._tell_ingest(10.0)
+            except WorkbenchError as error:
+                log.warning("ingest did not take its contracts: %s", error)
+                await asyncio.sleep(2.0)
 
     def _session(self, session: str) -> tuple[int, Json]:
         known: dict[str, tuple[int, Json]] = {}
@@ -258,29 +313,14 @@ class Desk:
     async def stop(self, reason: str, account: int | None, person: str) -> Json:
         """Latch, take over, cancel, close, verify; the answer says FLAT or what remains."""
         accounts = [account] if account is not None else self._all_accounts()
-        self._stops_running += 1
-        try:
-            self.stop_result = await emergency_stop(
-                self.home,
-                accounts,
-                RestBroker(self.rest, urgent_reads=True),
-                reason=reason,
-                by=person,
-                account=account,
-                order_runner=self._tell_runner,
-            )
-        finally:
-            self._stops_running -= 1
-        latch = self._latch(account)
-        if latch is not None and self.stop_result["result"] == "FLAT":
-            self._handled.add((latch.reason, latch.at))
-        level = "warning" if self.stop_result["result"] == "FLAT" else "critical"
-        remaining = "; ".join(self.stop_result["remaining"])
-        self.alert(level, f"emergency stop by {person}: {self.stop_result['result']} {remaining}".strip())
-        return self.stop_result
+        return await self.button.stop(reason, account, person, accounts)
+
+    async def clear_stop(self, reason: str, person: str, account: int | None) -> Json:
+        """Release the latch, after a clean reading of every account."""
+        return await self.button.clear(reason, person, account)
 
     def _all_accounts(self) -> list[int]:
-        return sorted({*linked_accounts(self.home), *self.runners})
+        return sorted({*known_accounts(self.home), *self.runners})
 
     async def _tell_runner(self, account: int) -> None:
         runner = self.runners.get(account)
@@ -290,34 +330,14 @@ class Desk:
         if runner.channel is not None:
             await runner.channel.request("stop", {}, 0.2)
 
-    async def _follow_latch(self) -> None:
-        # A latch that somebody else set (a dropped file, the command line) is acted on here too; what was not flat is
-        # tried again until it is.
-        while True:
-            await asyncio.sleep(0.05)
-            latch = self._latch(None) or next((x for a in linked_accounts(self.home) if (x := self._latch(a))), None)
-            if latch is None:
-                self._handled.clear()
-            elif not self._stops_running and (latch.reason, latch.at) not in self._handled:
-                result = await self.stop(latch.reason, latch.account, latch.by)
-                if result["result"] != "FLAT":
-                    await asyncio.sleep(RETRY_STOP_S)
-
-    async def clear_stop(self, reason: str, person: str, account: int | None) -> Json:
-        """Release the latch, after a clean reading of every account."""
-        broker = RestBroker(self.rest, urgent_reads=True)
-        for each in [account] if account is not None else self._all_accounts():
-            working = await broker.working(each)
-            positions = [p for p in await broker.positions(each) if p.qty]
-            if working or positions:
-                raise InputError(
-                    f"account {each} still has {len(working)} working orders and {len(positions)} positions; "
-                    "a stop is cleared only when the broker shows nothing"
-                )
-        record = clear_latch(self.home, reason=reason, person=person, account=account, at=wall_ns())
-        self.alert("info", f"stop cleared by {person}: {reason}")
-        self.stop_result = None
-        return record
+    def _now_flat(self, account: int) -> None:
+        # The last word of a runner that was stopped holds positions that are closed by now.
+        runner = self.runners.get(account)
+        snapshot = runner.last.get("snapshot", {}) if runner is not None else {}
+        if snapshot:
+            unknown = {"equity_usd": None, "open_usd": None, "day_pnl_usd": None}
+            snapshot["account"] = {**snapshot.get("account", {}), "positions": [], "working": [], **unknown}
+            snapshot["sessions"] = [{**s, "position": 0, "pnl_usd": None} for s in snapshot.get("sessions", [])]
 
     # --- what surfaces read -------------------------------------------------------------------------------------------
 
@@ -347,7 +367,6 @@ class Desk:
         latch = self._latch(None)
         stopped = [a for a in self._all_accounts() if self._latch(a) is not None]
         first = latch or (self._latch(stopped[0]) if stopped else None)
-        ingest = self.ingest.last.get("status", {})
         return {
             "at": self.clock.now(),
             "wall": wall_ns(),
@@ -370,17 +389,36 @@ class Desk:
                 "by": first.by if first else None,
                 "at": first.at if first else None,
                 "accounts": stopped,
-                "last_result": self.stop_result,
+                "last_result": self.button.result,
             },
             "accounts": [self._account(a, runners.get(a, {})) for a in sorted({*self.accounts, *runners})],
             "sessions": [s for snapshot in runners.values() for s in snapshot.get("sessions", [])],
-            "data": ingest.get("lines", []),
-            "streams": ingest.get("streams", []) + [s for r in runners.values() for s in r.get("streams", [])],
+            "data": self._data_lines(),
+            "streams": [s for child in (self.ingest, *self.runners.values()) for s in _streams(child)],
             "alerts": list(self.alerts)[-50:],
         }
 
+    def _data_lines(self) -> list[Json]:
+        lines: list[Json] = self.ingest.last.get("status", {}).get("lines", [])
+        if not self.ingest.is_silent:
+            return lines
+        now = self.clock.now()  # what was live when ingest spoke last grows old with it
+        ages = [None if r["last_ts"] is None else max(0.0, (now - r["last_ts"]) / 1e9) for r in lines]
+        shown = ["closed" if r["state"] == "closed" else "stale" for r in lines]
+        return [{**r, "age_s": age, "state": state} for r, age, state in zip(lines, ages, shown, strict=True)]
+
+    def _link(self, account: int) -> AccountLink | None:
+        # A damaged link is shown once and counts as none: it must not hide everything else, least of all the stop.
+        try:
+            return load_link(self.home, account)
+        except StorageError as error:
+            if self._links_told.get(account) != str(error):
+                self._links_told[account] = str(error)
+                self.alert("critical", str(error), account)
+            return None
+
     def _account(self, account: int, snapshot: Json) -> Json:
-        listed, link, runner = self.accounts.get(account), load_link(self.home, account), self.runners.get(account)
+        listed, link, runner = self.accounts.get(account), self._link(account), self.runners.get(account)
         name = listed.name if listed else str(account)
         base: Json = {
             "account": account,
@@ -399,14 +437,22 @@ class Desk:
             "halted": [],
         }
         known = {k: v for k, v in snapshot.get("account", {}).items() if k != "name" and v is not None}
+        if listed is not None and runner is not None and self._accounts_at > runner.heard_at:  # the younger word counts
+            known = {k: v for k, v in known.items() if k not in ("balance_usd", "can_trade")}
         state = {
             "state": runner.state if runner else "down",
             "pid": runner.pid if runner else None,
             "epoch": snapshot.get("epoch"),
             "since": runner.since if runner else None,
             "restarts": runner.restarts if runner else 0,
+            "reason": (runner.reason or None) if runner else None,
         }
         return {**base, **known, "linked": link is not None, "runner": state}
+
+
+def _streams(child: Child) -> list[Json]:
+    told = [s for body in child.last.values() for s in body.get("streams", [])]
+    return [{**s, "up": False} for s in told] if child.is_silent else told
 
 
 def program_version() -> str:
@@ -414,8 +460,3 @@ def program_version() -> str:
     from importlib.metadata import version
 
     return version("futures-workbench")
-
-
-def last_stop(home: Home, account: int) -> Json | None:
-    """What the last emergency stop did to `account`."""
-    return read_json(home.account(account) / "stop_result.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import httpx
 
@@ -19,19 +20,17 @@ class DeskTokens:
 
     Parameters
     ----------
-    url : str
-        Origin of the desk.
-    desk_token : str
-        The desk's own token.
+    where : callable
+        Returns the desk's origin and its own token; asked each time, because a new desk may have another port.
     """
 
-    def __init__(self, url: str, desk_token: str) -> None:
-        self._url, self._desk_token = url, desk_token
+    def __init__(self, where: Callable[[], tuple[str, str]]) -> None:
+        self._where = where
         self._token, self._ends = "", 0.0
         self._lock = asyncio.Lock()
 
     def __repr__(self) -> str:
-        return f"DeskTokens({self._url!r})"
+        return f"DeskTokens({self._where()[0]!r})"
 
     async def get(self) -> str:
         """Return the token, asked anew in its last hour."""
@@ -52,12 +51,13 @@ class DeskTokens:
             return self._token
 
     async def _ask(self, stale: str | None) -> None:
-        headers = {"Authorization": f"Bearer {self._desk_token}"}
+        url, desk_token = self._where()
+        headers = {"Authorization": f"Bearer {desk_token}"}
         try:
-            async with httpx.AsyncClient(timeout=15.0) as client:
-                reply = await client.post(f"{self._url}/internal/token", json={"stale": stale}, headers=headers)
-                body = reply.json()
-        except (httpx.HTTPError, ValueError) as error:
+            async with httpx.AsyncClient(timeout=15.0, trust_env=False) as client:  # no proxy may see a token
+                reply = await client.post(f"{url}/internal/token", json={"stale": stale}, headers=headers)
+                body = dict(reply.json())
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
             raise GatewayError(f"the desk gives no gateway token: {type(error).__name__}") from None
         if reply.status_code != httpx.codes.OK or not body.get("token"):
             raise AuthenticationError(f"the desk gives no gateway token: {body.get('error', reply.status_code)}")

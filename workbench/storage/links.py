@@ -15,6 +15,10 @@ from workbench.storage.home import Home, write_durably
 BRACKET_MODES = ("auto-oco", "position")
 
 
+class LinkDamaged(StorageError):
+    """An account's link file cannot be read: it counts as not linked until it is linked again."""
+
+
 class AccountLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One linked account. No endpoint tells these things, so a person types them from the platform.
 
@@ -62,6 +66,8 @@ class AccountLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise InputError(f"say what kind of account {self.name} is (practice, combine or express): --kind")
         if not self.day_start_balance_usd.is_finite():
             raise InputError("the balance at the start of the day must be an amount in dollars: --day-start-balance")
+        if self.max_loss_level_usd is not None and not self.max_loss_level_usd.is_finite():
+            raise InputError("the maximum-loss level must be an amount in dollars: --max-loss-level")
         if self.programme and self.max_loss_level_usd is None:
             raise InputError(
                 f"type in the current maximum-loss level that the platform shows for {self.name}: --max-loss-level"
@@ -79,21 +85,31 @@ def load_link(home: Home, account: int) -> AccountLink | None:
 
     Raises
     ------
-    StorageError
-        The file is there but cannot be read as a link.
+    LinkDamaged
+        The file is there but cannot be read as a link of this account.
     """
     path = home.account(account) / "link.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=AccountLink)
+        link = msgspec.json.decode(path.read_bytes(), type=AccountLink)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, msgspec.ValidationError, OSError) as error:
-        raise StorageError(f"{path} cannot be read as an account link: {error}; link the account again") from error
+    except (msgspec.DecodeError, msgspec.ValidationError, InputError, OSError) as error:
+        raise LinkDamaged(f"{path} cannot be read as an account link: {error}; link the account again") from error
+    if link.account != account:
+        raise LinkDamaged(f"{path} speaks of account {link.account}, not of {account}; link the account again")
+    return link
 
 
 def linked_accounts(home: Home) -> list[int]:
     """Ids of the linked accounts, ascending."""
     return [a for a in home.accounts() if (home.account(a) / "link.json").exists()]
+
+
+def known_accounts(home: Home) -> list[int]:
+    """Ids of the accounts that are linked or have ever traded from here: what a stop of everything has to close."""
+    return [
+        a for a in home.accounts() if any((home.account(a) / name).exists() for name in ("link.json", "journal.wbj"))
+    ]
 
 
 def size_from_name(name: str) -> str:

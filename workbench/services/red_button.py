@@ -1,0 +1,157 @@
+"""The red button inside the desk: stops when asked and on sight of a latch, again and again until nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from workbench.domain.errors import InputError
+from workbench.services.clock import wall_ns
+from workbench.services.stop import StopBroker, accounts_behind, emergency_stop
+from workbench.storage.home import Home
+from workbench.storage.latch import Latch, clear_latch, read_latch
+from workbench.storage.links import known_accounts
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+LOOK_EVERY_S = 0.05
+RETRY_STOP_S = 5.0
+
+
+class RedButton:
+    """Every account for itself: one that cannot be closed keeps no other from being closed.
+
+    Parameters
+    ----------
+    home : Home
+        Latches, locks, results.
+    broker : StopBroker
+        Reads, cancels and closes on the reserved budget.
+    tell_runner : coroutine function
+        Tells the runner of an account to let go.
+    tell : callable
+        Takes (level, text).
+    on_flat : callable
+        Takes an account that the broker has shown to be flat.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        broker: StopBroker,
+        *,
+        tell_runner: Callable[[int], Awaitable[None]],
+        tell: Callable[[str, str], None],
+        on_flat: Callable[[int], None] = lambda account: None,
+    ) -> None:
+        self._home, self._broker = home, broker
+        self._tell_runner, self._tell, self._on_flat = tell_runner, tell, on_flat
+        self.result: Json | None = None
+        self._done: set[tuple[int, str, int]] = set()
+        self._busy: Counter[int] = Counter()
+        self._not_before: dict[int, float] = {}
+        self._told = ""
+
+    async def stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
+        """Latch `account` (None: everything), close `accounts`, and return what became of each."""
+        self._busy.update(accounts)
+        try:
+            result = await emergency_stop(
+                self._home,
+                accounts,
+                self._broker,
+                reason=reason,
+                by=person,
+                account=account,
+                order_runner=self._tell_runner,
+            )
+        finally:
+            self._busy.subtract(accounts)
+        self.result = result
+        for stopped in result["accounts"]:
+            self._settle(stopped["account"], stopped["result"] == "FLAT")
+        self._say(result, person)
+        return result
+
+    def _settle(self, account: int, is_flat: bool) -> None:
+        latch = read_latch(self._home, account)
+        if is_flat:
+            self._on_flat(account)
+            if latch is not None:
+                self._done.add(_key(account, latch))
+        else:
+            self._not_before[account] = time.monotonic() + RETRY_STOP_S
+
+    def _say(self, result: Json, person: str) -> None:
+        remaining = "; ".join(result["remaining"])
+        text = f"emergency stop by {person}: {result['result']} {remaining}".strip()
+        if text != self._told or result["result"] == "FLAT":  # what is tried again every few seconds is said once
+            self._tell("warning" if result["result"] == "FLAT" else "critical", text)
+        self._told = text
+
+    async def follow(self) -> None:
+        """Act on latches that somebody else set (a dropped file, the command line); for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await asyncio.sleep(LOOK_EVERY_S)
+                try:
+                    for latch, accounts in self._due():
+                        self._busy.update(accounts)  # from here on, not from the task's first step
+                        tasks.create_task(self._stop_safely(latch, accounts))
+                except Exception:  # an unreadable folder must not end the desk
+                    log.exception("the latches could not be looked at")
+
+    def _due(self) -> list[tuple[Latch, list[int]]]:
+        found: dict[tuple[str, int, int | None], tuple[Latch, list[int]]] = {}
+        held = set()
+        for account in known_accounts(self._home):
+            latch = read_latch(self._home, account)
+            if latch is None:
+                self._not_before.pop(account, None)
+                continue
+            held.add(_key(account, latch))
+            waits = self._busy[account] > 0 or time.monotonic() < self._not_before.get(account, 0.0)
+            if not waits and _key(account, latch) not in self._done:
+                found.setdefault((latch.reason, latch.at, latch.account), (latch, []))[1].append(account)
+        self._done &= held
+        return list(found.values())
+
+    async def _stop_safely(self, latch: Latch, accounts: list[int]) -> None:
+        try:
+            await self.stop(latch.reason, latch.account, latch.by, accounts)
+        except Exception as error:
+            log.exception("the stop of accounts %s failed", accounts)
+            self._tell("critical", f"the stop of accounts {accounts} failed and is tried again: {error}")
+            for account in accounts:
+                self._not_before[account] = time.monotonic() + RETRY_STOP_S
+        finally:
+            self._busy.subtract(accounts)
+
+    async def clear(self, reason: str, person: str, account: int | None) -> Json:
+        """Release the latch, after a clean reading of every account that it stops.
+
+        Raises
+        ------
+        InputError
+            Something still works or is open, or nothing is latched there.
+        """
+        for each in accounts_behind(self._home, account):
+            working = await self._broker.working(each)
+            positions = [p for p in await self._broker.positions(each) if p.qty]
+            if working or positions:
+                raise InputError(
+                    f"account {each} still has {len(working)} working orders and {len(positions)} positions; "
+                    "a stop is cleared only when the broker shows nothing"
+                )
+        record = clear_latch(self._home, reason=reason, person=person, account=account, at=wall_ns())
+        self._tell("info", f"stop cleared by {person}: {reason}")
+        self.result, self._told = None, ""
+        return record
+
+
+def _key(account: int, latch: Latch) -> tuple[int, str, int]:
+    return account, latch.reason, latch.at
