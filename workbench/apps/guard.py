@@ -116,7 +116,8 @@ _HARDENING = [
 
 
 async def _page(send: Send, status: int, text: str, extra: list[tuple[bytes, bytes]] | None = None) -> None:
-    body = f"<!doctype html><meta charset=utf-8><title>Workbench</title><p>{text}</p>".encode()
+    head = "<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>Workbench</title>"
+    body = f"{head}<p>{text}</p>".encode()
     headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store"), *_HARDENING]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *(extra or [])]})
     await send({"type": "http.response.body", "body": body})

@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,8 +98,9 @@ class Dashboard:
         import uvicorn
 
         class Server(uvicorn.Server):
-            def capture_signals(self) -> contextlib.AbstractContextManager[None]:
-                return contextlib.nullcontext()  # uvicorn would raise the signal again and end with a traceback
+            @contextlib.contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                yield  # uvicorn would raise the signal again and end with a traceback
 
         told = asyncio.Event()
         loop = asyncio.get_running_loop()
