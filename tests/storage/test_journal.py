@@ -22,6 +22,12 @@ from workbench.storage.journal import MAGIC, Journal, Record, read_journal
 st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))
 st.register_type_strategy(float, st.floats(allow_nan=False))
 st.register_type_strategy(Decimal, st.decimals(allow_nan=False, allow_infinity=False, places=4))
+# Its signature shows msgspec's factory as the default, which is no value.
+limits = st.dictionaries(st.text(max_size=8), st.one_of(st.integers(-9, 9), st.text(max_size=8)), max_size=3)
+st.register_type_strategy(
+    e.RunnerStarted,
+    st.builds(e.RunnerStarted, at=st.integers(0, 9), epoch=st.integers(0, 9), uid=st.text(), limits=limits),
+)
 events = st.one_of(*(st.from_type(kind) for kind in get_args(e.AnyEvent)))
 commands = st.one_of(*(st.from_type(kind) for kind in get_args(c.AnyCommand)))
 
