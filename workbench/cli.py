@@ -45,6 +45,8 @@ def main() -> None:
         app()
     except WorkbenchError as error:
         sys.exit(fail(error, as_json="--json" in sys.argv))
+    except OSError as error:  # a folder that cannot be written, a full disk: what and where is in it
+        sys.exit(fail(WorkbenchError(f"the system refused: {error}"), as_json="--json" in sys.argv))
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from workbench.commands.stack import CHICAGO, MARKER, demo_start, fresh_home, replay_start
+from workbench.commands.demo_folder import MARKER, fresh_home
+from workbench.commands.stack import CHICAGO, demo_start, replay_start
 from workbench.domain.errors import InputError
 from workbench.storage.home import Home
 

@@ -22,12 +22,16 @@ Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 def list_accounts(home: Home = None, profile: Profile = None, json_: Json = False) -> None:
     """List the gateway's accounts and which of them are linked."""
     from workbench.storage.home import home as home_of
-    from workbench.storage.links import load_link
+    from workbench.storage.links import LinkDamaged, load_link
 
     place = home_of(home)
     rows = asyncio.run(_listed(place, profile))
     for row in rows:
-        row["linked"] = load_link(place, row["account"]) is not None
+        try:
+            row["linked"] = load_link(place, row["account"]) is not None
+        except LinkDamaged as error:
+            row["linked"] = None  # not known; linking it anew mends it
+            typer.echo(f"workbench: {error}", err=True)
     if json_:
         show(rows, as_json=True)
     else:
@@ -113,10 +117,12 @@ def _usd(text: str, option: str) -> Decimal:
 async def _listed(place: Any, profile: str | None) -> list[dict[str, Any]]:
     from workbench.domain.account import kind_from_name
     from workbench.gateway.rest import Rest
+    from workbench.gateway.transport import Transport
     from workbench.services.client_tokens import client_tokens
     from workbench.services.settings import load_profile
 
-    rest = Rest(load_profile(profile).rest_url, await client_tokens(place, profile))
+    transport = Transport(load_profile(profile).rest_url)
+    rest = Rest(transport, await client_tokens(place, profile, transport=transport))
     try:
         found = await rest.accounts(only_active=False)
     finally:

@@ -9,6 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from workbench.commands.output import show
+from workbench.domain.errors import InputError
+
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: the window of the terminal was closed
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +51,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _ports(text: str) -> tuple[int, int, int, int]:
-    parts = [int(p) for p in text.split(",")]
+    try:
+        parts = [int(p) for p in text.split(",")]
+    except ValueError:
+        raise InputError(f"--ports {text!r} must be up to four numbers such as 8430,8420,8421,8888 (0: any)") from None
     simulator, desk, dashboard, lab = [*parts, 0, 0, 0, 0][:4]
     return simulator, desk, dashboard, lab
 
@@ -62,17 +68,25 @@ def run_demo(options: Any, home: str | None, seconds: float | None, *, quiet: bo
     say: Any = (lambda text: None) if quiet else typer.echo
     place = Home(Path(home).absolute()) if home else Home(home_of().path / "demo")
     over: list[int] = []
-    earlier = {s: signal.signal(s, lambda number, frame: over.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+    earlier = {s: signal.signal(s, lambda number, frame: over.append(number)) for s in ENDS}
+
+    def go_on() -> None:
+        # Between two steps, never inside one: what was started is known, and is ended on the way out.
+        if over:
+            raise KeyboardInterrupt
+
     try:
-        with DemoStack(options, place, say) as stack:
+        with DemoStack(options, place, say, go_on) as stack:
             contract = stack.choose_contract()
             say(f"history    {stack.backfill():,} one-minute bars of {contract} ingested")
+            go_on()
             say(f"backtest   {stack.backtest().summary()}")
+            go_on()
             say(f"session    {stack.trade()}")
             for name in ("dashboard", "lab"):
                 if name in stack.urls:
                     say(f"{name:<10} {stack.urls[name]}")
-            say("stop       Ctrl-C here, the red button there, or: workbench stop")
+            say(f"stop       Ctrl-C here, the red button there, or: workbench stop --home {place.path}")
             wait_out(seconds, lambda: bool(over) or stack.control("status")["ended"])
             stop = stack.desk.emergency_stop(reason="end of the demo")
             return stack.summary(stop)

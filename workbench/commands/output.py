@@ -30,6 +30,7 @@ def show(value: Any, *, as_json: bool) -> None:
 def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str) -> None:
     """Print rows as a table; `empty` is said when there are none."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     if not rows:
@@ -37,5 +38,8 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str)
         return
     out = Table(*columns)
     for row in rows:
-        out.add_row(*("–" if row.get(c) is None else str(row.get(c)) for c in columns))
-    Console().print(out)
+        out.add_row(*(escape("–" if row.get(c) is None else str(row.get(c))) for c in columns))
+    console = Console()
+    if not console.is_terminal:  # in a pipe nothing is cut: what is printed there is read by programs
+        console = Console(width=max(console.width, console.measure(out).maximum))
+    console.print(out)

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,9 +20,10 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from workbench.commands.demo_folder import claim, empty, end_left_over
 from workbench.desk import Desk
 from workbench.domain.contract import front_month, spec
-from workbench.domain.errors import InputError
+from workbench.domain.errors import GatewayError, InputError
 from workbench.domain.hours import trading_hours
 from workbench.services.linking import make_link
 from workbench.services.processes import Program, answers, free_port, python_module
@@ -30,7 +32,6 @@ from workbench.storage.home import Home, read_json
 from workbench.storage.home import home as home_of
 from workbench.storage.links import save_link
 
-MARKER = ".workbench-demo"
 CHICAGO = ZoneInfo("America/Chicago")
 DAY_NS = 86_400_000_000_000
 
@@ -84,10 +85,19 @@ class DemoStack:
         What to do.
     say : callable
         Takes progress lines.
+    go_on : callable
+        Asked while programs come up; raises to give up.
     """
 
-    def __init__(self, options: DemoOptions, home: Home | None = None, say: Any = lambda text: None) -> None:
-        self.options, self.say = options, say
+    def __init__(
+        self,
+        options: DemoOptions,
+        home: Home | None = None,
+        say: Any = lambda text: None,
+        go_on: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.options, self.say, self._go_on = options, say, go_on
+        self._claim: int | None = None
         self._temporary = home is None
         self.home = home or Home(Path(tempfile.mkdtemp(prefix="workbench-demo-")))
         self.programs: list[Program] = []
@@ -117,7 +127,8 @@ class DemoStack:
     # --- up -------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        fresh_home(self.home)
+        self._claim = claim(self.home)
+        empty(self.home)
         self._start_simulator()
         self._link_accounts()
         self._start_desk()
@@ -136,7 +147,7 @@ class DemoStack:
         self.urls[name] = url
         program = Program(name, command, self.home.logs / f"{name}.out", self.environment())
         self.programs.append(program)
-        program.wait_for(lambda: answers(ready), within_s)
+        program.wait_for(lambda: self._go_on() or answers(ready), within_s)
         return program
 
     def _start_simulator(self) -> None:
@@ -159,9 +170,14 @@ class DemoStack:
     def control(self, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask the simulator's control plane."""
         url = f"{self.urls['simulator']}/simulator/{what}"
-        reply = httpx.get(url, timeout=30) if body is None else httpx.post(url, json=body, timeout=30)
-        reply.raise_for_status()
-        found: dict[str, Any] = reply.json()
+        try:
+            with httpx.Client(timeout=30, trust_env=False) as client:
+                reply = client.get(url) if body is None else client.post(url, json=body)
+            found: dict[str, Any] = reply.raise_for_status().json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise GatewayError(
+                f"the simulator does not answer at {url} ({type(error).__name__}); see {self.home.logs}/simulator.out"
+            ) from error
         return found
 
     def market_time(self) -> int:
@@ -310,24 +326,13 @@ class DemoStack:
         for program in reversed(self.programs):
             program.end()
         self.programs.clear()
+        if self._claim is None:  # a demo of somebody else
+            return
+        end_left_over(self.home)
         if self._temporary:
             shutil.rmtree(self.home.path, ignore_errors=True)
-
-
-def fresh_home(home: Home) -> None:
-    """Make the demo's folder anew; one that is not a demo's is left alone.
-
-    Raises
-    ------
-    InputError
-        The folder holds something else.
-    """
-    if home.path.exists() and any(home.path.iterdir()):
-        if not (home.path / MARKER).exists():
-            raise InputError(f"{home.path} is not a demo's folder; choose an empty one with --home")
-        shutil.rmtree(home.path)
-    home.path.mkdir(parents=True, exist_ok=True)
-    (home.path / MARKER).write_text("made by workbench demo; deleted at its next start\n", encoding="utf-8")
+        os.close(self._claim)
+        self._claim = None
 
 
 def demo_start(now: datetime | None = None) -> str:

@@ -35,7 +35,8 @@ def register(app: typer.Typer) -> None:
         if json_:
             show(result, as_json=True)
         else:
-            typer.echo(f"{result['result']} after {result['ms']:.0f} ms; latched until cleared")
+            latched = "latched until cleared" if result["latched"] else "NOT LATCHED: the disk refused"
+            typer.echo(f"{result['result']} after {result['ms']:.0f} ms; {latched}")
             for text in result["remaining"]:
                 typer.echo(f"  remains: {text}")
         raise typer.Exit(0 if result["result"] == "FLAT" else 1)
@@ -43,12 +44,22 @@ def register(app: typer.Typer) -> None:
 
 def stop_now(home: str | None, profile: str | None, *, reason: str, person: str, account: int | None) -> dict[str, Any]:
     """Latch at once; let the desk close if it answers within a second, else close here."""
+    from workbench.domain.errors import InputError, StorageError
     from workbench.services.clock import wall_ns
     from workbench.storage.home import home as home_of
     from workbench.storage.latch import set_latch
+    from workbench.storage.links import known_accounts
 
     place, begun = home_of(home), time.monotonic()
-    set_latch(place, reason=reason, by=person, at=wall_ns(), account=account)
+    if account is None and not known_accounts(place):
+        raise InputError(
+            f"nothing was stopped: no account is known in {place.path}; name the right folder with --home or "
+            "WORKBENCH_HOME (the demo says its own when it starts)"
+        )
+    try:
+        set_latch(place, reason=reason, by=person, at=wall_ns(), account=account)
+    except StorageError as error:  # closing counts more than the latch; the answer says that nothing is latched
+        typer.echo(f"workbench: {error}; closing all the same", err=True)
     result = _by_desk(place, reason, person, account) or asyncio.run(_by_hand(place, profile, reason, person, account))
     return {**result, "ms": round((time.monotonic() - begun) * 1e3, 1)}
 
@@ -56,25 +67,21 @@ def stop_now(home: str | None, profile: str | None, *, reason: str, person: str,
 def _by_desk(place: Any, reason: str, person: str, account: int | None) -> dict[str, Any] | None:
     import httpx
 
-    from workbench.domain.errors import StorageError
-    from workbench.storage.home import read_json
+    from workbench.services.desk_file import desk_now
 
-    try:
-        desk = read_json(place.desk / "desk.json")
-    except StorageError:
+    url, token = desk_now(place, "", "")
+    if not url:
         return None
-    if desk is None:
-        return None
-    headers = {"Authorization": f"Bearer {desk['token']}"}
+    headers = {"Authorization": f"Bearer {token}"}
     body = {"reason": reason, "person": person, "account": account}
     try:
-        httpx.get(f"{desk['url']}/api/health", timeout=DESK_MAY_TAKE_S).raise_for_status()
-        answer = httpx.post(f"{desk['url']}/api/stop", json=body, headers=headers, timeout=httpx.Timeout(30, connect=1))
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-    except (httpx.HTTPError, ValueError):
+        with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+            client.get("/api/health", timeout=DESK_MAY_TAKE_S).raise_for_status()
+            answer = client.post("/api/stop", json=body, timeout=httpx.Timeout(30, connect=DESK_MAY_TAKE_S))
+        found = answer.raise_for_status().json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         return None
-    return found
+    return found if isinstance(found, dict) and {"result", "remaining"} <= found.keys() else None
 
 
 async def _by_hand(place: Any, profile: str | None, reason: str, person: str, account: int | None) -> dict[str, Any]:
@@ -84,12 +91,12 @@ async def _by_hand(place: Any, profile: str | None, reason: str, person: str, ac
     from workbench.services.broker import RestBroker
     from workbench.services.settings import load_profile
     from workbench.services.stop import emergency_stop
-    from workbench.storage.links import linked_accounts
+    from workbench.storage.links import known_accounts
 
     chosen = load_profile(profile)
     transport = Transport(chosen.rest_url)
     rest = Rest(transport, LoginTokens(transport, chosen.username, chosen.api_key))
-    accounts = [account] if account is not None else linked_accounts(place)
+    accounts = [account] if account is not None else known_accounts(place)
     broker = RestBroker(rest, urgent_reads=True)
     try:
         return await emergency_stop(place, accounts, broker, reason=reason, by=person, account=account)
@@ -117,15 +124,18 @@ def clear_now(
 
 async def _what_works(place: Any, profile: str | None, account: int | None) -> list[str]:
     from workbench.gateway.rest import Rest
+    from workbench.gateway.transport import Transport
     from workbench.services.broker import RestBroker
     from workbench.services.client_tokens import client_tokens
     from workbench.services.settings import load_profile
-    from workbench.storage.links import linked_accounts
+    from workbench.services.stop import accounts_behind
 
-    rest = Rest(load_profile(profile).rest_url, await client_tokens(place, profile))
+    accounts = accounts_behind(place, account)
+    transport = Transport(load_profile(profile).rest_url)
+    rest = Rest(transport, await client_tokens(place, profile, transport=transport))
     broker, out = RestBroker(rest, urgent_reads=True), []
     try:
-        for each in [account] if account is not None else linked_accounts(place):
+        for each in accounts:
             out += [f"order {o.order_id} of account {each}" for o in await broker.working(each)]
             out += [f"{p.qty:+d} {p.contract} in account {each}" for p in await broker.positions(each) if p.qty]
     finally:

@@ -80,7 +80,8 @@ def python_module(module: str, *arguments: str) -> list[str]:
 def answers(url: str) -> bool:
     """Say whether an HTTP server gives any answer below 500 at `url`."""
     try:
-        return httpx.get(url, timeout=1.0).status_code < httpx.codes.INTERNAL_SERVER_ERROR
+        with httpx.Client(timeout=1.0, trust_env=False) as client:  # loopback: no proxy has a say
+            return client.get(url).status_code < httpx.codes.INTERNAL_SERVER_ERROR
     except httpx.HTTPError:
         return False
 
@@ -97,6 +98,8 @@ def free_port(wanted: int = 0) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", wanted))
+        except OverflowError as error:
+            raise NotStarted(f"there is no port {wanted}; ports go from 1 to 65535 (0 picks a free one)") from error
         except OSError as error:
             raise NotStarted(
                 f"port {wanted} on 127.0.0.1 is taken ({error.strerror}): end the other program or choose another port "
