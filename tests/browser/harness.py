@@ -33,7 +33,7 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=installed_browser(), args=FLAGS)
         try:
             yield browser
         finally:
@@ -68,6 +68,11 @@ def open_page(browser: Any, link: str, *, width: int = 1280, height: int = 900) 
     page.wait_for_selector(".wb-head[data-ready=yes]", timeout=15_000)
     wait_until(lambda: page.locator(".wb-chart-empty").is_hidden())
     return page
+
+
+def installed_browser() -> str | None:
+    """The installed Chromium or Chrome, None where there is none."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def wait_until(true: Any, *, within_s: float = 15.0) -> None:

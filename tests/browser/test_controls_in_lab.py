@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.browser.harness import TOKEN, controls_in_lab, run_cells, wait_until
+from tests.browser.harness import TOKEN, controls_in_lab, installed_browser, run_cells, wait_until
 from tests.fakes.desk import FakeDesk
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium: apt-get install chromium"),
+    pytest.mark.skipif(installed_browser() is None, reason="needs chromium: apt-get install chromium"),
 ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.harness import TOKEN, chromium, dashboard, desk_and_dashboard, open_page, wait_until
+from tests.browser.harness import (
+    TOKEN,
+    chromium,
+    dashboard,
+    desk_and_dashboard,
+    installed_browser,
+    open_page,
+    wait_until,
+)
 from tests.fakes.desk import FakeDesk
 from tests.fakes.serve import serving
 from workbench.api.app import build_app
@@ -21,7 +28,7 @@ pytestmark = [
     pytest.mark.browser,
     # panel 1.9 builds a tornado request the old way, once for each page
     pytest.mark.filterwarnings("ignore:.*HTTPServerRequest.*:DeprecationWarning"),
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium: apt-get install chromium"),
+    pytest.mark.skipif(installed_browser() is None, reason="needs chromium: apt-get install chromium"),
 ]
 
 
@@ -142,7 +149,7 @@ def test_on_a_phone_the_stop_and_the_numbers_fit(browser: Any, board: Dashboard)
     assert button["x"] >= 0 and button["x"] + button["width"] <= 390 and button["y"] < 70
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for label in ("Day P&L", "Position", "Data age"):
-        box = page.get_by_text(label, exact=True).first.bounding_box()
+        box = box_of(page, label)
         assert box["x"] + box["width"] <= 390 and box["y"] < 844
     page.close()
 
@@ -168,7 +175,16 @@ def test_a_closed_page_ends_nothing(browser: Any, board: Dashboard, fake: FakeDe
     assert fake.calls == [] and fake.state == "running"
 
 
+def box_of(page: Any, label: str) -> Any:
+    """Where a label stands; each snapshot draws it anew, so a look may fall between two of them."""
+    found: list[Any] = []
+    wait_until(lambda: bool(found.append(page.get_by_text(label, exact=True).first.bounding_box()) or found[-1]))
+    return found[-1]
+
+
 def _lightness(page: Any, selector: str) -> float:
     colour = page.locator(selector).first.evaluate("node => getComputedStyle(node).backgroundColor")
+    if not colour:
+        return 0.0  # the node was replaced while it was looked at
     red, green, blue = (int(part) for part in colour.removeprefix("rgb(").rstrip(")").split(",")[:3])
     return (red + green + blue) / 765
