@@ -1,0 +1,155 @@
+"""The desk's red button: each account for itself, latches of others acted on, and cleared only when all is flat."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from workbench.domain.commands import Accepted, Outcome
+from workbench.domain.errors import InputError
+from workbench.domain.events import PositionReported
+from workbench.domain.order import Order
+from workbench.services import red_button, stop
+from workbench.services.red_button import RedButton
+from workbench.storage.home import Home
+from workbench.storage.latch import drop_stop_file, read_latch, set_latch
+
+CONTRACT = "CON.F.US.MES.Z26"
+
+
+class Broker:
+    """Positions by account; a stuck account cannot be closed, a broken one cannot even be understood."""
+
+    def __init__(self, **quantities: int) -> None:
+        self.qty = {int(k[1:]): q for k, q in quantities.items()}
+        self.stuck: set[int] = set()
+        self.broken: set[int] = set()
+        self.closes: list[int] = []
+
+    async def working(self, account: int) -> list[Order]:
+        if account in self.broken:
+            raise KeyError("a field nobody expected")
+        return []
+
+    async def positions(self, account: int) -> list[PositionReported]:
+        return [PositionReported(at=0, account=account, contract=CONTRACT, qty=self.qty[account], average_price=1.0)]
+
+    async def cancel(self, account: int, order_id: int) -> Outcome:
+        return Accepted(order_id=order_id)
+
+    async def close(self, account: int, contract: str) -> Outcome:
+        self.closes.append(account)
+        if account not in self.stuck:
+            self.qty[account] = 0
+        return Accepted()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setattr(stop, "BETWEEN_CLEAN_READS_S", 0.05)
+    monkeypatch.setattr(stop, "GIVE_UP_S", 1.0)
+    home = Home(tmp_path)
+    for account in (1, 2):
+        home.account(account).mkdir(parents=True)
+        (home.account(account) / "journal.wbj").write_bytes(b"")
+    return home
+
+
+def button(place: Home, broker: Broker) -> RedButton:
+    async def tell_runner(account: int) -> None:
+        return None
+
+    made = RedButton(place, broker, tell_runner=tell_runner, tell=lambda level, text: None)
+    return made
+
+
+@asynccontextmanager
+async def following(pressed: RedButton) -> AsyncIterator[None]:
+    task = asyncio.create_task(pressed.follow())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(done: Callable[[], bool], within_s: float = 5.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not done():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_dropped_file_closes_every_account(place: Home) -> None:
+    broker = Broker(a1=1, a2=-2)
+    async with following(button(place, broker)):
+        drop_stop_file(place, "by hand")
+        await until(lambda: broker.qty == {1: 0, 2: 0})
+
+
+async def test_a_stop_of_everything_during_the_stop_of_one_account_still_closes_the_others(place: Home) -> None:
+    broker = Broker(a1=1, a2=1)
+    pressed = button(place, broker)
+    async with following(pressed):
+        one = asyncio.create_task(pressed.stop("one", 1, "me", [1]))
+        await asyncio.sleep(0.02)
+        drop_stop_file(place, "all")
+        await one
+        await until(lambda: broker.qty == {1: 0, 2: 0})
+
+
+async def test_an_account_that_cannot_be_closed_keeps_no_other_waiting(place: Home) -> None:
+    broker = Broker(a1=1, a2=1)
+    broker.stuck.add(1)
+    async with following(button(place, broker)):
+        set_latch(place, reason="first", by="me", at=1, account=1)
+        await until(lambda: 1 in broker.closes)
+        set_latch(place, reason="second", by="me", at=2, account=2)
+        await until(lambda: broker.qty[2] == 0, 0.9)
+
+
+async def test_an_account_that_nobody_understands_does_not_fail_the_stop_of_the_others(place: Home) -> None:
+    broker = Broker(a1=1, a2=1)
+    broker.broken.add(1)
+    result = await button(place, broker).stop("all", None, "me", [1, 2])
+    assert result["result"] == "NOT_FLAT"
+    assert [a["result"] for a in result["accounts"]] == ["NOT_FLAT", "FLAT"]
+    assert "cannot be read" in result["remaining"][0]
+
+
+async def test_what_was_not_flat_is_tried_again_until_it_is(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(red_button, "RETRY_STOP_S", 0.05)
+    monkeypatch.setattr(stop, "GIVE_UP_S", 0.1)
+    monkeypatch.setattr(stop, "CLOSE_SETTLES_S", 0.05)
+    broker = Broker(a1=1, a2=0)
+    broker.stuck.add(1)
+    pressed = button(place, broker)
+    async with following(pressed):
+        set_latch(place, reason="x", by="me", at=1, account=1)
+        await until(lambda: pressed.result is not None)
+        assert pressed.result is not None and pressed.result["result"] == "NOT_FLAT"
+        broker.stuck.clear()
+        await until(lambda: pressed.result is not None and pressed.result["result"] == "FLAT")
+
+
+async def test_a_stop_of_everything_is_not_cleared_by_one_flat_account(place: Home) -> None:
+    broker = Broker(a1=0, a2=1)
+    set_latch(place, reason="all", by="me", at=1)
+    with pytest.raises(InputError, match="account 2 still has"):
+        await button(place, broker).clear("looked", "me", 1)
+    assert read_latch(place, 2) is not None
+
+
+async def test_clearing_nothing_names_what_is_stopped_alone(place: Home) -> None:
+    set_latch(place, reason="one", by="me", at=1, account=2)
+    with pytest.raises(InputError, match="stopped alone: account 2"):
+        await button(place, Broker(a1=0, a2=0)).clear("looked", "me", None)
+
+
+async def test_it_is_cleared_when_the_broker_shows_nothing(place: Home) -> None:
+    set_latch(place, reason="all", by="me", at=1)
+    await button(place, Broker(a1=0, a2=0)).clear("looked", "me", None)
+    assert read_latch(place, 1) is None
