@@ -95,7 +95,7 @@ class Rest:
         self.http, self.token = http, ""
 
     async def login(self) -> str:
-        reply = await self.post("Auth/loginKey", userName="SIM", apiKey="sim-key")
+        reply = await self.post("Auth/loginKey", userName="SIM", apiKey="simulator-key")
         self.token = reply["token"]
         self.http.headers["Authorization"] = f"Bearer {self.token}"
         return self.token

@@ -23,7 +23,14 @@ async def test_a_used_port_ends_in_a_sentence_that_says_what_to_do():
 async def test_the_ready_lines_name_url_key_accounts_and_contracts():
     async with serve(SimulatorSettings(start=MORNING, roots=("MES",))) as simulator:
         text = sentence(describe(simulator))
-    for part in (simulator.url, "sim-key", "50KTC-V2-10001-2 (1002)", "CON.F.US.MES.Z26", "2026-11-20T15:00:00", "×1"):
+    for part in (
+        simulator.url,
+        "simulator-key",
+        "50KTC-V2-10001-2 (1002)",
+        "CON.F.US.MES.Z26",
+        "2026-11-20T15:00:00",
+        "×1",
+    ):
         assert part in text
 
 

@@ -3,7 +3,7 @@
 Run it with ``workbench simulator``, or inside a program::
 
     async with serve(SimulatorSettings(start="2026-11-20T15:00:00Z", rate=60)) as simulator:
-        ...  # simulator.url, user "sim", key "sim-key"
+        ...  # simulator.url, user "sim", key "simulator-key"
 
 `exchange` is the machine without I/O (requests and time in, events out), `server` puts it on a socket, `pump` moves its
 market time. A client that does not ask for the control plane (``/simulator/…``) or the clock extension sees neither.

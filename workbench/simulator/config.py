@@ -70,10 +70,11 @@ DEFAULT_ACCOUNTS = (
 
 
 class User(Settings):
-    """Who may log in."""
+    """Who may log in, with any of the keys. There are clients that take no key of less than ten characters."""
 
     name: str = "sim"
-    api_key: str = "sim-key"
+    api_key: str = "simulator-key"
+    more_keys: tuple[str, ...] = ()
     password: str = "sim-password"  # noqa: S105 - the simulator's own, for the form login only
 
 
@@ -117,7 +118,7 @@ class SimulatorSettings(Settings):
     prints_per_bar: int = Field(default=24, ge=4, le=1000)
     tail_s: int = 3660
     prints_per_day: int = Field(default=20_000, ge=100, le=500_000)
-    users: tuple[User, ...] = (User(),)
+    users: tuple[User, ...] = (User(more_keys=("sim-key",)),)
     accounts: tuple[AccountSettings, ...] = DEFAULT_ACCOUNTS
     fees: dict[str, Fees] = {}  # by exchange root; what is not here costs what it does in the backtest
     latency: Latency = Latency()

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from workbench.domain.errors import LocalProtocolError, RemoteProtocolError
-from workbench.gateway.protocol import Close, Completion, HubMessage, Invocation, Ping, State
+from workbench.gateway.protocol import Close, Completion, HubMessage, Invocation, Ping, State, StreamInvocation
 from workbench.simulator.connections import METHODS, Connection
 from workbench.simulator.tokens import bearer
 
@@ -25,6 +25,15 @@ NO_METHOD = "Failed to invoke '{}' due to an error on the server. HubException: 
 BAD_ARGUMENTS = (
     "Failed to invoke '{}' due to an error on the server. InvalidDataException: Invocation arguments do not fit."
 )
+# ASP.NET finds a method by its name in any case
+SUBSCRIPTIONS = {
+    hub: {
+        f"{verb}{what}".lower(): (verb, event)
+        for what, event in events.items()
+        for verb in ("Subscribe", "Unsubscribe")
+    }
+    for hub, events in METHODS.items()
+}
 UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 FRAME_RECORDS = 64  # records joined into one text frame at most
 
@@ -141,6 +150,8 @@ class HubServer:
             connection.invocations += 1
             error = self._invoke(connection, message)
             self._complete(connection, message.invocation_id, error)
+        elif isinstance(message, StreamInvocation):  # neither hub has a method that streams
+            self._complete(connection, message.invocation_id, NO_METHOD.format(message.target))
         return False
 
     def _complete(self, connection: Connection, invocation_id: str | None, error: str | None) -> None:
@@ -169,11 +180,10 @@ class HubServer:
             connection.acknowledged = max(connection.acknowledged, arguments[0])
             self.simulator.pump.wake()
             return None
-        for verb in ("Subscribe", "Unsubscribe"):
-            event = METHODS[connection.hub].get(target.removeprefix(verb)) if target.startswith(verb) else None
-            if event is not None:
-                return self._subscribe(connection, target, event, arguments, wanted=verb == "Subscribe")
-        return NO_METHOD.format(target)
+        verb, event = SUBSCRIPTIONS[connection.hub].get(target.lower(), ("", None))
+        if event is None:
+            return NO_METHOD.format(target)
+        return self._subscribe(connection, target, event, arguments, wanted=verb == "Subscribe")
 
     def _subscribe(
         self, connection: Connection, target: str, event: str, arguments: list[Any], *, wanted: bool

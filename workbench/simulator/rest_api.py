@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -103,7 +104,7 @@ class RestApi:
         try:
             reply = self.operations.table[endpoint.path](wanted, caller)
         except BadRequest as error:
-            return problem(400, "Bad Request", str(error), endpoint.path)
+            return self._unbound(endpoint, str(error))
         await self._delay()
         return await self._after(endpoint, encode(reply))
 
@@ -178,4 +179,33 @@ def bind_body(endpoint: Endpoint, body: bytes) -> Any:
     """Return the typed request in a body; unknown members are ignored, a wrong type raises msgspec's error."""
     if endpoint.request is EmptyRequest:
         return EmptyRequest()
-    return msgspec.json.decode(body or b"null", type=endpoint.request)
+    members = _named(msgspec.json.decode(body or b"null"), endpoint.request)
+    return msgspec.convert(members, endpoint.request)
+
+
+def _named(value: Any, kind: Any) -> Any:
+    """Return `value` with the members of `kind` under their documented names: the service takes them in any case."""
+    if not isinstance(value, dict):
+        return value
+    members = _members(kind)
+    named = {}
+    for name, each in value.items():
+        known, inner = members.get(name.lower(), (name, None))
+        named[known] = each if inner is None else _named(each, inner)
+    return named
+
+
+@cache
+def _members(kind: Any) -> dict[str, tuple[str, Any]]:
+    """Return lower-case name → (documented name, type of a member that is an object itself)."""
+    return {
+        field.encode_name.lower(): (
+            field.encode_name,
+            next(filter(_is_object, (field.type, *get_args(field.type))), None),
+        )
+        for field in msgspec.structs.fields(kind)
+    }
+
+
+def _is_object(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)

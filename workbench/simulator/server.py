@@ -16,10 +16,12 @@ from starlette.routing import Route, WebSocketRoute
 
 from workbench.domain.errors import InputError
 from workbench.gateway.codes import PlaceOrderError
+from workbench.gateway.endpoints import ENDPOINTS
 from workbench.simulator import control
 from workbench.simulator.clock import MarketClock
 from workbench.simulator.config import SimulatorSettings, wall_time
-from workbench.simulator.connections import Connection, Hubs
+from workbench.simulator.connections import METHODS, Connection, Hubs
+from workbench.simulator.doors import Doors
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.faults import Faults
 from workbench.simulator.history import History
@@ -50,7 +52,7 @@ class Simulator:
 
     Attributes
     ----------
-    app : Starlette
+    app : Doors
         The ASGI application; REST works in process, the hubs need `serve`.
     exchange, hubs, faults, tokens, clock, history, requests
         The parts, open to tests.
@@ -78,16 +80,18 @@ class Simulator:
         if config.scenario is not None:
             self.scenario.load(config.scenario)
 
-    def _app(self) -> Starlette:
+    def _app(self) -> Doors:
         hubs, rest = HubServer(self), RestApi(self)
-        return Starlette(
+        app = Starlette(
             routes=[
-                Route("/hubs/{hub}/negotiate", hubs.negotiate, methods=["POST", "GET", "OPTIONS"]),
+                Route("/hubs/{hub}/negotiate", hubs.negotiate, methods=["POST"]),
                 WebSocketRoute("/hubs/{hub}", hubs.connect),
                 *control.routes(self),
                 *rest.routes(),
             ]
         )
+        hub_paths = (f"/hubs/{hub}{end}" for hub in METHODS for end in ("", "/negotiate"))
+        return Doors(app, (*ENDPOINTS, *hub_paths))
 
     def _board(self, contract: Any) -> Any:
         return self.market.boards[contract.id]

@@ -37,7 +37,7 @@ class Tokens:
     def login(self, name: str, key: str) -> str | None:
         """Return a token for the right user and key (the name's case does not matter), else None."""
         user = self.users.get(name.lower())
-        return self.issue(user.name) if user is not None and user.api_key == key else None
+        return self.issue(user.name) if user is not None and key in (user.api_key, *user.more_keys) else None
 
     def issue(self, user: str) -> str:
         """Return a fresh token."""
