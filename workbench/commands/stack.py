@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -143,11 +144,13 @@ class DemoStack:
             "WORKBENCH_SIMULATOR_URL": self.urls.get("simulator", ""),
         }
 
-    def _run(self, name: str, command: list[str], url: str, ready: str, within_s: float = 60.0) -> Program:
+    def _run(
+        self, name: str, command: list[str], url: str, ready: str, *, extra: dict[str, str] | None = None
+    ) -> Program:
         self.urls[name] = url
-        program = Program(name, command, self.home.logs / f"{name}.out", self.environment())
+        program = Program(name, command, self.home.logs / f"{name}.out", self.environment() | (extra or {}))
         self.programs.append(program)
-        program.wait_for(lambda: self._go_on() or answers(ready), within_s)
+        program.wait_for(lambda: self._go_on() or answers(ready), 60.0)
         return program
 
     def _start_simulator(self) -> None:
@@ -218,17 +221,17 @@ class DemoStack:
         told = read_json(self.home.desk / "dashboard.json") or {}
         self.urls["dashboard"] = str(told.get("link", url))  # with the token of its door
         lab = free_port(self.options.ports[3])
-        token = f"demo{self.options.seed}"
+        token = secrets.token_urlsafe(18)  # whoever has it runs code here; in the environment, not in the process list
         command = python_module(
             "jupyterlab",
             "--no-browser",
             f"--ServerApp.port={lab}",
             "--ServerApp.port_retries=0",
-            f"--IdentityProvider.token={token}",
             f"--ServerApp.root_dir={Path.cwd()}",
             *(["--allow-root"] if os.geteuid() == 0 else []),  # a container's user
         )
-        self._run("lab", command, f"http://127.0.0.1:{lab}/lab?token={token}", f"http://127.0.0.1:{lab}/api")
+        url, extra = f"http://127.0.0.1:{lab}/lab?token={token}", {"JUPYTER_TOKEN": token}
+        self._run("lab", command, url, f"http://127.0.0.1:{lab}/api", extra=extra)
         for host in ("127.0.0.1", "localhost"):  # its port is known only now
             self.desk.allow_origin(f"http://{host}:{lab}")
 
