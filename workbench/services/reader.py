@@ -90,8 +90,9 @@ class Reader:
         """Read for ever; a failed reading is tried again with a growing pause and is never taken as "flat"."""
         pause = APART_S
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), EVERY_S if self.patient else None)
+            with contextlib.suppress(TimeoutError):  # not wait_for: on 3.11 it may swallow a cancellation
+                async with asyncio.timeout(EVERY_S if self.patient else None):
+                    await self._wanted.wait()
             self._reading = True
             self._wanted.clear()
             try:

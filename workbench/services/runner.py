@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -191,8 +191,7 @@ class Runner:
                 tasks.create_task(self._timer()),
             ]
             await self.stopped.wait()
-            for task in running:
-                task.cancel()
+            await end_tasks(running)
         self.decider.journal.sync()
         self.decider.journal.close()
         return self.stop_reason
@@ -292,3 +291,12 @@ class Runner:
         opened = [o.created_at for o in self.state.orders.values() if o.is_open and o.created_at]
         start = self.state.day_start or self.clock.now() - DAY_NS
         return min([start, *(at - 60_000_000_000 for at in opened)])
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel `tasks` until they have ended: a cancellation may be swallowed, and the account's lock waits for them."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.1)

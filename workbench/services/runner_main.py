@@ -29,7 +29,7 @@ from workbench.services.crash import only_reason
 from workbench.services.desk_file import TOKEN_ENV, desk_now
 from workbench.services.link import ChildLink, channel_at
 from workbench.services.logs import hide, set_up
-from workbench.services.runner import Runner
+from workbench.services.runner import Runner, end_tasks
 from workbench.services.runner_verbs import RunnerVerbs
 from workbench.services.snapshot import account_dict, session_dicts
 from workbench.services.stop import emergency_stop
@@ -183,8 +183,7 @@ class RunnerProcess:
                 reason = await self.runner.run()
                 self._desk_was_there = self.link.connected
             finally:
-                for task in running:
-                    task.cancel()
+                await end_tasks(running)
         return reason
 
     async def _begin(self) -> None:

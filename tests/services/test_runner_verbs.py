@@ -1,0 +1,171 @@
+"""What the desk may ask of a runner, against a runner in this process with a fake gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services.test_reader import CONTRACT, FakeGateway
+from workbench.domain.commands import Accepted, Outcome
+from workbench.domain.errors import InputError, UnknownName
+from workbench.risk.limits import Limits
+from workbench.services.clock import MarketClock
+from workbench.services.runner import Runner, end_tasks
+from workbench.services.runner_verbs import RunnerVerbs
+from workbench.services.strategies import resolve_strategy
+from workbench.storage.home import Home
+from workbench.storage.latch import set_latch
+from workbench.storage.registry import Registry
+
+ACCOUNT = 1
+AT = 1_795_099_500_000_000_000  # 19 November 2026, in the trading day
+
+
+class Gateway(FakeGateway):
+    async def watch(self, contract: str) -> None:
+        return None
+
+    async def place(self, approved: Any) -> Outcome:
+        return Accepted(order_id=1)
+
+    async def cancel(self, account_id: int, order_id: int) -> Outcome:
+        return Accepted(order_id=order_id)
+
+    async def close(self, account_id: int, contract_id: str) -> Outcome:
+        return Accepted()
+
+    async def modify(self, command: Any) -> Outcome:
+        return Accepted()
+
+
+async def no_history(*_: Any) -> list[Any]:
+    return []
+
+
+class Desk:
+    """A runner, its verbs, and a registered version."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, clock = Home(folder), MarketClock()
+        clock.announce(AT, 1.0, 1, False)
+        self.registry = Registry(self.home)
+        strategy = resolve_strategy("sma_cross", self.registry)
+        self.version = self.registry.register(strategy, at=AT).version
+        self.runner = Runner(
+            account=ACCOUNT,
+            home=self.home,
+            gateway=Gateway(0),
+            fetch=no_history,
+            clock=clock,
+            rules=lambda version, contract, parameters: (
+                self.registry.get(version).with_parameters(**parameters).start()
+            ),
+            limits=Limits(),
+        )
+        self.verbs = RunnerVerbs(self.runner, self.registry).table()
+
+    async def begin(self, session: str = "one") -> dict[str, Any]:
+        body = {"session": session, "version": self.version, "contract": CONTRACT, "timeframe": "1m", "parameters": {}}
+        return await self.verbs["start_session"](body)
+
+    async def say(self, verb: str, session: str = "one") -> dict[str, Any]:
+        return await self.verbs[verb]({"session": session, "contract": CONTRACT, "person": "me"})
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Desk]:
+    desk = Desk(folder)
+    task = asyncio.create_task(desk.runner.run())
+    desk.runner.start()
+    try:
+        yield desk
+    finally:
+        desk.runner.stop("end of test")
+        await task
+
+
+async def test_a_session_is_paused_resumed_and_ended(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        assert (await desk.begin())["state"] == "warming"
+        paused = await desk.say("pause")
+        assert (paused["state"], paused["reason"]) == ("paused", "paused by me")
+        assert (await desk.say("resume"))["state"] == "warming"
+        assert (await desk.say("end"))["state"] == "ended"
+        with pytest.raises(InputError, match="is over"):
+            await desk.say("resume")
+
+
+async def test_a_session_nobody_knows_is_named(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        for verb in ("pause", "resume", "end", "flatten"):
+            with pytest.raises(UnknownName, match="unknown session 'two'"):
+                await desk.say(verb, "two")
+
+
+async def test_a_contract_is_traded_by_one_session(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        await desk.begin()
+        with pytest.raises(InputError, match="already traded by session one"):
+            await desk.begin("two")
+
+
+async def test_sessions_go_on_after_a_restart_and_can_be_resumed(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        await desk.begin()
+        await desk.say("pause")
+    async with running(tmp_path) as desk:
+        assert desk.runner.state.sessions["one"].status == "paused"
+        assert (await desk.say("resume"))["state"] == "warming"
+        assert desk.runner.epoch == 2
+
+
+async def test_the_same_request_key_is_one_order_and_the_second_is_told(tmp_path: Path) -> None:
+    body = {"request": "k1", "contract": CONTRACT, "side": 0, "type": 2, "qty": 1, "limit_ticks": None}
+    async with running(tmp_path) as desk:
+        await desk.verbs["manual_order"]({**body, "stop_ticks": None, "person": "me"})
+        again = await desk.verbs["manual_order"]({**body, "stop_ticks": None, "person": "me"})
+        assert again == {"accepted": False, "reason": "this request was taken before"}
+
+
+async def test_alerts_are_counted_beyond_those_that_are_kept(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        for number in range(450):
+            desk.runner.alert("info", str(number))
+        seen = desk.runner.alerted
+        desk.runner.alert("warning", "the newest")
+        assert [a["text"] for a in desk.runner.alerts_since(seen)] == ["the newest"]
+        assert len(desk.runner.alerts_since(0)) == 200
+
+
+async def test_a_latch_ends_the_runner_and_nothing_leaves_after_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    task = asyncio.create_task(desk.runner.run())
+    desk.runner.start()
+    set_latch(desk.home, reason="the button", by="me", at=1)
+    assert await asyncio.wait_for(task, 2) == "stopped: the button"
+    assert desk.runner.sender.closed
+
+
+async def test_an_unreadable_latch_is_a_latch(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    (tmp_path / "stop.json").write_text("{")
+    assert "damaged" in await asyncio.wait_for(desk.runner.run(), 2)
+
+
+async def test_a_task_that_swallows_a_cancellation_is_cancelled_again() -> None:
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(2):
+        await end_tasks([task])
+    assert task.cancelled()
