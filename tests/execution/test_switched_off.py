@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.execution import test_step as scenes
-from tests.execution.fake_broker import ACCOUNT, MES, START, Ride, bar_closed, enter
+from tests.execution import scenes, test_leaving, test_step, test_truth
+from tests.execution.fake_broker import ACCOUNT, MES, MORNING, START, Ride, bar_closed, enter
 from tests.services import test_decider
 from workbench.domain import events as e
+from workbench.domain.clock import MINUTE
 from workbench.domain.commands import PlaceOrder
 from workbench.domain.order import OrderType, Side, Status
 from workbench.execution import flatten, orders, reconcile, state
@@ -173,7 +174,7 @@ def test_a_row_of_the_gate_that_is_switched_off_breaks_its_scene(code: Code, mon
 
 def a_warm_up_bar_trades_nothing() -> None:
     ride = started()
-    end = scenes.MORNING - 60 * scenes.MINUTE
+    end = MORNING - 60 * MINUTE
     ride.signals[end] = msgspec.structs.replace(enter(1), at=end)
     ride.state.sessions["s1"].started_at = 0  # the bar is old, not only older than the session
     ride.feed(bar_closed(end, 6000.0, at=ride.now))
@@ -210,47 +211,47 @@ def a_close_is_repeated_on_any_reading(patch: Patch) -> None:
 
 PIECES: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
     "a stale bar is not traded": (setting(stepping, "_is_fresh", lambda *_: True), a_warm_up_bar_trades_nothing),
-    "a trade counts once": (repeats_are_counted, scenes.test_a_fill_repeated_by_stream_and_reading_counts_once),
-    "a request counts once": (repeats_are_counted, scenes.test_a_double_click_is_one_order),
+    "a trade counts once": (repeats_are_counted, test_truth.test_a_fill_repeated_by_stream_and_reading_counts_once),
+    "a request counts once": (repeats_are_counted, test_step.test_a_double_click_is_one_order),
     "a position is protected": (
         setting(stepping, "check_protection", lambda *_: []),
-        scenes.test_a_position_whose_stop_never_works_is_flattened_in_time,
+        test_leaving.test_a_position_whose_stop_never_works_is_flattened_in_time,
     ),
     "cancel comes before close": (
         setting(flatten, "_cancel", cancel_is_skipped),
-        scenes.test_flatten_cancels_waits_and_only_then_closes,
+        test_leaving.test_flatten_cancels_waits_and_only_then_closes,
     ),
     "nobody closes twice": (
         a_close_is_repeated_on_any_reading,
-        scenes.test_a_reading_from_before_the_close_does_not_close_twice,
+        test_leaving.test_a_reading_from_before_the_close_does_not_close_twice,
     ),
     "a guessed position is not traded on": (
         setting(state.Book, "is_sure", True),
-        scenes.test_no_second_entry_while_the_trade_of_the_first_is_missing,
+        test_step.test_no_second_entry_while_the_trade_of_the_first_is_missing,
     ),
     "one entry at a time": (
         setting(stepping, "_order_works", lambda *_: False),
-        scenes.test_no_second_entry_while_the_first_is_under_way,
+        test_step.test_no_second_entry_while_the_first_is_under_way,
     ),
     "orphans are cancelled": (
         setting(stepping, "cancel_orphans", lambda *_: []),
-        scenes.test_an_orphaned_exit_is_cancelled_and_blocks_entries_until_then,
+        test_leaving.test_an_orphaned_exit_is_cancelled_and_blocks_entries_until_then,
     ),
     "a lasting difference locks": (
         setting(stepping, "check_difference", lambda *_: []),
-        scenes.test_a_difference_locks_after_it_had_time_to_settle_and_unlocks_when_equal,
+        test_truth.test_a_difference_locks_after_it_had_time_to_settle_and_unlocks_when_equal,
     ),
     "absent needs time": (
         setting(reconcile, "BETWEEN_MISSES_NS", 0),
-        scenes.test_absent_needs_three_readings_some_time_apart,
+        test_truth.test_absent_needs_three_readings_some_time_apart,
     ),
     "an unanswered order is asked for": (
         setting(stepping, "mark_unanswered", lambda order: order),
-        lambda: scenes.test_an_order_whose_answer_died_with_the_runner_ends_as_the_broker_has_it("never"),
+        lambda: test_truth.test_an_order_whose_answer_died_with_the_runner_ends_as_the_broker_has_it("never"),
     ),
     "a lost hub blocks entries": (
         lambda patch: patch.setitem(stepping.HANDLERS, e.StreamChanged, lambda *_: []),
-        scenes.test_while_the_user_hub_is_down_and_until_the_broker_was_read_nothing_is_entered,
+        test_truth.test_while_the_user_hub_is_down_and_until_the_broker_was_read_nothing_is_entered,
     ),
     "a tag alone does not make an order ours": (
         setting(orders, "find_key", lambda state, report: report.tag if report.tag in state.orders else None),
@@ -258,7 +259,7 @@ PIECES: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
     ),
     "the balance tells of lost fills": (
         setting(reconcile, "_explain_balance", lambda *_: None),
-        scenes.test_an_adopted_position_does_not_hide_the_loss_that_its_lost_fills_made,
+        test_truth.test_an_adopted_position_does_not_hide_the_loss_that_its_lost_fills_made,
     ),
 }
 
