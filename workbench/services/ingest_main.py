@@ -56,7 +56,7 @@ class IngestProcess:
         tokens = DeskTokens(desk)
         self.client = GatewayClient(urls, tokens, handlers, is_market_open=self._is_open, now=self.clock.now)
         self._held: list[TradeSeen] = []
-        self._barriers: asyncio.Queue[int] = asyncio.Queue()
+        self._barriers: asyncio.Queue[tuple[int, int]] = asyncio.Queue()  # seq, market time before the chunk
         self._last_print: dict[str, int] = {}
         self._up = False
         self._timed = not self.simulated  # a replay's time is known with the simulator's first word
@@ -84,17 +84,18 @@ class IngestProcess:
         if self.clock.lockstep:
             self._held += trades
         else:
-            self._take(trades)
+            self._take(trades, self.clock.now())
 
-    def _take(self, trades: list[TradeSeen]) -> None:
+    def _take(self, trades: list[TradeSeen], now: int) -> None:
         by_contract: dict[str, list[TradeSeen]] = {}
         for trade in trades:
             by_contract.setdefault(trade.contract, []).append(trade)
         for contract, prints in by_contract.items():
             self._last_print[contract] = prints[-1].ts
-            self.ingest.on_prints(contract, prints, 0 if self.clock.lockstep else self.clock.now())
+            self.ingest.on_prints(contract, prints, now)
 
     def _on_clock(self, clock: SimulatorClock) -> None:
+        before = self.clock.now() if self._timed else 0
         self.clock.announce(clock.now, 0.0 if clock.lockstep else clock.rate, clock.seq, clock.lockstep)
         self.ingest.grace_ns = self.clock.grace()
         if not self._timed:
@@ -102,15 +103,15 @@ class IngestProcess:
             self._told.set()
             self.ingest.stream_started(self.clock.now(), exact=self.clock.lockstep)
         if clock.lockstep:
-            self._barriers.put_nowait(clock.seq)
+            self._barriers.put_nowait((clock.seq, before))
         else:
             self.ingest.advance(self.clock.now())
 
     async def _lockstep(self) -> None:
         while True:
-            seq = await self._barriers.get()
+            seq, before = await self._barriers.get()
             held, self._held = self._held, []
-            self._take(held)
+            self._take(held, before)
             self.ingest.advance(self.clock.now())
             if self.ingest.needs_seam:
                 await self._seam()
