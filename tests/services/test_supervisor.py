@@ -1,0 +1,168 @@
+"""The desk without its processes: what it shows, what it refuses, and that damage in one place hides nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from workbench.api.app import build_app
+from workbench.domain.errors import LockHeld, StopLatched, StorageError, UnknownName
+from workbench.services.children import Child
+from workbench.services.desk_main import run_desk, serve_desk
+from workbench.services.desk_service import StartSession
+from workbench.services.link import ChildSilent
+from workbench.services.linking import make_link
+from workbench.services.settings import load_profile
+from workbench.services.supervisor import Desk
+from workbench.storage.home import Home
+from workbench.storage.latch import set_latch
+from workbench.storage.links import save_link
+from workbench.storage.lock import AccountLock
+
+ACCOUNT = 7
+CONTRACT = "CON.F.US.MES.Z26"
+
+
+class FakeChannel:
+    """A child that answers everything and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict]] = []
+
+    async def request(self, verb: str, body: dict | None = None, timeout_s: float = 5.0) -> dict:
+        self.asked.append((verb, body or {}))
+        return {"session": (body or {}).get("session"), "contract": CONTRACT, "state": "running"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Home:
+    home = Home(tmp_path)
+    save_link(home, make_link(account=ACCOUNT, name="PRAC-V2-1-1", balance=Decimal(1), by="me"))
+    return home
+
+
+@pytest.fixture
+async def desk(place: Home):  # type: ignore[no-untyped-def]
+    made = Desk(place, load_profile("sim", simulator_url="http://127.0.0.1:9"), "a-token-of-sixteen")
+    made.started("http://127.0.0.1:1")
+    yield made
+    await made.rest.aclose()
+
+
+def attach(desk: Desk) -> tuple[Child, FakeChannel]:
+    child, channel = desk._runner_of(f"runner-{ACCOUNT}"), FakeChannel()
+    child.attach(channel, 4711)  # type: ignore[arg-type]
+    return child, channel
+
+
+async def test_a_damaged_link_is_shown_and_hides_nothing_else(desk: Desk, place: Home) -> None:
+    attach(desk)
+    (place.account(ACCOUNT) / "link.json").write_text("{")
+    snapshot = await desk.snapshot()
+    await desk.snapshot()
+    assert [a["linked"] for a in snapshot["accounts"]] == [False]
+    assert [a["level"] for a in desk.alerts] == ["critical"], "said once"
+    with pytest.raises(StorageError, match="link the account again"):
+        await desk.start_session(StartSession(strategy="sma_cross", account=ACCOUNT))
+    (place.account(ACCOUNT) / "journal.wbj").write_bytes(b"")
+    await desk._take_up(ACCOUNT)
+    assert "is not traded" in desk.alerts[-1]["text"]
+
+
+async def test_a_command_right_behind_the_start_finds_the_session(desk: Desk) -> None:
+    _, channel = attach(desk)
+    desk.ingest.channel = FakeChannel()  # type: ignore[assignment]
+    session = await desk.start_session(StartSession(strategy="sma_cross", account=ACCOUNT, contract="MES"))
+    await desk.command_session(session["session"], "pause", "me")
+    assert [verb for verb, _ in channel.asked] == ["start_session", "pause"]
+    with pytest.raises(UnknownName, match="unknown session"):
+        await desk.command_session("another", "pause", "me")
+
+
+async def test_an_ingest_that_was_started_anew_is_told_its_contracts(desk: Desk) -> None:
+    first, second = FakeChannel(), FakeChannel()
+    desk.ingest.attach(first, 1)  # type: ignore[arg-type]
+    await desk.watch_contracts([CONTRACT])
+    desk.ingest.attach(second, 2)  # type: ignore[arg-type]
+    task = asyncio.create_task(desk._follow_contracts())
+    async with asyncio.timeout(3):
+        while not second.asked:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.6)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert first.asked == second.asked == [("watch", {"contracts": [CONTRACT]})]
+
+
+async def test_data_grows_old_with_a_silent_ingest(desk: Desk) -> None:
+    now = desk.clock.now()
+    line = {"contract": CONTRACT, "timeframe": "1m", "last_ts": now - 30 * 10**9, "age_s": 0.1, "state": "live"}
+    never = {**line, "last_ts": None, "age_s": None, "state": "stale"}
+    desk.ingest.heard("status", {"lines": [line, never], "streams": [{"name": "ingest.market", "up": True}]})
+    snapshot = await desk.snapshot()
+    assert [row["state"] for row in snapshot["data"]] == ["stale", "stale"]
+    assert snapshot["data"][0]["age_s"] >= 30
+    assert snapshot["data"][1]["age_s"] is None
+    assert snapshot["streams"] == [{"name": "ingest.market", "up": False}]
+
+
+async def test_what_is_not_known_is_null_and_no_secret_is_shown(desk: Desk) -> None:
+    attach(desk)
+    snapshot = await desk.snapshot()
+    account = snapshot["accounts"][0]
+    assert all(account[k] is None for k in account if k.endswith("_usd"))
+    assert account["can_trade"] is None
+    assert "a-token-of-sixteen" not in str(snapshot) and "sim-key" not in str(snapshot)
+
+
+async def test_after_a_stop_the_last_word_of_the_runner_shows_no_position(desk: Desk) -> None:
+    child, _ = attach(desk)
+    told = {"positions": [{"qty": 2}], "working": [{"order_id": 1}], "open_usd": 5.0}
+    child.heard("snapshot", {"account": told, "sessions": [{"session": "s", "position": 2, "pnl_usd": 5.0}]})
+    desk._now_flat(ACCOUNT)
+    snapshot = await desk.snapshot()
+    assert snapshot["accounts"][0]["positions"] == snapshot["accounts"][0]["working"] == []
+    assert snapshot["accounts"][0]["open_usd"] is None
+    assert snapshot["sessions"][0]["position"] == 0 and snapshot["sessions"][0]["pnl_usd"] is None
+
+
+async def test_a_stopped_account_starts_nothing(desk: Desk, place: Home) -> None:
+    set_latch(place, reason="the button", by="me", at=1)
+    with pytest.raises(StopLatched, match="the button"):
+        await desk.start_session(StartSession(strategy="sma_cross", account=ACCOUNT))
+
+
+async def test_no_second_runner_beside_one_that_holds_the_account(desk: Desk, place: Home) -> None:
+    lock = AccountLock(place.account(ACCOUNT))
+    lock.acquire("runner")
+    try:
+        child = await desk.ensure_runner(ACCOUNT)
+        assert child.is_gone and child.wanted
+    finally:
+        lock.release()
+
+
+async def test_a_command_for_a_runner_that_cannot_run_says_why_at_once(desk: Desk) -> None:
+    child, _ = attach(desk)
+    child.heard("snapshot", {"sessions": [{"session": "s", "contract": CONTRACT, "state": "running"}]})
+    child.detach(child.channel)  # type: ignore[arg-type]
+    child.given_up, child.reason = True, "the journal is damaged"
+    begun = time.monotonic()
+    with pytest.raises(ChildSilent, match="the journal is damaged"):
+        await desk.command_session("s", "pause", "me")
+    assert time.monotonic() - begun < 1
+
+
+async def test_a_second_desk_on_one_home_is_one_clear_error(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.services.desk_main.set_up", lambda *_: None)
+    profile = load_profile("sim", simulator_url="http://127.0.0.1:9")
+    async with serve_desk(place, profile, build_app, port=0):
+        told = (place.desk / "desk.json").read_text()
+        with pytest.raises(LockHeld, match="a desk already serves"):
+            await run_desk(place, profile, build_app, port=0)
+        assert (place.desk / "desk.json").read_text() == told, "the first one's file stays"
+    assert not (place.desk / "desk.json").exists()
