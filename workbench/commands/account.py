@@ -74,9 +74,8 @@ def link(
     """Link an account: confirm its kind, programme, loss level and bracket mode. Until then it may not enter."""
     import msgspec
 
-    from workbench.services.linking import make_link
+    from workbench.services.linking import link_account, make_link
     from workbench.storage.home import home as home_of
-    from workbench.storage.links import save_link
 
     place = home_of(home)
     rows = {row["account"]: row for row in asyncio.run(_listed(place, profile))}
@@ -100,7 +99,9 @@ def link(
         f"level {made.max_loss_level_usd}, day start {made.day_start_balance_usd}. Is this what the platform shows?"
     ):
         raise InputError("not linked")
-    save_link(place, made)
+    aside = link_account(place, made)
+    if aside is not None and not json_:
+        typer.echo(f"the journal until now is kept as {aside}; the next runner reads the broker afresh")
     show(msgspec.to_builtins(made) if json_ else f"account {account} ({made.name}) is linked", as_json=json_)
 
 

@@ -69,7 +69,10 @@ def replay(state: AccountState, journal: Journal) -> str:
         if again == list(record.commands):
             continue
         if not damage:
-            damage = f"record {number} of {journal.path} decides differently now than when it was written"
+            damage = (
+                f"record {number} of {journal.path} decides differently now than when it was written (another program "
+                "version?): no entries; link the account anew to begin a new journal: workbench account link"
+            )
             state.halted[damage] = record.event.at
         _believe(state, again, record.commands)
     return damage

@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 from workbench.domain.account import PROGRAMMES, AccountKind, kind_from_name
 from workbench.domain.errors import UnknownName
 from workbench.risk.limits import Limits
 from workbench.services.clock import wall_ns
-from workbench.storage.links import AccountLink, size_from_name
+from workbench.storage.home import Home, sync_folder
+from workbench.storage.links import AccountLink, save_link, size_from_name
+from workbench.storage.lock import AccountLock
+
+
+def link_account(home: Home, link: AccountLink) -> Path | None:
+    """Store a link and put an earlier journal aside; the next runner begins with what the broker has.
+
+    That is also the way out of a journal that is damaged or that a newer program decides differently: today's fills
+    are read from the broker again, so the day's loss is not forgotten.
+
+    Returns
+    -------
+    Path or None
+        Where the earlier journal lies now.
+
+    Raises
+    ------
+    LockHeld
+        A runner trades the account; end it first.
+    """
+    folder = home.account(link.account)
+    with AccountLock(folder) as lock:
+        lock.acquire("link")
+        journal = folder / "journal.wbj"
+        aside = journal.with_name(f"journal-until-{link.linked_at}.wbj") if journal.exists() else None
+        if aside is not None:
+            journal.rename(aside)
+            sync_folder(folder)
+        save_link(home, link)
+    return aside
 
 
 def make_link(
