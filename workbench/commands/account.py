@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from workbench.commands.output import show, table
-from workbench.domain.errors import InputError
+from workbench.domain.errors import GatewayError, InputError
 
 app = typer.Typer(help="Link and look at accounts.", no_args_is_help=True)
 Home = Annotated[str | None, typer.Option("--home", help="Folder of state and data (WORKBENCH_HOME).")]
@@ -126,6 +126,11 @@ async def _listed(place: Any, profile: str | None) -> list[dict[str, Any]]:
     rest = Rest(transport, await client_tokens(place, profile, transport=transport))
     try:
         found = await rest.accounts(only_active=False)
+    except GatewayError as error:
+        raise GatewayError(
+            f"the accounts cannot be read from {transport.base_url}: {error}; start a simulator with "
+            "`workbench simulator`, or choose a gateway with --profile"
+        ) from error
     finally:
         await rest.aclose()
     return [

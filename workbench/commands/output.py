@@ -41,5 +41,5 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str)
         out.add_row(*(escape("–" if row.get(c) is None else str(row.get(c))) for c in columns))
     console = Console()
     if not console.is_terminal:  # in a pipe nothing is cut: what is printed there is read by programs
-        console = Console(width=max(console.width, console.measure(out).maximum))
+        console = Console(width=10_000)
     console.print(out)
