@@ -150,3 +150,11 @@ def seen(stack: DemoStack) -> int | None:
         return None
     runner = next((a["runner"] for a in accounts if a["account"] == ACCOUNT), {"state": "down", "pid": None})
     return runner["pid"] if runner["state"] == "running" else None
+
+
+def test_after_the_stop_the_blotter_still_shows_the_day_with_the_fill_that_closed(demo: DemoStack) -> None:
+    assert demo.desk.emergency_stop(reason="look at it").result == "FLAT"
+    fills = demo.desk.fills
+    assert fills["qty"].sum() == 0, "what was opened and what closed it"
+    assert len(demo.desk.orders) >= len(fills)
+    assert demo.desk.positions.empty

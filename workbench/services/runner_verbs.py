@@ -136,7 +136,7 @@ class RunnerVerbs:
         await self._until(lambda: body["request"] in runner.state.requests)
         made = [o for key, o in runner.state.orders.items() if key not in known and o.rule.startswith("manual")]
         if made:
-            return {"accepted": True, "order": order_dict(runner.state, made[0])}
+            return {"accepted": True, "order": order_dict(made[0])}
         refused = [a["text"] for a in runner.alerts_since(alerts)]
         return {"accepted": False, "reason": refused[-1] if refused else "refused; see the alerts of the account"}
 
@@ -146,12 +146,11 @@ class RunnerVerbs:
 
     async def orders(self, body: Json) -> Json:
         state = self._runner.state
-        return {"rows": [order_dict(state, o) for o in state.orders.values()][-500:]}
+        return {"rows": [order_dict(o) for o in state.orders.values()][-500:]}
 
     async def fills(self, body: Json) -> Json:
-        state = self._runner.state
         fills = sorted(self._runner.fills.values(), key=lambda f: f.trade_id)
-        return {"rows": [fill_dict(state, f) for f in fills][-500:]}
+        return {"rows": [fill_dict(f) for f in fills][-500:]}
 
 
 def warm_from(hours: TradingHours, frame: Timeframe, bars: int, now: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from workbench.domain.contract import spec
+from workbench.domain.errors import UnknownContract
 from workbench.domain.events import FillReported
 from workbench.domain.order import Order
 from workbench.domain.position import Fill
@@ -17,9 +19,18 @@ def money(value: Decimal | None) -> float | None:
     return None if value is None else round(float(value), 2)
 
 
-def order_dict(state: AccountState, order: Order) -> dict[str, Any]:
+def points(contract: str, ticks: int | None) -> float | None:
+    """A price for people; None when there is none, or for a product we have no specification of."""
+    if ticks is None:
+        return None
+    try:
+        return spec(contract).price(ticks)
+    except UnknownContract:
+        return None
+
+
+def order_dict(order: Order) -> dict[str, Any]:
     """One order as surfaces show it, prices in points."""
-    price = state.book(order.contract).spec.price
     return {
         "order_id": order.order_id,
         "tag": order.tag,
@@ -29,8 +40,8 @@ def order_dict(state: AccountState, order: Order) -> dict[str, Any]:
         "type": order.type.name,
         "qty": order.qty,
         "filled": order.filled,
-        "limit_price": None if order.limit_ticks is None else price(order.limit_ticks),
-        "stop_price": None if order.stop_ticks is None else price(order.stop_ticks),
+        "limit_price": points(order.contract, order.limit_ticks),
+        "stop_price": points(order.contract, order.stop_ticks),
         "status": str(order.status),
         "strategy": order.strategy,
         "rule": order.rule,
@@ -39,7 +50,7 @@ def order_dict(state: AccountState, order: Order) -> dict[str, Any]:
     }
 
 
-def fill_dict(state: AccountState, fill: Fill) -> dict[str, Any]:
+def fill_dict(fill: Fill) -> dict[str, Any]:
     """One fill as surfaces show it."""
     return {
         "trade_id": fill.trade_id,
@@ -47,7 +58,7 @@ def fill_dict(state: AccountState, fill: Fill) -> dict[str, Any]:
         "account": fill.account,
         "contract": fill.contract,
         "qty": fill.qty,
-        "price": state.book(fill.contract).spec.price(fill.ticks),
+        "price": points(fill.contract, fill.ticks),
         "fees_usd": money(fill.fees),
         "gross_pnl_usd": money(fill.gross_pnl),
         "at": fill.at,
@@ -94,7 +105,7 @@ def account_dict(state: AccountState) -> dict[str, Any]:
             }
         ],
         "positions": [_position(b) for b in state.books.values() if b.qty or b.position.opened_at],
-        "working": [order_dict(state, o) for o in state.orders.values() if o.is_open],
+        "working": [order_dict(o) for o in state.orders.values() if o.is_open],
         "halted": list(state.halted),
     }
 

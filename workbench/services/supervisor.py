@@ -28,6 +28,7 @@ from workbench.services.logs import hide
 from workbench.services.red_button import RedButton
 from workbench.services.settings import Profile
 from workbench.services.simulator_status import follow_simulator
+from workbench.services.snapshot import fill_dict, order_dict
 from workbench.services.strategies import resolve_strategy
 from workbench.storage.home import Home
 from workbench.storage.latch import read_latch
@@ -357,9 +358,20 @@ class Desk:
     async def _collect(self, verb: str, account: int | None) -> list[Json]:
         out: list[Json] = []
         for number, runner in self.runners.items():
-            if account in (None, number) and runner.channel is not None:
+            if account not in (None, number):
+                continue
+            if runner.channel is not None:
                 out += (await runner.request(verb))["rows"]
+            else:
+                out += await self._at_the_broker(verb, number)
         return out
+
+    async def _at_the_broker(self, verb: str, account: int) -> list[Json]:
+        # With no runner to ask, the day is read from the broker: what closed a stopped account is there, too.
+        since = trading_hours("index").window_at(self.clock.now()).open
+        if verb == "fills":
+            return [fill_dict(f) for f in await self.rest.trades(account, since)]
+        return [order_dict(o) for o in await self.rest.orders(account, since)]
 
     async def snapshot(self) -> Json:
         """The whole visible state; what is not known is None."""
