@@ -195,6 +195,21 @@ def test_modify_keeps_the_id_checks_levels_and_refuses_what_is_done():
     assert lab.modify(stop.order_id, stop_price=6005.0).text == words.SELL_STOP_HIGH
 
 
+def test_an_order_may_be_modified_before_it_works():
+    lab = Lab(latency=Latency(acceptance_ms=150, transport_ms=0))
+    limit, stop = lab.place(type=1, limit=5999.0), lab.place(type=4, side=1, stop=5990.0)
+    assert lab.modify(limit.order_id, limit_price=5998.0, size=2).code == 0
+    assert lab.modify(stop.order_id, stop_price=5995.0).code == 0
+    assert lab.modify(stop.order_id, stop_price=6005.0).text == words.SELL_STOP_HIGH
+    assert [lab.order(each.order_id).status for each in (limit, stop)] == [6, 6]
+    lab.prints(6000.0, 5998.5)
+    assert [lab.order(each.order_id).status for each in (limit, stop)] == [1, 1] and lab.qty == 0
+    lab.prints(5997.75)
+    assert lab.qty == 2
+    lab.prints(5994.75)
+    assert lab.qty == 1
+
+
 def test_a_reversal_closes_with_profit_and_opens_without():
     lab = Lab()
     lab.place(size=2)

@@ -110,14 +110,14 @@ def activate(exchange: Exchange, order: SimOrder, at: int) -> None:
 
 
 def modify(exchange: Exchange, request: ModifyOrderRequest) -> Answer:
-    """Change size or levels of a working order; what is null stays."""
+    """Change size or levels of a working order, or of one on its way to work; what is null stays."""
     account = exchange.account(request.account_id)
     if account is None:
         return Answer(None, ModifyOrderError.AccountNotFound)
     order = exchange.orders.get(request.order_id)
     if order is None or order.account != account.id:
         return Answer(None, ModifyOrderError.OrderNotFound)
-    if order.status is not OrderStatus.OPEN:
+    if order.status not in (OrderStatus.OPEN, OrderStatus.PENDING):
         return Answer(None, ModifyOrderError.Rejected, words.NOT_OPEN)
     if request.size is not None and request.size <= order.filled:
         return Answer(None, ModifyOrderError.Rejected, words.BAD_SIZE)
@@ -141,7 +141,9 @@ def _apply(exchange: Exchange, order: SimOrder, size: int | None, levels: Levels
     order.limit = order.limit if levels.limit is None else levels.limit
     order.stop = order.stop if levels.stop is None else levels.stop
     order.trail = order.trail if levels.trail is None else levels.trail
-    exchange.set_status(order, OrderStatus.OPEN, at)
+    exchange.set_status(order, order.status, at)
+    if order.status is OrderStatus.PENDING:
+        return  # the book gets it as it is now, when it is activated
     fills = book.modify(order.id, at, qty=order.remaining, limit=levels.limit, stop=levels.stop, distance=levels.trail)
     if levels.trail is not None and order.id in book.orders:
         order.stop = book.orders[order.id].stop
