@@ -90,3 +90,20 @@ async def test_latch_survives_a_kill_and_the_runner_does_not_come_back(tmp_path:
         assert runner.state in ("stopped", "down", "lost")
         assert len(made.placed()) == sent, "nothing is entered while the latch holds"
         assert made.broker_qty() == 0
+
+
+async def test_after_a_stop_is_cleared_the_old_session_does_not_trade_on(tmp_path: Path) -> None:
+    async with stack(tmp_path, rate=120.0) as made:
+        first = await made.start(**FAST)
+        await made.until("a position", lambda: made.broker_qty() != 0, 60)
+        assert (await made.desk.stop("the button", None, "person"))["result"] == "FLAT"
+        await made.desk.clear_stop("looked at everything", "person", None)
+        sent = len(made.placed())
+        await asyncio.sleep(1.5)
+        assert len(made.placed()) == sent, "nobody starts anything"
+        second = await made.start(**FAST)
+        await made.until("the new session trades", lambda: len(made.placed()) > sent, 60)
+        states = {s["session"]: s["state"] for s in made.runner_view()["sessions"]}
+        assert states[first["session"]] == "ended"
+        assert states[second["session"]] == "running"
+        assert (await made.desk.stop("end of test", None, "test"))["result"] == "FLAT"

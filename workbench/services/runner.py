@@ -29,7 +29,7 @@ from workbench.services.reader import ReadableBroker, Reader
 from workbench.services.sender import Broker, Sender
 from workbench.storage.home import Home
 from workbench.storage.journal import Journal
-from workbench.storage.latch import Latch, read_latch
+from workbench.storage.latch import Latch, read_latch, stopped_mark
 from workbench.storage.lock import next_epoch
 
 log = logging.getLogger(__name__)
@@ -134,9 +134,22 @@ class Runner:
         limits = {k: list(v) if isinstance(v, tuple) else v for k, v in msgspec.to_builtins(self.limits).items()}
         uid = secrets.token_hex(4)
         self.lanes.put(e.RunnerStarted(at=at, epoch=self.epoch, uid=uid, pace=pace, limits=limits))
+        self._end_stopped_sessions(at)
         for session in self.state.sessions.values():
             if session.status != "ended":
                 self.follow(session.contract, session.timeframe, session.last_bar_end)
+
+    def _end_stopped_sessions(self, at: int) -> None:
+        # After an emergency stop nothing trades on by itself, also when the latch has been cleared meanwhile.
+        mark = stopped_mark(self.home, self.account)
+        if not mark.exists():
+            return
+        reason = f"ended by the stop: {mark.read_text(encoding='utf-8', errors='replace')[:200]}"
+        for session in list(self.state.sessions.values()):
+            if session.status != "ended":
+                self.take(e.SessionEnded(at=at, session=session.session, reason=reason))
+                self.alert("info", f"session {session.session} was {reason}; start a new one")
+        mark.unlink(missing_ok=True)
 
     def follow(self, contract: str, frame: str, since: int) -> None:
         """Bring closed bars of a contract from `since` (ns) on."""

@@ -33,7 +33,14 @@ def set_latch(home: Home, *, reason: str, by: str, at: int, account: int | None 
         return known
     body = {"reason": reason, "by": by, "at": at}
     write_durably(_path(home, account), json.dumps(body).encode())
+    for each in home.accounts() if account is None else [account]:
+        write_durably(stopped_mark(home, each), reason.encode())
     return Latch(reason, by, at, account)
+
+
+def stopped_mark(home: Home, account: int) -> Path:
+    """The file that outlives a cleared latch: the next runner ends the earlier sessions, so that nothing trades on."""
+    return home.account(account) / "stopped"
 
 
 def read_latch(home: Home, account: int | None = None) -> Latch | None:
