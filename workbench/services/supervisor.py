@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 import time
 from collections import deque
 from typing import Any
 
-from workbench.domain.account import kind_from_name
 from workbench.domain.contract import front_month, parse_contract, spec
-from workbench.domain.errors import GatewayError, InputError, StopLatched, StorageError, UnknownName, WorkbenchError
+from workbench.domain.errors import GatewayError, InputError, StopLatched, UnknownName, WorkbenchError
 from workbench.domain.events import AccountReported
-from workbench.domain.hours import local, trading_hours
+from workbench.domain.hours import trading_hours
 from workbench.gateway.rest import Rest
 from workbench.gateway.tokens import LoginTokens
 from workbench.gateway.transport import Transport
@@ -23,6 +21,7 @@ from workbench.services.children import Child
 from workbench.services.clock import MarketClock, wall_ns
 from workbench.services.desk_file import TOKEN_ENV, ingest_lock
 from workbench.services.desk_service import ManualOrder, StartSession
+from workbench.services.desk_view import DeskView
 from workbench.services.link import ChildChannel
 from workbench.services.logs import hide
 from workbench.services.red_button import RedButton
@@ -32,7 +31,7 @@ from workbench.services.snapshot import fill_dict, order_dict
 from workbench.services.strategies import resolve_strategy
 from workbench.storage.home import Home
 from workbench.storage.latch import read_latch
-from workbench.storage.links import AccountLink, known_accounts, linked_accounts, load_link
+from workbench.storage.links import known_accounts, linked_accounts, load_link
 from workbench.storage.lock import AccountLock
 from workbench.storage.registry import Registry
 
@@ -66,7 +65,7 @@ class Desk:
         self.runners: dict[int, Child] = {}
         self.ingest = self._ingest_child([])
         self.accounts: dict[int, AccountReported] = {}
-        self._accounts_at = 0.0
+        self.accounts_at = 0.0
         self.gateway_error = "not connected yet"
         self.alerts: deque[Json] = deque(maxlen=200)
         self.begun = time.monotonic()
@@ -77,7 +76,7 @@ class Desk:
             tell=self.alert,
             on_flat=self._now_flat,
         )
-        self._links_told: dict[int, str] = {}
+        self.view = DeskView(self)
         self._contracts: set[str] = set()
         self._watched: tuple[int, set[str]] = (0, set())  # the ingest that was told, and what
         self._tasks: asyncio.TaskGroup | None = None
@@ -151,7 +150,7 @@ class Desk:
         while True:
             try:
                 self.accounts = {a.account: a for a in await self.rest.accounts(only_active=False)}
-                self._accounts_at = time.monotonic()
+                self.accounts_at = time.monotonic()
                 self.gateway_error = ""
             except Exception as error:  # whatever the gateway sent: the desk must live to stop
                 if not isinstance(error, GatewayError):
@@ -313,14 +312,14 @@ class Desk:
 
     async def stop(self, reason: str, account: int | None, person: str) -> Json:
         """Latch, take over, cancel, close, verify; the answer says FLAT or what remains."""
-        accounts = [account] if account is not None else self._all_accounts()
+        accounts = [account] if account is not None else self.all_accounts()
         return await self.button.stop(reason, account, person, accounts)
 
     async def clear_stop(self, reason: str, person: str, account: int | None) -> Json:
         """Release the latch, after a clean reading of every account."""
         return await self.button.clear(reason, person, account)
 
-    def _all_accounts(self) -> list[int]:
+    def all_accounts(self) -> list[int]:
         return sorted({*known_accounts(self.home), *self.runners})
 
     async def _tell_runner(self, account: int) -> None:
@@ -375,100 +374,4 @@ class Desk:
 
     async def snapshot(self) -> Json:
         """The whole visible state; what is not known is None."""
-        runners = {a: r.last.get("snapshot", {}) for a, r in self.runners.items()}
-        latch = self._latch(None)
-        stopped = [a for a in self._all_accounts() if self._latch(a) is not None]
-        first = latch or (self._latch(stopped[0]) if stopped else None)
-        return {
-            "at": self.clock.now(),
-            "wall": wall_ns(),
-            "local": local(self.clock.now()).isoformat(timespec="seconds"),
-            "desk": {
-                "version": program_version(),
-                "pid": os.getpid(),
-                "uptime_s": round(time.monotonic() - self.begun),
-            },
-            "gateway": {
-                "profile": self.profile.name,
-                "url": self.profile.rest_url,
-                "connected": not self.gateway_error,
-                "error": self.gateway_error,
-                "clock": {"rate": self.clock.rate, "lockstep": self.clock.lockstep},
-            },
-            "stop": {
-                "latched": first is not None,
-                "reason": first.reason if first else None,
-                "by": first.by if first else None,
-                "at": first.at if first else None,
-                "accounts": stopped,
-                "last_result": self.button.result,
-            },
-            "accounts": [self._account(a, runners.get(a, {})) for a in sorted({*self.accounts, *runners})],
-            "sessions": [s for snapshot in runners.values() for s in snapshot.get("sessions", [])],
-            "data": self._data_lines(),
-            "streams": [s for child in (self.ingest, *self.runners.values()) for s in _streams(child)],
-            "alerts": list(self.alerts)[-50:],
-        }
-
-    def _data_lines(self) -> list[Json]:
-        lines: list[Json] = self.ingest.last.get("status", {}).get("lines", [])
-        if not self.ingest.is_silent:
-            return lines
-        now = self.clock.now()  # what was live when ingest spoke last grows old with it
-        ages = [None if r["last_ts"] is None else max(0.0, (now - r["last_ts"]) / 1e9) for r in lines]
-        shown = ["closed" if r["state"] == "closed" else "stale" for r in lines]
-        return [{**r, "age_s": age, "state": state} for r, age, state in zip(lines, ages, shown, strict=True)]
-
-    def _link(self, account: int) -> AccountLink | None:
-        # A damaged link is shown once and counts as none: it must not hide everything else, least of all the stop.
-        try:
-            return load_link(self.home, account)
-        except StorageError as error:
-            if self._links_told.get(account) != str(error):
-                self._links_told[account] = str(error)
-                self.alert("critical", str(error), account)
-            return None
-
-    def _account(self, account: int, snapshot: Json) -> Json:
-        listed, link, runner = self.accounts.get(account), self._link(account), self.runners.get(account)
-        name = listed.name if listed else str(account)
-        base: Json = {
-            "account": account,
-            "name": name,
-            "kind": str(link.kind if link else kind_from_name(name)),
-            "can_trade": listed.can_trade if listed else None,
-            "balance_usd": float(listed.balance) if listed else None,
-            "equity_usd": None,
-            "day_pnl_usd": None,
-            "realized_usd": None,
-            "open_usd": None,
-            "fees_usd": None,
-            "headroom": [],
-            "positions": [],
-            "working": [],
-            "halted": [],
-        }
-        known = {k: v for k, v in snapshot.get("account", {}).items() if k != "name" and v is not None}
-        if listed is not None and runner is not None and self._accounts_at > runner.heard_at:  # the younger word counts
-            known = {k: v for k, v in known.items() if k not in ("balance_usd", "can_trade")}
-        state = {
-            "state": runner.state if runner else "down",
-            "pid": runner.pid if runner else None,
-            "epoch": snapshot.get("epoch"),
-            "since": runner.since if runner else None,
-            "restarts": runner.restarts if runner else 0,
-            "reason": (runner.reason or None) if runner else None,
-        }
-        return {**base, **known, "linked": link is not None, "runner": state}
-
-
-def _streams(child: Child) -> list[Json]:
-    told = [s for body in child.last.values() for s in body.get("streams", [])]
-    return [{**s, "up": False} for s in told] if child.is_silent else told
-
-
-def program_version() -> str:
-    """Version of the installed package."""
-    from importlib.metadata import version
-
-    return version("futures-workbench")
+        return self.view.snapshot()

@@ -1,0 +1,136 @@
+"""What surfaces see of the desk: one snapshot of plain values, None for what is not known."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from workbench.domain.account import kind_from_name
+from workbench.domain.errors import StorageError
+from workbench.domain.hours import local
+from workbench.services.children import Child
+from workbench.services.clock import wall_ns
+from workbench.storage.latch import read_latch
+from workbench.storage.links import AccountLink, load_link
+
+if TYPE_CHECKING:
+    from workbench.services.supervisor import Desk
+
+Json = dict[str, Any]
+
+
+class DeskView:
+    """Reads a `Desk`; changes nothing.
+
+    Parameters
+    ----------
+    desk : Desk
+        Whose state is shown.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._links_told: dict[int, str] = {}
+
+    def snapshot(self) -> Json:
+        """The whole visible state; what is not known is None."""
+        runners = {a: r.last.get("snapshot", {}) for a, r in self._desk.runners.items()}
+        latch = read_latch(self._desk.home, None)
+        stopped = [a for a in self._desk.all_accounts() if read_latch(self._desk.home, a) is not None]
+        first = latch or (read_latch(self._desk.home, stopped[0]) if stopped else None)
+        return {
+            "at": self._desk.clock.now(),
+            "wall": wall_ns(),
+            "local": local(self._desk.clock.now()).isoformat(timespec="seconds"),
+            "desk": {
+                "version": program_version(),
+                "pid": os.getpid(),
+                "uptime_s": round(time.monotonic() - self._desk.begun),
+            },
+            "gateway": {
+                "profile": self._desk.profile.name,
+                "url": self._desk.profile.rest_url,
+                "connected": not self._desk.gateway_error,
+                "error": self._desk.gateway_error,
+                "clock": {"rate": self._desk.clock.rate, "lockstep": self._desk.clock.lockstep},
+            },
+            "stop": {
+                "latched": first is not None,
+                "reason": first.reason if first else None,
+                "by": first.by if first else None,
+                "at": first.at if first else None,
+                "accounts": stopped,
+                "last_result": self._desk.button.result,
+            },
+            "accounts": [self._account(a, runners.get(a, {})) for a in sorted({*self._desk.accounts, *runners})],
+            "sessions": [s for snapshot in runners.values() for s in snapshot.get("sessions", [])],
+            "data": self._data_lines(),
+            "streams": [s for child in (self._desk.ingest, *self._desk.runners.values()) for s in _streams(child)],
+            "alerts": list(self._desk.alerts)[-50:],
+        }
+
+    def _data_lines(self) -> list[Json]:
+        lines: list[Json] = self._desk.ingest.last.get("status", {}).get("lines", [])
+        if not self._desk.ingest.is_silent:
+            return lines
+        now = self._desk.clock.now()  # what was live when ingest spoke last grows old with it
+        ages = [None if r["last_ts"] is None else max(0.0, (now - r["last_ts"]) / 1e9) for r in lines]
+        shown = ["closed" if r["state"] == "closed" else "stale" for r in lines]
+        return [{**r, "age_s": age, "state": state} for r, age, state in zip(lines, ages, shown, strict=True)]
+
+    def link(self, account: int) -> AccountLink | None:
+        # A damaged link is shown once and counts as none: it must not hide everything else, least of all the stop.
+        try:
+            return load_link(self._desk.home, account)
+        except StorageError as error:
+            if self._links_told.get(account) != str(error):
+                self._links_told[account] = str(error)
+                self._desk.alert("critical", str(error), account)
+            return None
+
+    def _account(self, account: int, snapshot: Json) -> Json:
+        listed, link, runner = self._desk.accounts.get(account), self.link(account), self._desk.runners.get(account)
+        name = listed.name if listed else str(account)
+        base: Json = {
+            "account": account,
+            "name": name,
+            "kind": str(link.kind if link else kind_from_name(name)),
+            "can_trade": listed.can_trade if listed else None,
+            "balance_usd": float(listed.balance) if listed else None,
+            "equity_usd": None,
+            "day_pnl_usd": None,
+            "realized_usd": None,
+            "open_usd": None,
+            "fees_usd": None,
+            "headroom": [],
+            "positions": [],
+            "working": [],
+            "halted": [],
+        }
+        known = {k: v for k, v in snapshot.get("account", {}).items() if k != "name" and v is not None}
+        if (
+            listed is not None and runner is not None and self._desk.accounts_at > runner.heard_at
+        ):  # the younger word counts
+            known = {k: v for k, v in known.items() if k not in ("balance_usd", "can_trade")}
+        state = {
+            "state": runner.state if runner else "down",
+            "pid": runner.pid if runner else None,
+            "epoch": snapshot.get("epoch"),
+            "since": runner.since if runner else None,
+            "restarts": runner.restarts if runner else 0,
+            "reason": (runner.reason or None) if runner else None,
+        }
+        return {**base, **known, "linked": link is not None, "runner": state}
+
+
+def _streams(child: Child) -> list[Json]:
+    told = [s for body in child.last.values() for s in body.get("streams", [])]
+    return [{**s, "up": False} for s in told] if child.is_silent else told
+
+
+def program_version() -> str:
+    """Version of the installed package."""
+    from importlib.metadata import version
+
+    return version("futures-workbench")
