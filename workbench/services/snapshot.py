@@ -7,11 +7,9 @@ from typing import Any
 
 from workbench.domain.contract import spec
 from workbench.domain.errors import UnknownContract
-from workbench.domain.events import FillReported
 from workbench.domain.order import Order
 from workbench.domain.position import Fill
 from workbench.execution.state import AccountState, Book
-from workbench.services.decider import Decider
 
 
 def money(value: Decimal | None) -> float | None:
@@ -137,12 +135,3 @@ def session_dicts(state: AccountState, names: dict[str, str]) -> list[dict[str, 
             }
         )
     return out
-
-
-def fills_of(decider: Decider) -> list[Fill]:
-    """Fills that the journal of this account held when it was opened."""
-    seen: dict[int, Fill] = {}
-    for record in decider.journal.records:
-        if isinstance(record.event, FillReported):
-            seen.setdefault(record.event.fill.trade_id, record.event.fill)
-    return list(seen.values())
