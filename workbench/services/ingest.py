@@ -200,6 +200,7 @@ class Ingest:
                 "whole_from": line.whole_from,
                 "missing": line.missing,
                 "bars": line.stored + len(line.ready),
+                "built": line.built,
                 "late": self._tapes[line.contract.id].builder.late[line.timeframe.text],
                 "prints": self._tapes[line.contract.id].seen,
             }
@@ -259,6 +260,7 @@ class Ingest:
             if line.whole_from is not None and bar.start >= line.whole_from and bar.end > line.last_end:
                 line.last_end = bar.end
                 line.ready.append(bar)
+                line.built += 1
                 whole.append(bar)
         return whole
 

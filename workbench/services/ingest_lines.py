@@ -40,6 +40,7 @@ class Line:
     missing: list[Span] = field(default_factory=list)
     ready: list[BarClosed] = field(default_factory=list)
     stored: int = 0
+    built: int = 0  # from the stream; the others came from REST
 
 
 @dataclass(slots=True)

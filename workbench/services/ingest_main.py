@@ -215,6 +215,7 @@ class IngestProcess:
                     "state": "closed" if not is_open else "stale" if stale else "live",
                     "ticks": line["prints"],
                     "bars": line["bars"],
+                    "built": line["built"],
                     "late": line["late"],
                 }
             )
