@@ -85,6 +85,7 @@ def test_columns_zone_and_stamp_can_be_said(home: Path, tmp_path: Path):
         (["import", "absent.parquet"], "is not there"),
         (["pull", "MES", "-t", "7m"], "unknown timeframe '7m'; did you mean"),
         (["pull", "MES", "--start", "yesterday"], "write 2025-03-16 or 2025-03-16T22:00Z"),
+        (["pull", "MES", "--start", "2025-03-18", "--end", "2025-03-16"], "2025-03-18 is not before --end 2025-03-16"),
     ],
 )
 def test_what_a_person_gets_wrong_is_one_sentence(home: Path, arguments: list[str], text: str):

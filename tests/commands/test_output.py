@@ -46,8 +46,9 @@ def test_an_error_is_one_line_or_one_object(capsys: pytest.CaptureFixture[str]) 
         (["account", "show", "5"], "account 5 is not linked"),
         (["account", "list"], "127.0.0.1:9"),
         (["account", "link", "5", "--yes"], "127.0.0.1:9"),
-        (["desk", "--port", "70000"], "there is no port 70000"),
         (["demo", "--headless", "--ports", "a,b"], "--ports 'a,b' must be"),
+        (["demo", "--headless", "--ports", "70000"], "--ports '70000' must be"),
+        (["demo", "--headless", "--ports", "1,2,3,4,5"], "--ports '1,2,3,4,5' must be"),
         (["desk", "--simulator-url", "nonsense"], "not the address of a simulator"),
     ],
 )
@@ -59,6 +60,14 @@ def test_every_failure_is_a_message_and_exit_code_1(tmp_path: Path, arguments: l
     assert done.returncode == 1, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["simulator", "desk", "dashboard"])
+def test_a_port_that_cannot_be_is_wrong_usage(command: str) -> None:
+    line = [sys.executable, "-m", "workbench.cli", command, "--port", "70000"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "65535" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_a_message(tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
 
+import pytest
+from typer.testing import CliRunner
+
+from workbench.commands import session as module
 from workbench.commands.session import parameters
 from workbench.domain.errors import InputError
 
@@ -17,3 +21,19 @@ def test_values_take_the_type_that_they_look_like() -> None:
 def test_what_is_no_parameter_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="must be name=value"):
         parameters([text])
+
+
+def test_a_table_of_80_columns_shows_a_session_so_that_it_can_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    row = {
+        "session": "opening_range-12345678-8061da",
+        "contract": "CON.F.US.MES.Z26",
+        "state": "running",
+        "position": -1,
+        "pnl_usd": -1234.5,
+        "trades": 115,
+    }
+    fake = SimpleNamespace(snapshot=lambda: {"sessions": [row]})
+    monkeypatch.setattr(module, "_desk", lambda: fake)
+    out = CliRunner().invoke(module.app, ["list"]).output
+    assert row["session"] in out and "MESZ26" in out and max(map(len, out.splitlines())) <= 80

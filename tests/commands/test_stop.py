@@ -8,10 +8,12 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from workbench.commands import stop as module
+from workbench.desk import DeskRefused
 from workbench.domain.errors import InputError, StorageError
 from workbench.services import stop as engine
 from workbench.services.linking import make_link
@@ -92,3 +94,37 @@ def test_a_stop_of_everything_is_not_cleared_for_one_account_unseen(place: Home)
 def test_no_reason_no_clearing(place: Home) -> None:
     with pytest.raises(InputError, match="say why"):
         module.clear_now(str(place.path), None, reason=" ", person="me", account=None)
+
+
+def test_a_gateway_that_cannot_be_read_clears_nothing_and_is_named(place: Home) -> None:
+    set_latch(place, reason="all", by="me", at=1)
+    done = workbench(place.path, "stop", "--clear", "--reason", "looked at it")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "not cleared: http://127.0.0.1:9 cannot be read" in done.stderr
+    assert read_latch(place) is not None
+
+
+class TheDesk:
+    """A desk that answers: it notes who asked, or refuses."""
+
+    asked: ClassVar[list[object]] = []
+    refuses = False
+
+    def __init__(self, *, at: Home) -> None:
+        self.home = at
+
+    def clear_stop(self, reason: str, person: str, *, account: int | None) -> dict[str, object]:
+        if self.refuses:
+            raise DeskRefused("not cleared: +1 MESM25", "StopLatched", 409)
+        self.asked.append((reason, person, account))
+        return {"latched_by": "me", "latched_for": "all"}
+
+
+def test_clearing_goes_through_the_desk_that_knows_its_gateway(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_latch(place, reason="all", by="me", at=1)
+    monkeypatch.setattr("workbench.desk.Desk", TheDesk)
+    module.clear_now(str(place.path), None, reason="looked at it", person="you", account=None)
+    assert TheDesk.asked == [("looked at it", "you", None)]
+    monkeypatch.setattr(TheDesk, "refuses", True)
+    with pytest.raises(DeskRefused, match="not cleared"):
+        module.clear_now(str(place.path), None, reason="looked at it", person="you", account=None)

@@ -58,6 +58,8 @@ def test_register_list_and_show(tmp_path: Path) -> None:
     assert shown["rules"] == {"entry.long": "(close > open)"} and shown["stop"] == {"ticks": "8"}
     text = run("strategy", "show", "sma_cross", "--home", tmp_path).output
     assert "cross_above(sma(close, fast), sma(close, slow))" in text
+    assert "stop × atr(14)" in text and "{" not in text, "written for people, not as Python"
+    assert "8 ticks" in run("strategy", "show", file, "--home", tmp_path).output
 
 
 def test_backtest_prints_its_line_and_its_json(place: Path) -> None:

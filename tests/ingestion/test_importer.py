@@ -67,6 +67,11 @@ def test_a_missing_volume_says_what_where_and_what_to_do():
     )
 
 
+def test_names_that_say_nothing_are_told_what_bars_and_prints_need():
+    with pytest.raises(InputError, match="bars need ts, open, high, low, close and volume, prints need ts, price"):
+        guess_columns(["When", "Hoch", "Tief", "Letzt", "Stk"], {}, "odd.csv")
+
+
 def test_a_named_column_beats_the_guess():
     assert (
         guess_columns(["ts", "open", "high", "low", "close", "volume", "lots"], {"volume": "lots"})[1]["volume"]

@@ -65,7 +65,7 @@ def test_a_damaged_parquet_says_so(parquet: Path):
         ("a.csv", b"\xff\xfe\x00\x01", "not readable text"),
         ("a.csv", b"a,b\n1,2,3,4\n", "cannot be read as CSV"),
         ("a.parquet", b"ts,open\n1,2\n", "not a Parquet file although it is called one"),
-        ("a.xlsx", b"x", "neither CSV nor Parquet"),
+        ("a.xlsx", b"x", "neither CSV nor Parquet; export it as"),
         ("noending", b"x", "neither CSV nor Parquet"),
     ],
 )

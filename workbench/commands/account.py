@@ -41,6 +41,8 @@ def list_accounts(home: Home = None, profile: Profile = None, json_: Json = Fals
 @app.command("show")
 def show_account(account: int, home: Home = None, json_: Json = False) -> None:
     """Show what was said about a linked account, its limits included."""
+    from datetime import UTC, datetime
+
     import msgspec
 
     from workbench.storage.home import home as home_of
@@ -53,7 +55,9 @@ def show_account(account: int, home: Home = None, json_: Json = False) -> None:
     if json_:
         show(body, as_json=True)
     else:
-        table([{"field": k, "value": v} for k, v in body.items()], ["field", "value"], empty="")
+        limits = {f"limit {name}": value for name, value in body.pop("limits").items()}
+        body["linked_at"] = datetime.fromtimestamp(link.linked_at / 1e9, UTC).isoformat(timespec="seconds")
+        table([{"field": k, "value": v} for k, v in {**body, **limits}.items()], ["field", "value"], empty="")
 
 
 @app.command("link")
@@ -95,8 +99,9 @@ def link(
         by=getpass.getuser(),
     )
     if not yes and not typer.confirm(
-        f"{made.name}: {made.kind}, programme {made.programme or 'none'}, brackets {made.bracket_mode}, maximum-loss "
-        f"level {made.max_loss_level_usd}, day start {made.day_start_balance_usd}. Is this what the platform shows?"
+        f"{made.name}: {made.kind}, programme {made.programme or 'none'}, brackets {made.bracket_mode}, "
+        f"maximum-loss level {'none' if made.max_loss_level_usd is None else made.max_loss_level_usd}, "
+        f"day start {made.day_start_balance_usd}. Is this what the platform shows?"
     ):
         raise InputError("not linked")
     aside = link_account(place, made)

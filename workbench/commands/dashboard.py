@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command("dashboard")
     def dashboard(
-        port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 8421,
+        port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.", min=0, max=65535)] = 8421,
         home: Annotated[str | None, typer.Option(help="Folder of state and data (WORKBENCH_HOME).")] = None,
         browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
         json_: Annotated[bool, typer.Option("--json", help="Print the address as one JSON line.")] = False,

@@ -52,6 +52,8 @@ def pull(
 
     frames = [parse_timeframe(text).text for text in timeframe]
     window = None if start is None else moment(start, "--start"), None if end is None else moment(end, "--end")
+    if None not in window and window[0] >= window[1]:  # type: ignore[operator]
+        raise InputError(f"--start {start} is not before --end {end}; nothing lies between them")
     reports = asyncio.run(_pulled(home_of(home), profile, contracts, frames, window, days, again=again, quiet=json_))
     rows = [asdict(report) for report in reports]
     if json_:

@@ -55,6 +55,9 @@ def _ports(text: str) -> tuple[int, int, int, int]:
         parts = [int(p) for p in text.split(",")]
     except ValueError:
         raise InputError(f"--ports {text!r} must be up to four numbers such as 8430,8420,8421,8888 (0: any)") from None
+    if len(parts) > 4 or not all(0 <= port <= 65535 for port in parts):
+        names = "simulator, desk, dashboard, JupyterLab"
+        raise InputError(f"--ports {text!r} must be up to four numbers from 0 to 65535: {names}")
     simulator, desk, dashboard, lab = [*parts, 0, 0, 0, 0][:4]
     return simulator, desk, dashboard, lab
 

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command("desk")
     def desk(
-        port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = DESK_PORT,
+        port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.", min=0, max=65535)] = DESK_PORT,
         home: Annotated[str | None, typer.Option(help="Folder of state and data (WORKBENCH_HOME).")] = None,
         profile: Annotated[str | None, typer.Option(help="sim or topstepx (WORKBENCH_PROFILE).")] = None,
         simulator_url: Annotated[str | None, typer.Option(help="Where the simulator is.")] = None,

@@ -11,7 +11,7 @@ from workbench.domain.errors import InputError
 
 app = typer.Typer(help="Trading sessions of the desk.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
-COLUMNS = ["session", "strategy", "account", "contract", "timeframe", "state", "position", "pnl_usd", "trades"]
+COLUMNS = ["session", "contract", "state", "pos", "pnl_usd", "trades"]  # 80 columns hold no more
 
 
 def _desk() -> Any:
@@ -27,7 +27,15 @@ def list_sessions(json_: Json = False) -> None:
     if json_:
         show(rows, as_json=True)
     else:
-        table(rows, COLUMNS, empty="no sessions; start one: workbench session start strategies/sma_cross.yaml")
+        none = "no sessions; start one: workbench session start strategies/sma_cross.yaml"
+        table([_short(row) for row in rows], COLUMNS, empty=none)
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    # The session's name holds strategy and account; it is shown whole, because the other commands ask for it.
+    from workbench.domain.contract import parse_contract
+
+    return {**row, "contract": parse_contract(row["contract"]).code, "pos": row["position"]}
 
 
 @app.command("start")

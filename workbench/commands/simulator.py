@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def simulator(
-    port: Annotated[int, Opt(help="TCP port on 127.0.0.1; 0 picks a free one.")] = 8430,
+    port: Annotated[int, Opt(help="Port on 127.0.0.1; 0 picks a free one.", min=0, max=65535)] = 8430,
     seed: Annotated[int | None, Opt(help="Seed of the synthetic market.")] = None,
     roots: Annotated[str | None, Opt(help="Products of the synthetic market, such as MES,MNQ,MGC.")] = None,
     start: Annotated[

@@ -35,6 +35,7 @@ from workbench.storage.links import save_link
 
 CHICAGO = ZoneInfo("America/Chicago")
 DAY_NS = 86_400_000_000_000
+FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"  # where JupyterLab opens, when the demo is started beside it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +231,8 @@ class DemoStack:
             f"--ServerApp.root_dir={Path.cwd()}",
             *(["--allow-root"] if os.geteuid() == 0 else []),  # a container's user
         )
-        url, extra = f"http://127.0.0.1:{lab}/lab?token={token}", {"JUPYTER_TOKEN": token}
+        page = f"lab/tree/{FIRST_NOTEBOOK}" if Path(FIRST_NOTEBOOK).is_file() else "lab"
+        url, extra = f"http://127.0.0.1:{lab}/{page}?token={token}", {"JUPYTER_TOKEN": token}
         self._run("lab", command, url, f"http://127.0.0.1:{lab}/api", extra=extra)
         for host in ("127.0.0.1", "localhost"):  # its port is known only now
             self.desk.allow_origin(f"http://{host}:{lab}")
@@ -312,7 +314,7 @@ class DemoStack:
             "contract": self.contract,
             "bars_ingested": self.ingested,
             "ticks_received": sum(d.get("ticks") or 0 for d in lines if d.get("timeframe") == "1m"),
-            "bars_built": sum(d.get("bars") or 0 for d in lines),
+            "bars_built": sum(d.get("built") or 0 for d in lines),
             "orders_sent": len([o for o in truth["orders"] if (o.get("customTag") or "").startswith("wb-")]),
             "fills": len(trades),
             "realized_pnl_usd": float(realized),

@@ -29,7 +29,10 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         person = getpass.getuser()
         if clear:
-            show(clear_now(home, profile, reason=reason, person=person, account=account), as_json=json_)
+            cleared = clear_now(home, profile, reason=reason, person=person, account=account)
+            whose = "everything" if account is None else f"account {account}"
+            was = f"stopped by {cleared['latched_by']}: {cleared['latched_for']}"
+            show(cleared if json_ else f"cleared: {whose} may enter again (was {was})", as_json=json_)
             return
         result = stop_now(home, profile, reason=reason or "workbench stop", person=person, account=account)
         if json_:
@@ -108,14 +111,22 @@ def clear_now(
     home: str | None, profile: str | None, *, reason: str, person: str, account: int | None
 ) -> dict[str, Any]:
     """Release the latch after the broker has been read and shows nothing."""
+    from workbench.desk import Desk, DeskNotReachable, DeskRefused
     from workbench.domain.errors import InputError, StopLatched
     from workbench.services.clock import wall_ns
+    from workbench.services.stop import accounts_behind
     from workbench.storage.home import home as home_of
     from workbench.storage.latch import clear_latch
 
     if not reason.strip():
         raise InputError("say why the stop may be cleared: workbench stop --clear --reason …")
     place = home_of(home)
+    accounts_behind(place, account)  # says what is stopped instead, when this is not
+    try:
+        return Desk(at=place).clear_stop(reason, person, account=account)  # it knows its gateway, and reads it too
+    except (DeskNotReachable, DeskRefused) as error:
+        if isinstance(error, DeskRefused) and error.status:
+            raise
     remaining = asyncio.run(_what_works(place, profile, account))
     if remaining:
         raise StopLatched(f"not cleared: the broker still shows {'; '.join(remaining)}; run workbench stop again")
@@ -123,6 +134,7 @@ def clear_now(
 
 
 async def _what_works(place: Any, profile: str | None, account: int | None) -> list[str]:
+    from workbench.domain.errors import GatewayError
     from workbench.gateway.rest import Rest
     from workbench.gateway.transport import Transport
     from workbench.services.broker import RestBroker
@@ -138,6 +150,8 @@ async def _what_works(place: Any, profile: str | None, account: int | None) -> l
         for each in accounts:
             out += [f"order {o.order_id} of account {each}" for o in await broker.working(each)]
             out += [f"{p.qty:+d} {p.contract} in account {each}" for p in await broker.positions(each) if p.qty]
+    except GatewayError as error:
+        raise GatewayError(f"not cleared: {transport.base_url} cannot be read, so nobody knows: {error}") from error
     finally:
         await rest.aclose()
     return out

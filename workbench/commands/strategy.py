@@ -85,7 +85,7 @@ def show_strategy(strategy: Named, home: HomeOption = None, json_: Json = False)
         print(f"  {name:12} {rule}")
     for name in ("stop", "target", "contracts", "max_trades_per_day", "cooldown", "window", "flat_by"):
         if facts[name] is not None:
-            print(f"  {name:12} {facts[name]}")
+            print(f"  {name:12} {_distance(facts[name])}")
     table(_parameters(chosen), ["name", "value", "type", "min", "max", "step", "description"], empty="no parameters")
 
 
@@ -102,6 +102,14 @@ def register_file(
     entry = Registry(home_at(home)).register(load_strategy(file, home=home), at=wall_ns())
     answer = {"name": entry.name, "version": entry.version, "origin": entry.origin}
     show(answer if json_ else f"{entry.name}@{entry.version} is stored", as_json=json_)
+
+
+def _distance(value: Any) -> Any:
+    """Return a stop or target as a person reads it, such as ``stop × atr(14)``; a window as ``08:30 to 15:00``."""
+    if not isinstance(value, dict):
+        return " to ".join(value) if isinstance(value, list) else value
+    unit, amount = next(iter(value.items()))
+    return f"{amount} × {value['range']}" if "range" in value else f"{amount} {unit}"
 
 
 def _facts(strategy: Strategy) -> dict[str, Any]:

@@ -183,6 +183,8 @@ def guess_columns(names: list[str], given: Mapping[str, str], where: str = "the 
     ]
     if missing:
         why = "; bars are not stored without volume" if "volume" in missing else ""
+        if kind == TICKS and not {"price", "size"} & set(found):  # it may as well be bars with strange names
+            why = "; bars need ts, open, high, low, close and volume, prints need ts, price and size"
         raise InputError(
             f"{where} has no column for {', '.join(missing)} (its columns: {', '.join(names)}); "
             f"name it with --column {missing[0]}=NAME{why}"

@@ -36,7 +36,7 @@ def read_file(path: Path) -> pl.DataFrame:
     kind = kinds[-1] if kinds else ""
     if kind not in PARQUET | CSV:
         raise InputError(
-            f"{path}: the ending {kind or 'is missing and'} says neither CSV nor Parquet; rename it to .csv or .parquet"
+            f"{path}: the ending {kind or 'is missing and'} says neither CSV nor Parquet; export it as .csv or .parquet"
         )
     frame = _parquet(path) if kind in PARQUET else _csv(path)
     if frame.is_empty():
