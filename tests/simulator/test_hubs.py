@@ -9,7 +9,10 @@ import pytest
 import websockets
 
 from tests.simulator.client import END, MES, MORNING, hub, rest
+from tests.simulator.lab import Lab
 from workbench.simulator.config import AccountSettings, SimulatorSettings, User
+from workbench.simulator.connections import Connection
+from workbench.simulator.market import DEPTH_LEVELS
 from workbench.simulator.server import serve
 
 
@@ -156,3 +159,46 @@ async def test_order_searches_page_filter_and_leave_suspended_out(api):
     assert (await api.post("Order/searchById", accountId=1001, orderId=entry["id"]))["order"] is not None
     assert (await api.post("Order/searchById", accountId=1001, orderId=5))["errorCode"] == 1
     assert all(o["status"] == 1 for o in (await api.post("Order/searchOpen", accountId=1001))["orders"])
+
+
+def depth_levels_of(connection: Connection, book: dict) -> dict:
+    """Apply what waits for a connection to its book, as a client does."""
+    while not connection.outbox.empty():
+        for item in json.loads(connection.outbox.get_nowait()[:-1])["arguments"][1]:
+            if item["type"] == 6:
+                book.clear()
+            elif item["volume"]:
+                book[item["type"], item["price"]] = item["volume"]
+            else:
+                book.pop((item["type"], item["price"]), None)
+    return book
+
+
+def test_a_book_subscribed_late_or_again_has_no_stale_levels():
+    lab = Lab()
+    hubs, contract = lab.simulator.hubs, lab.tape.listed[0]
+    hubs.transcript = None  # it would keep the book moving
+    topic = ("GatewayDepth", contract.id)
+    books: dict[Connection, dict] = {}
+
+    def subscribe() -> Connection:
+        connection = Connection("market", "sim", frozenset(), None)
+        hubs.connections.add(connection)
+        connection.topics.add(topic)
+        hubs.greet(connection, "GatewayDepth", contract, lab.exchange.now)
+        books[connection] = {}
+        return connection
+
+    first = subscribe()
+    lab.prints(6001.0, 6003.0)
+    first.topics.discard(topic)  # nobody listens while the market goes its way
+    depth_levels_of(first, books.pop(first))
+    lab.prints(6020.0)
+    subscribe()
+    lab.prints(6023.0)
+    subscribe()
+    lab.prints(6019.0)
+    for connection, book in books.items():
+        held = depth_levels_of(connection, book)
+        bids, asks = ([price for kind, price in held if kind == side] for side in (2, 1))
+        assert len(bids) == len(asks) == DEPTH_LEVELS and max(bids) < min(asks)

@@ -173,7 +173,8 @@ class Hubs:
     def snapshot(self, connections: list[Connection], contract: Contract, now: int) -> None:
         """Send Reset and the whole book."""
         levels = render.depth_levels(self._board(contract))
-        self._book.setdefault(contract.id, levels)
+        if not set(self.wants("GatewayDepth", contract.id)) - set(connections):
+            self._book[contract.id] = levels  # nobody holds an older book: the next changes are changes of this one
         items: list[tuple[int, int | None, int]] = [(int(DomType.RESET), None, 0)]
         items += [(kind, ticks, volume) for (kind, ticks), volume in levels.items()]
         text = render.depth_event(contract, items, now)
