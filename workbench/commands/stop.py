@@ -12,6 +12,7 @@ import typer
 from workbench.commands.output import show
 
 DESK_MAY_TAKE_S = 1.0
+SHORTEST_REASON = 3  # letters; as the desk has it
 HELP = "Stop everything: latch, cancel, close, verify. Clear it with --clear --reason."
 
 
@@ -118,8 +119,8 @@ def clear_now(
     from workbench.storage.home import home as home_of
     from workbench.storage.latch import clear_latch
 
-    if not reason.strip():
-        raise InputError("say why the stop may be cleared: workbench stop --clear --reason …")
+    if len(reason.strip()) < SHORTEST_REASON:
+        raise InputError("say in a word or more why the stop may be cleared: workbench stop --clear --reason …")
     place = home_of(home)
     accounts_behind(place, account)  # says what is stopped instead, when this is not
     try:
