@@ -81,6 +81,22 @@ async def test_a_time_that_cannot_be_read_is_a_validation_error(api):
     assert reply.status_code == 400 and "errors" in reply.json()
 
 
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ("", "$"),
+        ("[]", "$"),
+        ("{", "$"),
+        ("{}", "onlyActiveAccounts"),
+        ('{"onlyActiveAccounts":"yes"}', "$.onlyActiveAccounts"),
+    ],
+)
+async def test_a_body_that_does_not_fit_is_told_where(api, body, place):
+    reply = await api.http.post("/api/Account/search", content=body, headers={"Content-Type": "text/json"})
+    assert reply.status_code == 400 and list(reply.json()["errors"]) == [place]
+    assert reply.headers["content-type"].startswith("application/problem+json")
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
 async def test_another_verb_is_405(api, method):
     reply = await api.http.request(method, "/api/Order/place")

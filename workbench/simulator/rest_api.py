@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import deque
 from functools import cache
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json; charset=utf-8"
 HTML = "<html><head><title>{0}</title></head><body><h1>{0} Service unavailable</h1></body></html>"
+PLACE = re.compile(r"(?: at|required field) `([^`]+)`$")  # where msgspec says that a body does not fit
 # (requests, seconds): history has a budget of its own
 BUDGETS = {True: (50, 30.0), False: (200, 60.0)}
 
@@ -133,7 +135,8 @@ class RestApi:
     def _unbound(self, endpoint: Endpoint, detail: str) -> Response:
         if endpoint.path.endswith("v2/query"):
             return problem(400, "Bad Request", detail, endpoint.path)
-        where = detail.rpartition("`")[0].rpartition("`")[2] or "$"
+        said = PLACE.search(detail)
+        where = said[1] if said else "$"
         return problem(400, "One or more validation errors occurred.", None, endpoint.path, {where: [detail]})
 
     async def _before(self, endpoint: Endpoint) -> Response | None:
