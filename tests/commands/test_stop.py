@@ -129,3 +129,8 @@ def test_clearing_goes_through_the_desk_that_knows_its_gateway(place: Home, monk
     monkeypatch.setattr(TheDesk, "refuses", True)
     with pytest.raises(DeskRefused, match="not cleared"):
         module.clear_now(str(place.path), None, reason="looked at it", person="you", account=None)
+
+
+def test_that_it_is_latched_is_said_at_once(place: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    press(place)
+    assert capsys.readouterr().err.startswith("latched; cancelling, closing")

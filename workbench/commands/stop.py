@@ -64,6 +64,8 @@ def stop_now(home: str | None, profile: str | None, *, reason: str, person: str,
         set_latch(place, reason=reason, by=person, at=wall_ns(), account=account)
     except StorageError as error:  # closing counts more than the latch; the answer says that nothing is latched
         typer.echo(f"workbench: {error}; closing all the same", err=True)
+    else:  # what follows may take half a minute when nobody answers
+        typer.echo("latched; cancelling, closing, and reading the broker twice …", err=True)
     result = _by_desk(place, reason, person, account) or asyncio.run(_by_hand(place, profile, reason, person, account))
     return {**result, "ms": round((time.monotonic() - begun) * 1e3, 1)}
 
