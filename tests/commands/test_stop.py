@@ -93,7 +93,7 @@ def test_a_stop_of_everything_is_not_cleared_for_one_account_unseen(place: Home)
 
 @pytest.mark.parametrize("reason", ["", " ", "ok"])
 def test_no_reason_no_clearing(place: Home, reason: str) -> None:
-    with pytest.raises(InputError, match="why the stop may be cleared"):
+    with pytest.raises(InputError, match="say why the stop may be cleared"):
         module.clear_now(str(place.path), None, reason=reason, person="me", account=None)
 
 

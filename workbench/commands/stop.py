@@ -122,7 +122,7 @@ def clear_now(
     from workbench.storage.latch import clear_latch
 
     if len(reason.strip()) < SHORTEST_REASON:
-        raise InputError("say in a word or more why the stop may be cleared: workbench stop --clear --reason …")
+        raise InputError("say why the stop may be cleared, in a word or more: workbench stop --clear --reason …")
     place = home_of(home)
     accounts_behind(place, account)  # says what is stopped instead, when this is not
     try:
