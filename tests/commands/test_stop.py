@@ -14,7 +14,7 @@ import pytest
 
 from workbench.commands import stop as module
 from workbench.desk import DeskRefused
-from workbench.domain.errors import InputError, StorageError
+from workbench.domain.errors import InputError, StorageError, UnknownName
 from workbench.services import stop as engine
 from workbench.services.linking import make_link
 from workbench.storage.home import Home
@@ -134,3 +134,9 @@ def test_clearing_goes_through_the_desk_that_knows_its_gateway(place: Home, monk
 def test_that_it_is_latched_is_said_at_once(place: Home, capsys: pytest.CaptureFixture[str]) -> None:
     press(place)
     assert capsys.readouterr().err.startswith("latched; cancelling, closing")
+
+
+def test_an_account_that_is_not_known_here_is_named_before_anything_is_latched(place: Home) -> None:
+    with pytest.raises(UnknownName, match="4242"):
+        module.stop_now(str(place.path), None, reason="typo", person="me", account=4242)
+    assert read_latch(place, 4242) is None

@@ -13,6 +13,7 @@ from workbench.domain.commands import Accepted, Outcome
 from workbench.domain.errors import InputError
 from workbench.domain.events import PositionReported
 from workbench.domain.order import Order
+from workbench.gateway.faults import GatewayRefused
 from workbench.services import red_button, stop
 from workbench.services.red_button import RedButton
 from workbench.storage.home import Home
@@ -153,3 +154,47 @@ async def test_it_is_cleared_when_the_broker_shows_nothing(place: Home) -> None:
     set_latch(place, reason="all", by="me", at=1)
     await button(place, Broker(a1=0, a2=0)).clear("looked", "me", None)
     assert read_latch(place, 1) is None
+
+
+async def test_a_second_press_for_the_same_account_waits_for_the_first_and_reads_nothing_itself(place: Home) -> None:
+    broker = Broker(a1=1, a2=0)
+    pressed = button(place, broker)
+    reads: list[int] = []
+    real = broker.positions
+
+    async def counted(account: int) -> list[PositionReported]:
+        reads.append(account)
+        return await real(account)
+
+    broker.positions = counted  # type: ignore[method-assign]
+    alone = await pressed.stop("alone", 2, "me", [2])
+    once = len(reads)
+    reads.clear()
+    first, second = await asyncio.gather(pressed.stop("first", 1, "me", [1]), pressed.stop("second", 1, "you", [1]))
+    assert alone["result"] == first["result"] == second["result"] == "FLAT"
+    assert broker.closes == [1]
+    assert len(reads) <= once + 3, "one closing, not two"
+
+
+async def test_who_presses_may_go_away_and_the_closing_goes_on(place: Home) -> None:
+    broker = Broker(a1=1, a2=0)
+    pressed = button(place, broker)
+    impatient = asyncio.create_task(pressed.stop("gone", 1, "me", [1]))
+    await asyncio.sleep(0.01)
+    impatient.cancel()
+    await until(lambda: broker.qty[1] == 0)
+
+
+async def test_an_account_the_gateway_does_not_know_is_not_asked_for_again_and_again(place: Home) -> None:
+    class Strange(Broker):
+        asked = 0
+
+        async def working(self, account: int) -> list[Order]:
+            self.asked += 1
+            raise GatewayRefused("/api/Order/v2/query", 1, "AccountNotFound")
+
+    broker = Strange(a1=0)
+    result = await button(place, broker).stop("typo", 1, "me", [1])
+    assert result["result"] == "NOT_FLAT"
+    assert "AccountNotFound" in str(result["remaining"])
+    assert broker.asked == 1

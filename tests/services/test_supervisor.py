@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from workbench.api.app import build_app
-from workbench.domain.errors import LockHeld, StopLatched, StorageError, UnknownName
+from workbench.domain.errors import InputError, LockHeld, StopLatched, StorageError, UnknownName
 from workbench.services.children import Child
 from workbench.services.desk_main import run_desk, serve_desk
 from workbench.services.desk_service import StartSession
@@ -19,7 +19,7 @@ from workbench.services.linking import make_link
 from workbench.services.settings import load_profile
 from workbench.services.supervisor import Desk
 from workbench.storage.home import Home
-from workbench.storage.latch import set_latch
+from workbench.storage.latch import read_latch, set_latch
 from workbench.storage.links import save_link
 from workbench.storage.lock import AccountLock
 
@@ -128,6 +128,25 @@ async def test_after_a_stop_the_last_word_of_the_runner_shows_no_position(desk: 
     assert snapshot["accounts"][0]["positions"] == snapshot["accounts"][0]["working"] == []
     assert snapshot["accounts"][0]["open_usd"] is None
     assert snapshot["sessions"][0]["position"] == 0 and snapshot["sessions"][0]["pnl_usd"] is None
+
+
+async def test_after_a_stop_its_sessions_are_over_and_take_no_command(desk: Desk, place: Home) -> None:
+    _, channel = attach(desk)
+    row = {"session": "s1", "state": "running", "reason": "", "contract": CONTRACT}
+    desk.runners[ACCOUNT].heard("snapshot", {"account": {}, "sessions": [row]})
+    set_latch(place, reason="the button", by="ann", at=1)
+    desk.runners[ACCOUNT].detach(channel)  # type: ignore[arg-type]
+    assert [s["state"] for s in (await desk.snapshot())["sessions"]] == ["ended"]
+    with pytest.raises(InputError, match="s1 is over"):
+        await desk.command_session("s1", "resume", "ann")
+
+
+async def test_a_stop_of_an_account_that_nobody_knows_is_refused_before_anything_is_latched(
+    desk: Desk, place: Home
+) -> None:
+    with pytest.raises(UnknownName, match="nothing was stopped"):
+        await desk.stop("typo", 4242, "ann")
+    assert read_latch(place, 4242) is None
 
 
 async def test_a_stopped_account_starts_nothing(desk: Desk, place: Home) -> None:

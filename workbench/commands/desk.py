@@ -31,5 +31,9 @@ def register(app: typer.Typer) -> None:
             f"http://{host}:{number}" for host in ("127.0.0.1", "localhost") for number in (DASHBOARD_PORT, LAB_PORT)
         ]
         chosen = load_profile(profile, simulator_url=simulator_url)
-        typer.echo(f"desk on http://127.0.0.1:{port or '…'} (Ctrl-C ends it; positions and stops at the broker stay)")
-        asyncio.run(run_desk(home_of(home), chosen, build_app, port=port, origins=origins))
+        said = "Ctrl-C ends it; positions and stops at the broker stay"
+
+        def ready(url: str) -> None:
+            typer.echo(f"desk on {url}, gateway {chosen.rest_url} ({said})")
+
+        asyncio.run(run_desk(home_of(home), chosen, build_app, port=port, origins=origins, ready=ready))

@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 def stop_now(home: str | None, profile: str | None, *, reason: str, person: str, account: int | None) -> dict[str, Any]:
     """Latch at once; let the desk close if it answers within a second, else close here."""
-    from workbench.domain.errors import InputError, StorageError
+    from workbench.domain.errors import InputError, StorageError, UnknownName
     from workbench.services.clock import wall_ns
     from workbench.storage.home import home as home_of
     from workbench.storage.latch import set_latch
@@ -60,6 +60,9 @@ def stop_now(home: str | None, profile: str | None, *, reason: str, person: str,
             f"nothing was stopped: no account is known in {place.path}; name the right folder with --home or "
             "WORKBENCH_HOME (the demo says its own when it starts)"
         )
+    if account is not None and account not in known_accounts(place):
+        known = map(str, known_accounts(place))
+        raise UnknownName("account", str(account), known, where=f"nothing was stopped; these are known in {place.path}")
     try:
         set_latch(place, reason=reason, by=person, at=wall_ns(), account=account)
     except StorageError as error:  # closing counts more than the latch; the answer says that nothing is latched
@@ -83,7 +86,7 @@ def _by_desk(place: Any, reason: str, person: str, account: int | None) -> dict[
     try:
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
             client.get("/api/health", timeout=DESK_MAY_TAKE_S).raise_for_status()
-            answer = client.post("/api/stop", json=body, timeout=httpx.Timeout(30, connect=DESK_MAY_TAKE_S))
+            answer = client.post("/api/stop", json=body, timeout=httpx.Timeout(45, connect=DESK_MAY_TAKE_S))
         found = answer.raise_for_status().json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         return None

@@ -118,12 +118,22 @@ async def _serving(
 
 
 async def run_desk(
-    home: Home, profile: Profile, build_app: BuildApp, *, port: int, origins: Iterable[str] = ()
+    home: Home,
+    profile: Profile,
+    build_app: BuildApp,
+    *,
+    port: int,
+    origins: Iterable[str] = (),
+    ready: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """Serve until the process is told to end; what ends it otherwise is one error, not a group of them."""
+    """Serve until the process is told to end; what ends it otherwise is one error, not a group of them.
+
+    `ready` takes the desk's URL once it serves.
+    """
     set_up("desk", home.logs)
     try:
-        async with serve_desk(home, profile, build_app, port=port, origins=origins):
+        async with serve_desk(home, profile, build_app, port=port, origins=origins) as desk:
+            ready(desk.url)
             await until_told()
     except BaseExceptionGroup as group:
         log.critical("the desk failed", exc_info=group)

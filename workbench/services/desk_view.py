@@ -11,7 +11,7 @@ from workbench.domain.errors import StorageError
 from workbench.domain.hours import local
 from workbench.services.children import Child
 from workbench.services.clock import wall_ns
-from workbench.storage.latch import read_latch
+from workbench.storage.latch import read_latch, stopped_mark
 from workbench.storage.links import AccountLink, load_link
 
 if TYPE_CHECKING:
@@ -64,11 +64,20 @@ class DeskView:
                 "last_result": self._desk.button.result,
             },
             "accounts": [self._account(a, runners.get(a, {})) for a in sorted({*self._desk.accounts, *runners})],
-            "sessions": [s for snapshot in runners.values() for s in snapshot.get("sessions", [])],
+            "sessions": [s for account, snapshot in runners.items() for s in self.sessions(account, snapshot)],
             "data": self._data_lines(),
             "streams": [s for child in (self._desk.ingest, *self._desk.runners.values()) for s in _streams(child)],
             "alerts": list(self._desk.alerts)[-50:],
         }
+
+    def sessions(self, account: int, snapshot: Json) -> list[Json]:
+        """Sessions of an account as its runner told of them; a stop has ended them, whatever they said last."""
+        told: list[Json] = snapshot.get("sessions", [])
+        runner = self._desk.runners.get(account)
+        gone = runner is None or runner.channel is None
+        if not (gone and stopped_mark(self._desk.home, account).exists()):
+            return told
+        return [{**s, "state": "ended", "reason": s.get("reason") or "ended by the stop"} for s in told]
 
     def _data_lines(self) -> list[Json]:
         lines: list[Json] = self._desk.ingest.last.get("status", {}).get("lines", [])

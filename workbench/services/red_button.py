@@ -13,7 +13,7 @@ from workbench.domain.errors import InputError
 from workbench.services.clock import wall_ns
 from workbench.services.stop import StopBroker, accounts_behind, emergency_stop
 from workbench.storage.home import Home
-from workbench.storage.latch import Latch, clear_latch, read_latch
+from workbench.storage.latch import Latch, clear_latch, read_latch, set_latch
 from workbench.storage.links import known_accounts
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,25 @@ class RedButton:
         self._busy: Counter[int] = Counter()
         self._not_before: dict[int, float] = {}
         self._told = ""
+        self._running: list[tuple[frozenset[int], asyncio.Future[Json]]] = []
 
     async def stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
-        """Latch `account` (None: everything), close `accounts`, and return what became of each."""
+        """Latch `account` (None: everything), close `accounts`, and return what became of each.
+
+        One that comes while the same accounts are being closed latches and waits for that one: the command line latches
+        by itself and then asks, and every request of a second closing would come out of the same budget.
+        """
+        for closing, running in self._running:
+            if closing >= set(accounts):
+                set_latch(self._home, reason=reason, by=person, at=wall_ns(), account=account)
+                return await asyncio.shield(running)
+        task = asyncio.ensure_future(self._stop(reason, account, person, accounts))
+        entry = (frozenset(accounts), task)
+        self._running.append(entry)
+        task.add_done_callback(lambda _: self._running.remove(entry))
+        return await asyncio.shield(task)  # who asked may go; the closing goes on
+
+    async def _stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
         self._busy.update(accounts)
         try:
             result = await emergency_stop(

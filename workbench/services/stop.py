@@ -18,6 +18,7 @@ from workbench.domain.commands import Accepted, Outcome, Unknown
 from workbench.domain.errors import InputError, LockHeld, StorageError
 from workbench.domain.events import PositionReported
 from workbench.domain.order import Order, OrderType
+from workbench.gateway.faults import GatewayRefused
 from workbench.services.clock import wall_ns
 from workbench.storage.home import Home, write_durably
 from workbench.storage.latch import read_latch, set_latch
@@ -195,6 +196,8 @@ async def _sweep(stop: AccountStop, broker: StopBroker, deadline: float) -> None
         except Exception as error:  # a reading that nobody can make sense of is no reading
             stop.remaining = [f"account {stop.account} cannot be read: {error}"]
             clean_since = None
+            if isinstance(error, GatewayRefused) and error.name == "AccountNotFound":
+                return  # asking again will not bring it into being, and the requests are wanted elsewhere
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(0.2)

@@ -276,7 +276,7 @@ class Desk:
     def _session(self, session: str) -> tuple[int, Json]:
         known: dict[str, tuple[int, Json]] = {}
         for account, runner in self.runners.items():
-            for found in runner.last.get("snapshot", {}).get("sessions", []):
+            for found in self.view.sessions(account, runner.last.get("snapshot", {})):
                 known[found["session"]] = (account, found)
         if session not in known:
             raise UnknownName("session", session, known)
@@ -285,6 +285,8 @@ class Desk:
     async def command_session(self, session: str, verb: str, person: str) -> Json:
         """Carry out a verb: start and resume let it trade, pause stops entries, flatten closes, end is for good."""
         account, found = self._session(session)
+        if found["state"] == "ended":
+            raise InputError(f"session {session} is over; start a new one")
         runner = self.runners[account]
         if verb in ("start", "resume"):
             runner = await self.ensure_runner(account)
@@ -312,6 +314,9 @@ class Desk:
 
     async def stop(self, reason: str, account: int | None, person: str) -> Json:
         """Latch, take over, cancel, close, verify; the answer says FLAT or what remains."""
+        known = {*self.all_accounts(), *self.accounts}
+        if account is not None and known and account not in known:
+            raise UnknownName("account", str(account), map(str, known), where="nothing was stopped")
         accounts = [account] if account is not None else self.all_accounts()
         return await self.button.stop(reason, account, person, accounts)
 
