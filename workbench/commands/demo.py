@@ -91,6 +91,7 @@ def run_demo(options: Any, home: str | None, seconds: float | None, *, quiet: bo
                     say(f"{name:<10} {stack.urls[name]}")
             say(f"stop       Ctrl-C here, the red button there, or: workbench stop --home {place.path}")
             wait_out(seconds, lambda: bool(over) or stack.control("status")["ended"])
+            say("ending     cancelling, closing, reading the gateway twice …")
             stop = stack.desk.emergency_stop(reason="end of the demo")
             return stack.summary(stop)
     finally:

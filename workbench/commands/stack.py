@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import json
 import os
 import secrets
 import shutil
@@ -29,7 +30,7 @@ from workbench.domain.hours import trading_hours
 from workbench.services.linking import make_link
 from workbench.services.processes import Program, answers, free_port, python_module
 from workbench.services.settings import DASHBOARD_PORT, DESK_PORT, LAB_PORT, SIMULATOR_PORT
-from workbench.storage.home import Home, read_json
+from workbench.storage.home import Home, read_json, write_durably
 from workbench.storage.home import home as home_of
 from workbench.storage.links import save_link
 
@@ -229,6 +230,7 @@ class DemoStack:
             f"--ServerApp.port={lab}",
             "--ServerApp.port_retries=0",
             f"--ServerApp.root_dir={Path.cwd()}",
+            f"--LabServerApp.app_settings_dir={self._quiet_lab()}",
             *(["--allow-root"] if os.geteuid() == 0 else []),  # a container's user
         )
         page = f"lab/tree/{FIRST_NOTEBOOK}" if Path(FIRST_NOTEBOOK).is_file() else "lab"
@@ -236,6 +238,13 @@ class DemoStack:
         self._run("lab", command, url, f"http://127.0.0.1:{lab}/api", extra=extra)
         for host in ("127.0.0.1", "localhost"):  # its port is known only now
             self.desk.allow_origin(f"http://{host}:{lab}")
+
+    def _quiet_lab(self) -> Path:
+        # No pop-up about news or updates: the demo needs no network and asks for none.
+        folder = self.home.desk / "lab"
+        quiet = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+        write_durably(folder / "overrides.json", json.dumps(quiet).encode())
+        return folder
 
     # --- the day ----------------------------------------------------------------------------------------------------
 
