@@ -216,13 +216,19 @@ class SeriesTable:
                 if not (self.root / "_delta_log").is_dir():
                     return None
                 self._table = DeltaTable(self.root)
-            else:
+            elif self._may_have_changed(int(self._table.version())):
                 self._table.update_incremental()
         except TableNotFoundError:
             self._table = None
         except (OSError, DeltaError) as error:
             raise storage_error(error, self.root) from error
         return self._table
+
+    def _may_have_changed(self, version: int) -> bool:
+        # Commits are numbered without holes: no next one and this one still there means nothing new. Two looks at the
+        # folder take microseconds; asking the library reads the log.
+        log = self.root / "_delta_log"
+        return (log / f"{version + 1:020}.json").exists() or not (log / f"{version:020}.json").exists()
 
     def _create(self) -> DeltaTable:
         from deltalake import DeltaTable
