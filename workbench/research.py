@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -343,6 +342,7 @@ def _provenance(
 
     from workbench.domain.bar import BAR_COLUMNS
     from workbench.rules.strategy import SEMANTICS
+    from workbench.services.version import program_version
     from workbench.storage.cache import content_version
 
     stamps = frame["ts"].cast(pl.Int64)
@@ -366,11 +366,3 @@ def _provenance(
         "limits": msgspec.to_builtins(limits),
         "limit_orders": "touch" if touch else "trade through",
     }
-
-
-def program_version() -> str:
-    """Return the version of Workbench."""
-    try:
-        return metadata.version("futures-workbench")
-    except metadata.PackageNotFoundError:
-        return "unknown"

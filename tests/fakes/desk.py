@@ -9,8 +9,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from workbench.api.service import ManualOrder, StartSession
 from workbench.domain.errors import InputError, StopLatched, UnknownName, WorkbenchError
+from workbench.services.desk_service import ManualOrder, StartSession
 
 CONTRACT = "CON.F.US.MES.Z26"
 OPEN_AT = 1_796_126_400  # 1 December 2026, 06:00 Chicago

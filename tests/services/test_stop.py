@@ -180,3 +180,12 @@ async def test_two_closers_at_once_close_once(place: Home) -> None:
     first, second = await asyncio.gather(stop(broker, place), stop(broker, place))
     assert first["result"] == second["result"] == "FLAT"
     assert broker.calls.count("close") == 1
+
+
+async def test_a_stop_of_no_account_is_latched_and_claims_nothing(place: Home) -> None:
+    broker = FakeBroker([order(10)], 1, place)
+    result = await emergency_stop(place, [], broker, reason="test", by="person")
+    assert result["result"] == "NOT_FLAT", "nobody has read anything"
+    assert "no account is known" in str(result["remaining"])
+    assert read_latch(place) is not None
+    assert broker.calls == []

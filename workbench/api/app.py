@@ -11,7 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from workbench.api.security import Guard, Origins, Tokens
-from workbench.api.service import (
+from workbench.api.stream import ENCODER, SharedSnapshot, stream
+from workbench.domain.errors import InputError, StopLatched, WorkbenchError
+from workbench.services.desk_service import (
     AllowOrigin,
     ClearStop,
     DeskService,
@@ -21,8 +23,6 @@ from workbench.api.service import (
     StopRequest,
     Verb,
 )
-from workbench.api.stream import ENCODER, SharedSnapshot, stream
-from workbench.domain.errors import InputError, StopLatched, WorkbenchError
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
 

@@ -10,8 +10,8 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from workbench.api.security import Tokens
-from workbench.api.service import DeskService
 from workbench.domain.errors import WorkbenchError
+from workbench.services.desk_service import DeskService
 
 PERIOD_S = 0.2
 HEARTBEAT_S = 1.0  # an unchanged snapshot goes out all the same, so that silence means a dead desk and nothing else

@@ -11,6 +11,7 @@ from workbench.domain.errors import StorageError
 from workbench.domain.hours import local
 from workbench.services.children import Child
 from workbench.services.clock import wall_ns
+from workbench.services.version import program_version
 from workbench.storage.latch import read_latch, stopped_mark
 from workbench.storage.links import AccountLink, load_link
 
@@ -136,10 +137,3 @@ class DeskView:
 def _streams(child: Child) -> list[Json]:
     told = [s for body in child.last.values() for s in body.get("streams", [])]
     return [{**s, "up": False} for s in told] if child.is_silent else told
-
-
-def program_version() -> str:
-    """Version of the installed package."""
-    from importlib.metadata import version
-
-    return version("futures-workbench")

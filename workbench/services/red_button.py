@@ -64,7 +64,7 @@ class RedButton:
         by itself and then asks, and every request of a second closing would come out of the same budget.
         """
         for closing, running in self._running:
-            if closing >= set(accounts):
+            if accounts and closing >= set(accounts):
                 set_latch(self._home, reason=reason, by=person, at=wall_ns(), account=account)
                 return await asyncio.shield(running)
         task = asyncio.ensure_future(self._stop(reason, account, person, accounts))

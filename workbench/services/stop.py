@@ -56,13 +56,14 @@ class AccountStop:
 
 
 def as_dict(stops: list[AccountStop], *, latched: bool, ms: float) -> dict[str, Any]:
-    """The typed result as surfaces show it."""
+    """The typed result as surfaces show it; FLAT only for what was read, so a stop of no account is not FLAT."""
     flat = bool(stops) and all(s.result == "FLAT" for s in stops)
+    nothing = [] if stops else ["no account is known here: nothing was closed and nothing was read"]
     return {
-        "result": "FLAT" if flat or not stops else "NOT_FLAT",
+        "result": "FLAT" if flat else "NOT_FLAT",
         "latched": latched,
         "accounts": [{f: getattr(s, f) for f in AccountStop.__slots__} for s in stops],
-        "remaining": [text for s in stops for text in s.remaining],
+        "remaining": nothing + [text for s in stops for text in s.remaining],
         "ms": round(ms, 1),
     }
 
