@@ -11,6 +11,8 @@ late count.
 
 from __future__ import annotations
 
+from typing import Any
+
 from workbench._numba_cache import prepare
 
 prepare()
@@ -239,3 +241,45 @@ def bars_to_bars(
             close_out[bar] = c[i]
             volume_out[bar] += v[i]
     return bar + 1
+
+
+@nb.njit(cache=True, nogil=True)
+def read_bars(
+    ts: Ints,
+    points: tuple[Floats, ...],
+    volume: Any,
+    calendar: tuple[int, int, int],
+    tick: tuple[int, int],
+    limits: tuple[float, float, float],
+    ticks: tuple[Ints, ...],
+    whole: Ints,
+) -> bool:
+    """Fill ticks and whole volume of bars; False at the first row that is not good, in order and on its grid.
+
+    `calendar` is (first, last, step) in ns, `tick` (numerator, denominator) in points, `limits` the largest distance
+    from the grid in points, number of ticks, and volume.
+    """
+    first, last, step = calendar
+    numerator, denominator = tick
+    tolerance, most_ticks, most_contracts = limits
+    opens, highs, lows, closes = points
+    before = np.int64(-FAR)
+    for i in range(ts.shape[0]):
+        t, o, h, lo, c, v = ts[i], opens[i], highs[i], lows[i], closes[i], volume[i]
+        if not (before < t and first <= t and t < last and t % step == 0):
+            return False
+        before = t
+        # NaN fails every comparison
+        if not (h >= o and h >= c and lo <= o and lo <= c and h >= lo and v >= 0 and v <= most_contracts):
+            return False
+        if v != np.floor(v):
+            return False
+        whole[i] = np.int64(v)
+        for price, column in ((o, ticks[0]), (h, ticks[1]), (lo, ticks[2]), (c, ticks[3])):
+            steps = np.rint(price * denominator / numerator)
+            if not abs(steps) <= most_ticks:
+                return False
+            column[i] = np.int64(steps)
+            if not abs(price - column[i] * numerator / denominator) <= tolerance:
+                return False
+    return True

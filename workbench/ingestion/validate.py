@@ -5,7 +5,7 @@ A row that fails goes to quarantine under its first reason, in this order:
 ========================  =============================================================================================
 reason                    meaning
 ========================  =============================================================================================
-``no_stamp``              the stamp is missing
+``no_stamp``              the stamp is missing, or past the year 2262
 ``wrong_contract``        the row names another contract than the one it was offered for
 ``not_finite``            a price, volume or size is missing, NaN or infinite
 ``bad_volume``            a bar's volume is negative or fractional; a tick's size is not a positive whole number
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from workbench.domain.hours import TradingHours
 
+MOST_CONTRACTS = 1e12  # in one bar: more is a price or a stamp that was read as volume
 PRICES = ("open", "high", "low", "close")
 REASONS = (
     "no_stamp wrong_contract not_finite bad_volume bad_ohlc off_tick outside_calendar misaligned duplicate conflict"
@@ -104,7 +105,9 @@ def check_bars(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe, ho
         rows,
         contract,
         not_finite=pl.any_horizontal(~value.is_finite().fill_null(False) for value in values),
-        bad_volume=(pl.col("volume") < 0) | (pl.col("volume") != pl.col("volume").round()),
+        bad_volume=(pl.col("volume") < 0)
+        | (pl.col("volume") != pl.col("volume").round())
+        | (pl.col("volume") > MOST_CONTRACTS),
         bad_ohlc=(pl.col("high") < highest) | (pl.col("low") > lowest),
     )
     verdict = _on_grid(rows, verdict, contract, PRICES)
@@ -132,7 +135,9 @@ def check_ticks(frame: pl.DataFrame, contract: Contract, hours: TradingHours) ->
         rows,
         contract,
         not_finite=pl.any_horizontal(~pl.col(name).is_finite().fill_null(False) for name in ("price", "size")),
-        bad_volume=(pl.col("size") <= 0) | (pl.col("size") != pl.col("size").round()),
+        bad_volume=(pl.col("size") <= 0)
+        | (pl.col("size") != pl.col("size").round())
+        | (pl.col("size") > MOST_CONTRACTS),
         bad_ohlc=pl.lit(False),
     )
     verdict = _on_grid(rows, verdict, contract, ("price",))
@@ -159,7 +164,8 @@ def _typed(frame: pl.DataFrame, numbers: list[str]) -> pl.DataFrame:
     if wrong:
         raise InputError(f"{', '.join(wrong)} must be numbers, got {', '.join(str(frame[n].dtype) for n in wrong)}")
     return frame.with_columns(
-        pl.col("ts").dt.convert_time_zone("UTC").dt.cast_time_unit("ns"),
+        # a stamp past the year 2262 has no nanoseconds: it is none
+        pl.col("ts").dt.convert_time_zone("UTC").cast(pl.Datetime("ns", "UTC"), strict=False),
         *(pl.col(name).cast(pl.Float64) for name in numbers),
     ).with_row_index("row")
 
@@ -176,6 +182,13 @@ def _verdict(rows: pl.DataFrame, contract: Contract, **failures: pl.Expr) -> pl.
     for name, failure in failures.items():
         reason = reason.when(failure).then(pl.lit(name))
     return rows.select(reason.otherwise(pl.lit(None, pl.String)).alias("reason"))["reason"]
+
+
+def is_of_contract(frame: pl.DataFrame, contract: Contract) -> bool:
+    """Return True unless a row names another contract, or none where others name one."""
+    if "contract" not in frame.columns:
+        return True
+    return all(name is not None and _same_contract(name, contract) for name in frame["contract"].unique().to_list())
 
 
 def _same_contract(name: str, contract: Contract) -> bool:
