@@ -1,0 +1,113 @@
+"""The tables of the database as the newest migration leaves them; loaded only with the database itself.
+
+Times are UTC ns. What is recorded is never changed: `changes` are folded (`domain.lifecycle`), and `live` is what the
+fold comes to, kept as a table so that the database itself refuses a second live version of one session.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+versions = Table(
+    "versions",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("version", String(64), nullable=False, unique=True),
+    Column("name", String(128), nullable=False, index=True),
+    Column("parent", ForeignKey("versions.version"), nullable=True),
+    Column("kind", String(16), nullable=False),  # yaml, python
+    Column("semantics", Integer, nullable=False),  # of the engine that gave the version its hash
+    Column("source", Text, nullable=False),
+    Column("normal", JSON, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("person", String(128), nullable=False),
+    Column("origin", String(255), nullable=False),
+)
+
+attempts = Table(  # of a promotion or rollback, refused ones too
+    "attempts",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("version", ForeignKey("versions.version"), nullable=False, index=True),
+    Column("wanted", String(16), nullable=False),
+    Column("session", String(128), nullable=False),
+    Column("person", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("accepted", Boolean(create_constraint=False), nullable=False),
+    Column("program", String(64), nullable=False),
+    Column("verdicts", JSON, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("attempt", ForeignKey("attempts.id"), nullable=False, index=True),
+    Column("version", ForeignKey("versions.version"), nullable=False, index=True),
+    Column("step", String(32), nullable=False),
+    Column("session", String(128), nullable=False),
+)
+
+live = Table(
+    "live",
+    METADATA,
+    Column("session", String(128), primary_key=True),
+    Column("version", ForeignKey("versions.version"), nullable=False),
+    Column("attempt", ForeignKey("attempts.id"), nullable=False),
+    CheckConstraint("session <> ''", name="named"),
+)
+
+results = Table(
+    "results",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False),  # hash of what was run: the same run again is the same row
+    Column("version", ForeignKey("versions.version"), nullable=False, index=True),
+    Column("kind", String(32), nullable=False),  # backtest, out_of_sample, walk_forward, detectors
+    Column("at", BigInteger, nullable=False),
+    Column("data_version", String(64), nullable=False),
+    Column("program", String(64), nullable=False),
+    Column("costs", JSON, nullable=False),
+    Column("stats", JSON, nullable=False),
+    Column("provenance", JSON, nullable=False),
+    UniqueConstraint("key", name="uq_results_key"),
+)
+
+trials = Table(
+    "trials",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("strategy", String(128), nullable=False),
+    Column("data_version", String(64), nullable=False),
+    Column("trials", Integer, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),  # of the sweep: pbo, deflated_sharpe …; {} when not told
+    CheckConstraint("trials > 0", name="some"),
+    Index("ix_trials_strategy_data_version", "strategy", "data_version"),
+)
