@@ -21,11 +21,13 @@ Orders sent in answer to a fill at the open (the entry of a reversal) still meet
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from workbench.backtest.matcher import Fill, FillRules, Matcher, Resting, bar_path
 from workbench.domain.order import OrderType
 
 _STOPS = (OrderType.STOP, OrderType.TRAILING_STOP)
+_JOINS = (OrderType.JOIN_BID, OrderType.JOIN_ASK)
 _SIZE = 1 << 40  # a bar tells no sizes: every fill is whole
 
 
@@ -41,19 +43,43 @@ class BarMatcher:
     """
 
     def __init__(self, *, slippage_ticks: int = 1, touch: bool = False) -> None:
-        self._matcher = Matcher(FillRules(touch=touch, slippage_ticks=slippage_ticks, trail_on_print=False))
+        self._rules = {
+            slippage_ticks: FillRules(touch=touch, slippage_ticks=slippage_ticks, trail_on_print=False),
+        }
+        self._matcher = Matcher(self._rules[slippage_ticks])
         self._held = 0
 
     def submit(self, order: Resting, at: int) -> None:
-        """Take an order; it meets the next print."""
+        """Take an order; it meets the next print.
+
+        A join order rests at the last price known, as bars know no quotes; a trailing stop begins at its distance from
+        it.
+        """
+        if order.type in _JOINS and order.limit is None:
+            order.limit = self._matcher.last
         self._matcher.submit(order, at)
 
     def cancel(self, key: int) -> bool:
         """Stop working an order; False if it is not here any more."""
         return self._matcher.cancel(key) is not None
 
-    def play(self, start: int, end: int, open_: int, high: int, low: int, close: int, held: int) -> Iterator[Fill]:
-        """Yield the fills of one bar, in order; the caller may submit and cancel between two of them.
+    def modify(self, key: int, at: int, *, limit: int | None = None, stop: int | None = None) -> bool:
+        """Move the level of an order (ticks); it meets the next print. False if it is not here any more."""
+        if key not in self._matcher.orders:
+            return False
+        self._matcher.modify(key, at, limit=limit, stop=stop)
+        return True
+
+    def trail(self, high: int, low: int) -> None:
+        """Tell that a bar has closed: the trailing stops follow its best price, high for a sell, low for a buy."""
+        self._matcher.trail(high)
+        self._matcher.trail(low)  # a level only tightens, so the wrong side's extreme moves nothing
+
+    def play(
+        self, start: int, end: int, open_: int, high: int, low: int, close: int, held: int,
+        *, slippage: int | None = None, bounds: tuple[int, int] | None = None,
+    ) -> Iterator[Fill]:  # fmt: skip
+        """Yield the fills of one bar or sub-bar, in order; the caller may submit and cancel between two of them.
 
         Parameters
         ----------
@@ -63,16 +89,25 @@ class BarMatcher:
             Prices in ticks.
         held : int
             Signed contracts held before the bar; after a fill at the open, use `turn`.
+        slippage : int, optional
+            Ticks against us in this bar, instead of those given at the beginning.
+        bounds : (int, int), optional
+            Low and high between which every fill must lie; by default the bar's own. For a sub-bar give those of its
+            bar: a single print would leave slippage no room.
         """
         if self.is_idle(low, high):
+            self._matcher.last = close
             return
+        if slippage is not None:
+            self._matcher.rules = self._with(slippage)
+        within = bounds or (low, high)
         self._held = held
-        yield from self._print(start, open_, low, high)
+        yield from self._print(start, open_, within)
         before = open_
         for ticks in self._legs(open_, high, low, close):
             for stop in self._passed(before, ticks):
-                yield from self._print(end - 1, stop, low, high)
-            yield from self._print(end - 1, ticks, low, high)
+                yield from self._print(end - 1, stop, within)
+            yield from self._print(end - 1, ticks, within)
             before = ticks
 
     def turn(self, held: int) -> None:
@@ -105,8 +140,15 @@ class BarMatcher:
             at = min(ahead, key=lambda level: abs(level - at))
             yield at
 
-    def _print(self, at: int, ticks: int, low: int, high: int) -> Iterator[Fill]:
+    def _print(self, at: int, ticks: int, within: tuple[int, int]) -> Iterator[Fill]:
         # Until nothing fills: what is sent in answer to a fill still meets this price.
+        low, high = within
         while fills := self._matcher.on_print(at, ticks, _SIZE):
             for fill in fills:
                 yield Fill(fill.key, fill.at, min(max(fill.ticks, low), high), fill.qty, fill.left)
+
+    def _with(self, slippage: int) -> FillRules:
+        rules = self._rules.get(slippage)
+        if rules is None:
+            rules = self._rules[slippage] = replace(self._matcher.rules, slippage_ticks=slippage)
+        return rules

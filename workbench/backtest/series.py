@@ -1,4 +1,8 @@
-"""The bars of a backtest, checked at the door: one contract, one timeframe, on the tick grid, in order."""
+"""The bars of a backtest, checked at the door: one contract, one timeframe, on the tick grid, in order.
+
+They may have finer bars or prints of the same contract inside (see `workbench.backtest.inner`): then orders are filled
+there, in the order in which prices really came, and decisions still fall on the closes of the bars.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,17 @@ from workbench.ingestion.validate import check_bars
 if TYPE_CHECKING:
     import polars as pl
 
+    from workbench.backtest.inner import Inner
+
 Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Bars as columns. `starts`, `ends` in UTC ns; `points` and `ticks` are (open, high, low, close) columns."""
+    """Bars as columns. `starts`, `ends` in UTC ns; `points` and `ticks` are (open, high, low, close) columns.
+
+    `inner` is what is known inside the bars; None: each bar is its own sub-bar.
+    """
 
     contract: Contract
     timeframe: Timeframe
@@ -33,6 +42,7 @@ class Series:
     points: tuple[list[float], ...]
     ticks: tuple[Int64Array, ...]
     volume: list[int]
+    inner: Inner | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
