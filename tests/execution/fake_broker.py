@@ -14,7 +14,7 @@ import msgspec
 
 from workbench.domain import events as e
 from workbench.domain.clock import MINUTE, SECOND
-from workbench.domain.commands import Alert, AnyCommand, CancelOrder, ClosePosition, PlaceOrder, ReadBroker
+from workbench.domain.commands import Alert, AnyCommand, CancelOrder, ClosePosition, ModifyOrder, PlaceOrder, ReadBroker
 from workbench.domain.contract import spec
 from workbench.domain.hours import at_local
 from workbench.domain.order import Order, OrderType, Side, Status
@@ -88,6 +88,15 @@ class FakeBroker:
         for leg in list(self.orders.values()):
             if leg.parent_id == order_id and leg.status is Status.SUSPENDED:
                 self._put(leg, status=Status.CANCELED)
+        return True
+
+    def modify(self, command: ModifyOrder) -> bool:
+        """Move a working order; what is done or gone is refused."""
+        self.requests.append(command)
+        order = self.orders[command.order_id]
+        if not order.is_open:
+            return False
+        self._put(order, stop_ticks=command.stop_ticks or order.stop_ticks)
         return True
 
     def close(self, contract: str = MES) -> bool:
@@ -243,7 +252,7 @@ class Script:
     def warm(self, bar: e.BarClosed) -> None:
         self.warmed.append(bar.end)
 
-    def on_bar(self, bar: e.BarClosed, position: int) -> Signal | None:
+    def on_bar(self, bar: e.BarClosed, position: int, entry_ticks: float | None = None) -> Signal | None:
         self.seen.append(bar.end)
         return self.signals.get(bar.end)
 
@@ -290,6 +299,9 @@ class Ride:
                 self._answer("cancel", command.contract, done, command.order_id)
             elif isinstance(command, ClosePosition):
                 self._answer("close", command.contract, self.broker.close(command.contract))
+            elif isinstance(command, ModifyOrder):
+                done = self.broker.modify(command)
+                self._answer("modify", command.contract, done, command.order_id)
 
     def _place(self, command: PlaceOrder) -> None:
         outcome = self.answers(command)

@@ -49,6 +49,7 @@ class ModifyOrder(Command, frozen=True, kw_only=True, tag="modify_order"):
     limit_ticks: int | None = None
     stop_ticks: int | None = None
     trail_ticks: int | None = None
+    reason: str = ""
 
 
 class ClosePosition(Command, frozen=True, kw_only=True, tag="close_position"):

@@ -24,11 +24,14 @@ READ_FIRST = "the user hub is back, the broker has not been read since"
 
 
 class Rule(Protocol):
-    """A strategy in motion: fed every closed bar once, it may answer with a signal."""
+    """A strategy in motion: fed every closed bar once, it may answer with a signal.
+
+    One that has limits of its own shows them as `own_limits`: loss of a day in USD, and contracts.
+    """
 
     def warm(self, bar: BarClosed) -> object: ...
 
-    def on_bar(self, bar: BarClosed, position: int) -> Signal | None: ...
+    def on_bar(self, bar: BarClosed, position: int, entry_ticks: float | None = None) -> Signal | None: ...
 
 
 RuleFactory = Callable[[str, str, dict[str, float | int | str | bool]], Rule]
@@ -51,6 +54,11 @@ class Session:
     last_bar_end: int = 0
     last_signal: str = ""
     entries: int = 0
+
+    def limits(self, account: Limits) -> Limits:
+        """Return the limits that hold for this session's orders: its own may only be tighter than the account's."""
+        own: tuple[float, int] | None = getattr(self.rule, "own_limits", None)
+        return account if own is None else account.tighter(*own)
 
 
 @dataclass(slots=True, kw_only=True)

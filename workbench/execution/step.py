@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from workbench.domain import events as e
-from workbench.domain.commands import Alert, AnyCommand, PlaceOrder, ReadBroker
-from workbench.domain.order import Order, OrderType, Side
+from workbench.domain.commands import Alert, AnyCommand, ModifyOrder, PlaceOrder, ReadBroker
+from workbench.domain.order import Order, OrderType, Side, Status
 from workbench.domain.timeframe import timeframe
 from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection, start_flatten
 from workbench.execution.orders import (
@@ -26,7 +26,7 @@ from workbench.execution.orders import (
     on_position,
 )
 from workbench.execution.reconcile import mark_unanswered, on_broker_read
-from workbench.execution.state import READ_FIRST, AccountState, Session
+from workbench.execution.state import READ_FIRST, AccountState, Book, Session
 from workbench.risk.gate import Approved, Refused, check
 from workbench.risk.limits import Limits
 from workbench.rules.signal import Signal
@@ -87,7 +87,7 @@ def _on_bar(state: AccountState, event: e.BarClosed) -> Out:
         if event.end <= session.started_at or not _is_fresh(state, event):
             session.rule.warm(event)  # history: indicators take it, nothing is decided on it
             continue
-        signal = session.rule.on_bar(event, _held(state, session))
+        signal = session.rule.on_bar(event, _held(state, session), _entry_ticks(book))
         if signal is not None:
             out += _act(state, session, signal)
     return out
@@ -106,9 +106,40 @@ def _act(state: AccountState, session: Session, signal: Signal) -> Out:
         return list(
             start_flatten(state, session.contract, signal.rule, (session.session, signal) if wants_in else None)
         )
+    if signal.stop_to is not None:
+        return _move_stop(state, session, signal.stop_to, signal.rule)
     if not wants_in or book.qty or book.flatten is not None or _order_works(state, session):
         return []
     return _enter(state, session, signal)
+
+
+def _entry_ticks(book: Book) -> float | None:
+    average = book.position.average_ticks
+    return None if average is None else float(average)
+
+
+def _move_stop(state: AccountState, session: Session, level: int, rule: str) -> Out:
+    # A working stop of ours only ever tightens, so the gate has nothing to say about it.
+    book, out = state.book(session.contract), []
+    if not book.qty or book.flatten is not None:
+        return []
+    side = 1 if book.qty > 0 else -1
+    for order in state.open_orders(session.contract):
+        ours = order.parent_id is not None and order.strategy == session.strategy and order.status is Status.WORKING
+        if not ours or order.type is not OrderType.STOP or order.side.sign == side:
+            continue
+        if order.order_id is None or order.stop_ticks is None or (level - order.stop_ticks) * side <= 0:
+            continue
+        out.append(
+            ModifyOrder(
+                account=state.account,
+                contract=session.contract,
+                order_id=order.order_id,
+                stop_ticks=level,
+                reason=rule,
+            )
+        )
+    return list(out)
 
 
 def _held(state: AccountState, session: Session) -> int:
@@ -148,15 +179,15 @@ def _enter(state: AccountState, session: Session, signal: Signal) -> Out:
         rule=signal.rule,
         session=session.session,
     )
-    out = submit(state, command)
+    out = submit(state, command, session.limits(state.limits))
     if isinstance(out[0], Approved):
         session.entries += 1
     return out
 
 
-def submit(state: AccountState, command: PlaceOrder) -> Out:
+def submit(state: AccountState, command: PlaceOrder, limits: Limits | None = None) -> Out:
     """Ask the gate; remember an approved order as sent, turn a refusal into an alert. Refused orders count as sent."""
-    verdict = check(command, state.view(command.contract), state.limits)
+    verdict = check(command, state.view(command.contract), limits or state.limits)
     state.known_tags.add(command.tag)
     if not (isinstance(verdict, Approved) and verdict.reducing):
         state.sent_at.append(state.now)

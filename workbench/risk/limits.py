@@ -38,6 +38,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     protect_within_s: float = 30.0
     products: tuple[str, ...] = ()
 
+    def tighter(self, daily_loss_usd: float, max_position: int) -> Limits:
+        """Return these limits, or where they are tighter, a strategy's own (inf and a huge number: none).
+
+        >>> Limits().tighter(300.0, 1 << 60).daily_loss_usd, Limits().tighter(float("inf"), 2).max_position
+        (Decimal('300.0'), 2)
+        """
+        if daily_loss_usd >= self.daily_loss_usd and max_position >= self.max_position:
+            return self
+        return msgspec.structs.replace(
+            self,
+            daily_loss_usd=min(self.daily_loss_usd, Decimal(repr(min(daily_loss_usd, 1e15)))),
+            max_position=min(self.max_position, max_position),
+        )
+
     def __post_init__(self) -> None:
         for name in ("max_order_qty", "max_position", "max_open_orders", "max_orders_per_minute"):
             if not getattr(self, name) >= 1:  # NaN is not at least 1

@@ -1,4 +1,4 @@
-"""What a rule says at the close of one bar: enter, leave, or both at once."""
+"""What a rule says at the close of one bar: enter, leave, both at once, or move the stop."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
         it: for a long entry the stop is negative and the target positive, for a short entry the reverse; at least 4.
     qty : int
         Contracts to enter with (0 without an entry).
+    stop_to : int or None
+        Level in ticks to which the protective stop of the position moves; it only ever tightens.
     """
 
     at: int
@@ -35,6 +37,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     stop_ticks: int | None = None
     target_ticks: int | None = None
     qty: int = 0
+    stop_to: int | None = None
 
     def closes(self, position: int) -> bool:
         """Return True if this signal ends a `position` of so many signed contracts.
