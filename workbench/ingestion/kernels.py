@@ -249,24 +249,24 @@ def read_bars(
     points: tuple[Floats, ...],
     volume: Any,
     calendar: tuple[int, int, int],
-    tick: tuple[int, int],
+    per_point: float,
+    tick: float,
     limits: tuple[float, float, float],
     ticks: tuple[Ints, ...],
     whole: Ints,
 ) -> bool:
     """Fill ticks and whole volume of bars; False at the first row that is not good, in order and on its grid.
 
-    `calendar` is (first, last, step) in ns, `tick` (numerator, denominator) in points, `limits` the largest distance
-    from the grid in points, number of ticks, and volume.
+    `calendar` is (first, last, step) in ns, `per_point` ticks in a point, `tick` points of a tick, `limits` the largest
+    distance from the grid in points, number of ticks, and volume.
     """
     first, last, step = calendar
-    numerator, denominator = tick
     tolerance, most_ticks, most_contracts = limits
     opens, highs, lows, closes = points
     before = np.int64(-FAR)
     for i in range(ts.shape[0]):
         t, o, h, lo, c, v = ts[i], opens[i], highs[i], lows[i], closes[i], volume[i]
-        if not (before < t and first <= t and t < last and t % step == 0):
+        if not (before < t and first <= t and t < last and (t - before == step or t % step == 0)):
             return False
         before = t
         # NaN fails every comparison
@@ -276,10 +276,10 @@ def read_bars(
             return False
         whole[i] = np.int64(v)
         for price, column in ((o, ticks[0]), (h, ticks[1]), (lo, ticks[2]), (c, ticks[3])):
-            steps = np.rint(price * denominator / numerator)
+            steps = np.rint(price * per_point)
             if not abs(steps) <= most_ticks:
                 return False
             column[i] = np.int64(steps)
-            if not abs(price - column[i] * numerator / denominator) <= tolerance:
+            if not abs(price - steps * tick) <= tolerance:
                 return False
     return True
