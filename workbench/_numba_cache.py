@@ -24,11 +24,15 @@ from pathlib import Path
 VARIABLE = "NUMBA_CACHE_DIR"
 PREFIX = "kernels-"
 
+# What is compiled without naming numba: steps are plain Python, rebuilt by `workbench.rules.compiled`.
+PLAIN_SOURCES = ("rules/indicators/*.py", "rules/operators*.py", "rules/plan.py", "backtest/kernel*.py")
+
 
 def kernel_sources(root: Path | None = None) -> list[Path]:
-    """Return every module below `root` (default: this package) that speaks of numba, sorted."""
+    """Return every module below `root` (default: this package) that speaks of numba or holds a step, sorted."""
     root = root or Path(__file__).parent
-    return [path for path in sorted(root.rglob("*.py")) if b"numba" in path.read_bytes()]
+    plain = {path for pattern in PLAIN_SOURCES for path in root.glob(pattern)}
+    return [path for path in sorted(root.rglob("*.py")) if path in plain or b"numba" in path.read_bytes()]
 
 
 def cache_key(root: Path | None = None) -> str:
@@ -57,6 +61,32 @@ def prepare() -> Path:
     if "numba" in sys.modules:
         sys.modules["numba"].config.CACHE_DIR = str(folder)
     return folder
+
+
+def holds(prefix: str) -> bool:
+    """Return True if the folder has an entry of a function whose ``module.qualified name`` begins with `prefix`."""
+    return next(prepare().glob(f"*/{prefix}*.nbi"), None) is not None
+
+
+@cache
+def announce(what: str) -> None:
+    """Say once per process, on stderr, that something is compiled now and why the call takes longer."""
+    say(f"compiling {what}; once on this machine, kept in {prepare()}")
+
+
+def say(text: str) -> None:
+    """Write one line to stderr: the person waits and must see why."""
+    sys.stderr.write(f"workbench: {text}\n")
+    sys.stderr.flush()
+
+
+def show_progress(done: int, total: int, name: str) -> None:
+    """Show on stderr what is compiled now: one line that moves on a terminal, every tenth step elsewhere."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[Kworkbench: compiling {done}/{total} {name}" + ("" if name else "\n"))
+        sys.stderr.flush()
+    elif done % 10 == 0 or not name:
+        say(f"compiling {done}/{total} {name}".rstrip())
 
 
 def _bases() -> list[Path]:

@@ -11,6 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+from workbench.domain.errors import InputError
 
 NAN = math.nan
 
@@ -18,13 +21,45 @@ NAN = math.nan
 SEED_WEIGHT = 1e-4
 
 
+class Memory(StrEnum):
+    """How an indicator forgets, which says what its warm-up promises."""
+
+    WINDOW = "window"  # a fixed number of bars: exact after the warm-up
+    DECAY = "decay"  # exponential: after the warm-up the seed weighs at most SEED_WEIGHT
+    SESSION = "session"  # since the trading date began: exact as soon as there is a value
+    PATH = "path"  # depends on the first bar for as long as the market likes; only the anchor makes it repeatable
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constant:
-    """A whole-number argument of an indicator, such as a length; a number or a parameter, fixed for a run."""
+    """An argument that is fixed for a run, such as a length: a number or a parameter.
+
+    Parameters
+    ----------
+    least, most : float
+        The range, both included.
+    whole : bool
+        Whether it is a whole number; the step then gets an int, else a float.
+    default : float or None
+        What it is when left out; only trailing arguments may be.
+    clock : bool
+        A time of day, written "HH:MM" (Chicago time) and given to the step in seconds from 17:00; left out, the
+        opening of the contract's day session.
+    """
 
     name: str
-    least: int = 1
-    most: int = 5000
+    least: float = 1
+    most: float = 5000
+    whole: bool = True
+    default: float | None = None
+    clock: bool = False
+
+    def checked(self, value: float, owner: str) -> float:
+        """Return `value` as an int or a float, as the step takes it; raise InputError if it may not be that."""
+        if not self.least <= value <= self.most or (self.whole and value != int(value)):
+            kind = "a whole number" if self.whole else "a number"
+            raise InputError(f"{owner}: {self.name} {value:g} must be {kind} from {self.least:g} to {self.most:g}")
+        return int(value) if self.whole else float(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +82,9 @@ class Indicator:
         Constants → bars after which older history changes the value by less than `SEED_WEIGHT` of the seed's error
         (exactly nothing for windows).
     source : str
-        Where the definition comes from.
+        Where the definition comes from, and where it differs from TA-Lib on purpose.
+    memory : Memory
+        What the warm-up promises.
     """
 
     name: str
@@ -59,18 +96,36 @@ class Indicator:
     warmup: Callable[..., int]
     summary: str
     source: str
+    memory: Memory = Memory.WINDOW
+
+    def typed(self, constants: Sequence[float]) -> tuple[float, ...]:
+        """Return the constants as the step takes them: whole ones as int, others as float; defaults filled in.
+
+        Raises
+        ------
+        InputError
+            If one is missing, too many, not whole or out of range.
+        """
+        given = [*constants, *(c.default for c in self.constants[len(constants) :])]
+        if len(given) > len(self.constants) or None in given:
+            names = ", ".join(c.name for c in self.constants) or "none"
+            raise InputError(f"{self.name} takes the constants ({names}), got {len(constants)}")
+        return tuple(
+            c.checked(value, self.name) for c, value in zip(self.constants, given, strict=True) if value is not None
+        )
 
 
-def over(indicator: Indicator, *inputs: Iterable[float], constants: Sequence[int] = ()) -> list[float]:
+def over(indicator: Indicator, *inputs: Iterable[float], constants: Sequence[float] = ()) -> list[float]:
     """Return the indicator at each bar of `inputs`: the loop over its one-bar step.
 
     >>> from workbench.rules.indicators.averages import SMA
     >>> over(SMA, [1.0, 2.0, 6.0, 4.0], constants=(2,))
     [nan, 1.5, 4.0, 5.0]
     """
-    state = [0.0] * indicator.size(*constants)
+    typed = indicator.typed(constants)
+    state = [0.0] * indicator.size(*typed)
     step = indicator.step
-    return [step(state, *bar, *constants) for bar in zip(*inputs, strict=True)]
+    return [step(state, *bar, *typed) for bar in zip(*inputs, strict=True)]
 
 
 def bars_to_forget(alpha: float) -> int:

@@ -1,0 +1,219 @@
+"""The array form of an operation: a compiled loop over the very step that runs live.
+
+`column` rebuilds one template function per operation, with the operation's Python step compiled into its globals, and
+keeps the machine code on disk (see `workbench._numba_cache`): a new rule or parameter compiles nothing, a new process
+loads what an earlier one compiled. numba finds no cache entry for a function that closes over another compiled one,
+but it does for a module-level template with a name of its own. ``python -m workbench.rules.compiled`` compiles all.
+
+Neither ``fastmath`` nor ``parallel`` is used, and division by zero raises as in Python: the loop gives the same bits as
+the step does.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench import _numba_cache
+from workbench.domain.errors import InputError
+from workbench.rules.indicators.base import Indicator
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, int, str], None]  # done, of so many, what comes next
+
+
+def tables() -> tuple[Mapping[str, Indicator], ...]:
+    """Return every table of operations that come with the program: what `warm_up` compiles."""
+    from workbench.rules.indicators import INDICATORS
+
+    try:
+        from workbench.rules.operators import OPERATORS
+    except ImportError:
+        return (INDICATORS,)
+    return INDICATORS, OPERATORS
+
+
+def column(op: Indicator, inputs: Sequence[Floats | float], constants: Sequence[float] = ()) -> Floats:
+    """Return an operation at every bar, from a fresh state.
+
+    Parameters
+    ----------
+    op : Indicator
+        Shipped operations run compiled; a user's own runs as a plain Python loop.
+    inputs : sequence of float64 arrays, shape (n,)
+        In the order of ``op.inputs``; a plain number stands for a constant column. At least one is an array.
+    constants : sequence of float
+        In the order of ``op.constants``.
+
+    Returns
+    -------
+    float64 array, shape (n,)
+        NaN where there is no value yet.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, or an argument is missing.
+
+    Examples
+    --------
+    >>> from workbench.rules.indicators import INDICATORS
+    >>> column(INDICATORS["sma"], [np.array([1.0, 2.0, 6.0, 4.0])], [2])
+    array([nan, 1.5, 4. , 5. ])
+    """
+    arrays, typed = _columns(op, inputs), op.typed(constants)
+    n = arrays[0].shape[0]
+    state = np.zeros(max(op.size(*typed), 1))
+    out = np.empty(n)
+    if _is_shipped(op):
+        _loop(op)(out, state, *arrays, typed)
+    else:
+        memory = state.tolist()
+        step = op.step
+        for i, bar in enumerate(zip(*(a.tolist() for a in arrays), strict=True)):
+            out[i] = step(memory, *bar, *typed)
+    return out
+
+
+def warm_up(progress: Progress | None = None, ops: Iterable[Indicator] | None = None) -> tuple[int, int]:
+    """Compile what is not on disk yet and load the rest; return how many were (compiled, loaded).
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Told (done, of so many, name) before each operation, and once at the end with an empty name.
+    ops : iterable of Indicator, optional
+        Default: all that are shipped.
+    """
+    wanted = list(ops) if ops is not None else [op for table in tables() for op in table.values()]
+    compiled = 0
+    for done, op in enumerate(wanted):
+        if progress is not None:
+            progress(done, len(wanted), op.name)
+        compiled += sum(_loop(op, quiet=progress is not None).stats.cache_misses.values())
+    if progress is not None:
+        progress(len(wanted), len(wanted), "")
+    return compiled, len(wanted) - compiled
+
+
+def _columns(op: Indicator, inputs: Sequence[Floats | float]) -> list[Floats]:
+    lengths = {len(i) for i in inputs if isinstance(i, np.ndarray)}
+    if len(inputs) != len(op.inputs) or len(lengths) != 1:
+        raise InputError(
+            f"{op.name} takes {len(op.inputs)} columns of one length ({', '.join(op.inputs)}), "
+            f"got {len(inputs)} of lengths {sorted(lengths)}"
+        )
+    n = lengths.pop()
+    return [
+        np.ascontiguousarray(i, dtype=np.float64) if isinstance(i, np.ndarray) else np.full(n, float(i)) for i in inputs
+    ]
+
+
+@cache
+def _shipped() -> frozenset[int]:
+    return frozenset(id(op) for table in tables() for op in table.values())
+
+
+def _is_shipped(op: Indicator) -> bool:
+    return id(op) in _shipped()
+
+
+def step(state: Floats, *bar: float) -> float:
+    """Stand for the operation's step, which each copy of a template has in its globals instead; see `_loop`."""
+    raise NotImplementedError
+
+
+def _over_1(out, state, a, constants):  # type: ignore[no-untyped-def]
+    for i in range(a.shape[0]):
+        out[i] = step(state, a[i], *constants)
+
+
+def _over_2(out, state, a, b, constants):  # type: ignore[no-untyped-def]
+    for i in range(a.shape[0]):
+        out[i] = step(state, a[i], b[i], *constants)
+
+
+def _over_3(out, state, a, b, c, constants):  # type: ignore[no-untyped-def]
+    for i in range(a.shape[0]):
+        out[i] = step(state, a[i], b[i], c[i], *constants)
+
+
+def _over_4(out, state, a, b, c, d, constants):  # type: ignore[no-untyped-def]
+    for i in range(a.shape[0]):
+        out[i] = step(state, a[i], b[i], c[i], d[i], *constants)
+
+
+def _over_5(out, state, a, b, c, d, e, constants):  # type: ignore[no-untyped-def]
+    for i in range(a.shape[0]):
+        out[i] = step(state, a[i], b[i], c[i], d[i], e[i], *constants)
+
+
+def _over_6(out, state, a, b, c, d, e, f, constants):  # type: ignore[no-untyped-def]
+    for i in range(a.shape[0]):
+        out[i] = step(state, a[i], b[i], c[i], d[i], e[i], f[i], *constants)
+
+
+def _over_7(out, state, a, b, c, d, e, f, g, constants):  # type: ignore[no-untyped-def]
+    for i in range(a.shape[0]):
+        out[i] = step(state, a[i], b[i], c[i], d[i], e[i], f[i], g[i], *constants)
+
+
+_TEMPLATES = (_over_1, _over_2, _over_3, _over_4, _over_5, _over_6, _over_7)
+
+
+@cache
+def _loop(op: Indicator, *, quiet: bool = False) -> Any:
+    _numba_cache.prepare()
+    import numba
+
+    name = _cache_name(op)
+    if not quiet and not _numba_cache.holds(f"compiled.{name}-"):
+        _numba_cache.announce("the rules' operations (python -m workbench.rules.compiled makes all at once)")
+    template = _TEMPLATES[len(op.inputs) - 1]
+    made = FunctionType(template.__code__, {**template.__globals__, "step": _compilable(op.step, {})}, name)
+    made.__qualname__ = name
+    types: Any = numba.types
+    column_in = types.Array(numba.float64, 1, "C", readonly=True)
+    column_out = numba.float64[::1]
+    kinds = types.Tuple([numba.int64 if c.whole else numba.float64 for c in op.constants])
+    signature = numba.void(column_out, column_out, *([column_in] * len(op.inputs)), kinds)
+    return numba.njit([signature], cache=True, nogil=True)(made)
+
+
+def _cache_name(op: Indicator) -> str:
+    # One file in the cache folder per operation: names of operations may hold signs, names of files should not.
+    return f"loop_{op.step.__module__.rpartition('.')[2]}_" + "".join(
+        c if c.isalnum() else f"_{ord(c):x}" for c in op.name
+    )
+
+
+def _compilable(function: Callable[..., float], known: dict[FunctionType, Any]) -> Any:
+    # A copy whose helper functions are compiled too: in CPython the same source calls plain functions.
+    import numba
+
+    if not isinstance(function, FunctionType) or function.__closure__:
+        raise TypeError(f"{function!r} cannot be compiled: a step is a function at the top of its module")
+    if function not in known:
+        used = {name: function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__}
+        inner = {name: _compilable(v, known) if isinstance(v, FunctionType) else v for name, v in used.items()}
+        names = {"__builtins__": builtins, "__name__": function.__module__}
+        known[function] = numba.njit(nogil=True)(FunctionType(function.__code__, inner | names, function.__name__))
+    return known[function]
+
+
+def main() -> None:
+    """Compile everything into the cache, with a line of progress."""
+    compiled, loaded = warm_up(_numba_cache.show_progress)
+    _numba_cache.say(f"{compiled} compiled, {loaded} were there")
+
+
+if __name__ == "__main__":
+    # As the module of that name: cache entries carry the name of the module that made them.
+    import_module("workbench.rules.compiled").main()
