@@ -18,7 +18,7 @@ from workbench.storage.home import Home
 from workbench.storage.migrations import HEAD, REVISIONS
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, URL
+    from sqlalchemy import URL, Connection, Engine
 
 URL_VARIABLE = "WORKBENCH_DATABASE_URL"
 BUSY_S = 10.0
@@ -112,8 +112,8 @@ class Database:
             raise InputError(f"{URL_VARIABLE} is no address; write postgresql://user@host/database") from None
         if url.get_backend_name() != "postgresql":
             raise InputError(
-                f"{URL_VARIABLE} names {url.get_backend_name()}; it may name PostgreSQL (postgresql://user@host/database), "
-                f"and left out the database is a SQLite file in WORKBENCH_HOME"
+                f"{URL_VARIABLE} names {url.get_backend_name()}; it may name PostgreSQL, as in "
+                "postgresql://user@host/database. Left out, the database is a SQLite file in WORKBENCH_HOME"
             )
         return url.set(drivername="postgresql+psycopg")
 
@@ -252,9 +252,9 @@ class Database:
             return DatabaseBusy(f"{self.where} is busy: another process has been writing for {BUSY_S:.0f} s; try again")
         if "not a database" in small or "malformed" in small:
             return DatabaseDamaged(
-                f"{self.where} is damaged ({said}). Stored versions are safe in {self.path.parent / 'versions'} and go on "
-                f"running. Bring {self.path.name} back from a backup, or move it and its -wal and -shm away: versions are "
-                "then taken up again as drafts, and promotions are recorded anew"
+                f"{self.where} is damaged ({said}). Stored versions are safe in {self.path.parent / 'versions'} and go "
+                f"on running. Bring {self.path.name} back from a backup, or move it and its -wal and -shm away: "
+                "versions are then taken up again as drafts, and promotions are recorded anew"
             )
         if "readonly" in small or "read-only" in small or "unable to open" in small:
             return StorageError(f"cannot write {self.where} ({said}); make WORKBENCH_HOME writable or choose another")

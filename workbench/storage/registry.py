@@ -6,18 +6,24 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.domain.errors import InputError, StorageError, UnknownName
 from workbench.rules.load import parse_strategy
-from workbench.rules.strategy import Strategy
+from workbench.rules.strategy import SEMANTICS, Strategy
 from workbench.storage.home import Home, read_json, write_durably
 
-_PREFIX = re.compile(r"[0-9a-f]{4,16}")
+SUFFIXES = {"yaml": ".yaml", "python": ".bundle"}
+_PREFIX = re.compile(r"[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """One stored version. `at` is when it was first registered (UTC ns wall time, 0 = not told)."""
+    """One stored version.
+
+    `at` is when it was first registered (UTC ns wall time, 0 = not told), `kind` says what the stored copy is (yaml, or
+    python: a packed source closure), `semantics` what the words of the rules meant when the version got its hash.
+    """
 
     version: str
     name: str
@@ -26,10 +32,12 @@ class Registered:
     roots: tuple[str, ...]
     at: int
     origin: str
+    kind: str = "yaml"
+    semantics: int = 1
 
 
 class Registry:
-    """The versions of one home: `<hash>.yaml` is the stored copy, `<hash>.json` beside it the index entry.
+    """The versions of one home: `<hash>.yaml` (or .bundle) is the stored copy, `<hash>.json` beside it the index entry.
 
     A version is written once and never changes, so processes need no lock among each other.
     """
@@ -47,7 +55,7 @@ class Registry:
         StorageError
             The disk refuses; nothing is half-written.
         """
-        if parse_strategy(strategy.source, where=strategy.where or strategy.name).version != strategy.version:
+        if parse_stored(strategy.source, where=strategy.where or strategy.name).version != strategy.version:
             raise InputError(f"{strategy.name} differs from the text it carries; load it anew from its file")
         known = self._entry(strategy.version)
         if known is not None and self._is_whole(known):
@@ -60,8 +68,10 @@ class Registry:
             roots=strategy.roots,
             at=at,
             origin=Path(strategy.where).name,
+            kind=kind_of(strategy.source),
+            semantics=SEMANTICS,
         )
-        write_durably(self._copy(entry.version), strategy.source.encode("utf-8"))
+        write_durably(self._copy(entry), strategy.source.encode("utf-8"))
         write_durably(self.folder / f"{entry.version}.json", _packed(entry))  # the entry last: it vouches for the copy
         return entry
 
@@ -98,6 +108,15 @@ class Registry:
             raise InputError(f"{name} fits {', '.join(e.version for e in fitting)}; write more digits")
         return fitting[0]
 
+    def content(self, entry: Registered) -> tuple[str, dict[str, Any]]:
+        """Return the text of a stored copy and its normal form ({} where this program cannot read it any more)."""
+        text = self._text(entry)
+        try:
+            strategy = parse_stored(text, where=str(self._copy(entry)))
+        except InputError:
+            return text, {}
+        return text, strategy.normal() if strategy.version == entry.version else {}
+
     def list(self) -> list[Registered]:
         """Return all stored versions, the one registered first first."""
         if not self.folder.is_dir():
@@ -105,8 +124,8 @@ class Registry:
         found = (self._entry(path.stem) for path in sorted(self.folder.glob("*.json")))
         return sorted((entry for entry in found if entry is not None), key=lambda e: (e.at, e.name, e.version))
 
-    def _copy(self, version: str) -> Path:
-        return self.folder / f"{version}.yaml"
+    def _copy(self, entry: Registered) -> Path:
+        return self.folder / f"{entry.version}{SUFFIXES.get(entry.kind, '.yaml')}"
 
     def _entry(self, version: str) -> Registered | None:
         body = read_json(self.folder / f"{version}.json")
@@ -124,19 +143,44 @@ class Registry:
             return False
         return True
 
-    def _load(self, entry: Registered) -> Strategy:
-        path = self._copy(entry.version)
+    def _text(self, entry: Registered) -> str:
+        path = self._copy(entry)
         try:
-            text = path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise StorageError(f"the stored copy {path} cannot be read: {error}") from error
+
+    def _load(self, entry: Registered) -> Strategy:
+        path, text = self._copy(entry), self._text(entry)
         try:
-            strategy = parse_strategy(text, where=str(path))
+            strategy = parse_stored(text, where=str(path))
         except InputError as error:
             raise StorageError(f"the stored copy {path} is damaged: {error}; register the strategy again") from error
+        if strategy.version != entry.version and entry.semantics != SEMANTICS:
+            raise StorageError(
+                f"{entry.name}@{entry.version} was stored under meaning {entry.semantics} of the rule language; this "
+                f"program has meaning {SEMANTICS}, in which the same text is version {strategy.version}: it does not run "
+                f"as the old one. Register it again (workbench strategy register {path}) and test the new version"
+            )
         if strategy.version != entry.version:
             raise StorageError(f"the stored copy {path} is version {strategy.version}: it was changed; it will not run")
         return strategy
+
+
+def kind_of(source: str) -> str:
+    """Return what a strategy's text is: yaml or python."""
+    from workbench.rules.python.bundle import is_python
+
+    return "python" if is_python(source) else "yaml"
+
+
+def parse_stored(text: str, where: str) -> Strategy:
+    """Return the strategy in a text, whichever of the two kinds it is."""
+    if kind_of(text) == "yaml":
+        return parse_strategy(text, where=where)
+    from workbench.rules.python import parse_python
+
+    return parse_python(text, where=where)
 
 
 def _packed(entry: Registered) -> bytes:
