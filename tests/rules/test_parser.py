@@ -162,7 +162,10 @@ def test_any_text_either_parses_or_is_refused(written: str) -> None:
 
 
 def test_nothing_in_the_room_evaluates_text() -> None:
-    for path in Path(workbench.rules.__file__).parent.rglob("*.py"):
+    room = Path(workbench.rules.__file__).parent
+    for path in room.rglob("*.py"):
+        if path.is_relative_to(room / "python"):  # strategies that are Python run, in a process of their own
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in {"eval", "exec", "compile", "__import__"}, path

@@ -16,7 +16,7 @@ from workbench.domain.hours import TradingHours, at_local
 
 DAY_S = 86_400
 _BEGINS_S = 17 * 3600
-_EARLY_MARGIN = 300 * SECOND  # on a half day everything is over five minutes before the close
+EARLY_MARGIN = 300 * SECOND  # on a half day everything is over five minutes before the close
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 # When the day session of a product group begins, Chicago time: pit and regular hours as CME lists them. Index products
@@ -80,7 +80,7 @@ class DayClock:
         self.flat_at = None
         if self.flat_by_s is not None:
             self.flat_at = self._begins + self.flat_by_s * SECOND
-            self.flat_at = min(self.flat_at, window.close - _EARLY_MARGIN)
+            self.flat_at = min(self.flat_at, window.close - EARLY_MARGIN)
         return fresh
 
     def second(self, at: int) -> float:

@@ -104,7 +104,24 @@ class Call:
     kind: Kind
 
 
-Expression = Number | Text | Series | Parameter | Back | Negative | Arithmetic | Comparison | Not | Logic | Call
+@dataclass(frozen=True, slots=True)
+class Higher:
+    """`of`, computed over the closed bars of another timeframe: ``tf("4h").sma(close, 20)``."""
+
+    timeframe: str
+    of: Expression
+
+    @property
+    def kind(self) -> Kind:
+        return self.of.kind
+
+
+Expression = (
+    Number | Text | Series | Parameter | Back | Negative | Arithmetic | Comparison | Not | Logic | Call | Higher
+)
+
+# Functions that are fixed for a run when their arguments are.
+_PLAIN = ("abs", "min", "max")
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:
@@ -112,7 +129,7 @@ def children(expression: Expression) -> tuple[Expression, ...]:
     match expression:
         case Back(of, bars):
             return (of, bars)
-        case Negative(of) | Not(of):
+        case Negative(of) | Not(of) | Higher(_, of):
             return (of,)
         case Arithmetic(_, left, right) | Comparison(_, left, right):
             return (left, right)
@@ -165,8 +182,14 @@ def text(expression: Expression) -> str:
             return "(" + f" {operator} ".join(map(text, items)) + ")"
         case Call(function, arguments, _):
             return f"{function}({', '.join(map(text, arguments))})"
+        case Higher(frame, of):
+            return f'tf("{frame}").{text(of)}'
 
 
 def is_constant(expression: Expression) -> bool:
     """Return True if only numbers and parameters occur in it, so that it is fixed for a run."""
-    return all(isinstance(part, Number | Parameter | Negative | Arithmetic) for part in walk(expression))
+    return all(
+        isinstance(part, Number | Parameter | Negative | Arithmetic)
+        or (isinstance(part, Call) and part.function in _PLAIN)
+        for part in walk(expression)
+    )

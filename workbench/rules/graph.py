@@ -1,24 +1,27 @@
-"""Expressions with their parameters filled in, as a graph that takes one bar at a time.
+"""Expressions with their parameters filled in, as a graph of uniform nodes that takes one bar at a time.
 
-Each different sub-expression is one slot with one update, whatever the number of rules that use it. Conditions are 1.0
-and 0.0; NaN means "cannot be known yet" and follows Kleene's logic: `not` of it stays unknown, `and` with something
-false is false. Only 1.0 passes as true.
+Each different sub-expression is one slot, whatever the number of rules that use it. A node is an operation, the slots
+it reads and its constants; live evaluation calls the operation's step for each bar, `arrays.evaluate` runs the same
+steps over columns. What stands in ``tf("4h")`` is a graph of its own, fed with the closed 4-hour bars.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from math import isnan
+from dataclasses import dataclass
+from typing import Any
 
 from workbench.domain.errors import InputError
-from workbench.rules.daytime import DAY_OPENS, day_second, is_within
+from workbench.domain.timeframe import timeframe
+from workbench.rules.daytime import DAY_OPENS, DAY_S, day_second
 from workbench.rules.expression import (
     Arithmetic,
     Back,
     Call,
     Comparison,
     Expression,
+    Higher,
     Logic,
     Negative,
     Not,
@@ -29,15 +32,63 @@ from workbench.rules.expression import (
     is_constant,
     text,
 )
-from workbench.rules.indicators import INDICATORS, Constant
+from workbench.rules.higher import HigherBars
+from workbench.rules.indicators import INDICATORS, Constant, Indicator
+from workbench.rules.operators import (
+    ABSOLUTE,
+    ALL,
+    AND,
+    ANY,
+    ARITHMETIC,
+    BACK,
+    BETWEEN,
+    COMPARISONS,
+    COUNT,
+    CROSS,
+    HOLD,
+    LEAST,
+    MOST,
+    NEGATIVE,
+    NOT,
+    OR,
+    SINCE,
+)
+from workbench.rules.zones import local_second
 
 NAN = math.nan
 INPUTS = ("open", "high", "low", "close", "volume", "day", "start_s", "end_s")
-_SLOTS = {name: i for i, name in enumerate(INPUTS)} | {"time": 7}
-MAX_BACK = 5000
+# Bars of trading that a week and a month of nominal length hold at most.
+_TRADING_S = {"week": 5 * DAY_S, "month": 23 * DAY_S}
+_WINDOWED = {op.name: op for op in (ANY, ALL, COUNT)}
+_CHAINED = {op.name: op for op in (LEAST, MOST)}
+_GENERAL, _ONE, _TWO, _ONE_FIXED, _HELD = range(5)
 
-Update = Callable[[], float]
-Values = list[float]
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One computed slot.
+
+    Parameters
+    ----------
+    slot : int
+    op : Indicator
+        An indicator or an operator.
+    inputs : tuple of int
+        Slots it reads; for `HOLD` the slot of the graph ``graph.higher[timeframe]``.
+    constants : tuple of float
+        Whole ones are int.
+    warm : int
+        Bars until it no longer depends on older history.
+    timeframe : str
+        Of what it holds; empty for all others.
+    """
+
+    slot: int
+    op: Indicator
+    inputs: tuple[int, ...]
+    constants: tuple[float, ...]
+    warm: int
+    timeframe: str = ""
 
 
 class Graph:
@@ -48,29 +99,86 @@ class Graph:
     parameters : mapping
         Value of each parameter.
     group : str
-        Product group, for the default opening of the day session.
+        Product group, for the default opening of the day session and the trading hours of higher bars.
     where : str
         File, for messages.
+    timeframe : str
+        Of the bars it takes; needed for higher timeframes only.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        Computed slots, each after those it reads.
+    columns : dict
+        Slot of each input column; the eight of `INPUTS` are always there.
+    constants : dict
+        Slot → value of what is fixed for a run.
+    keys : list of str
+        By slot: equal for equal sub-expressions with equal parameter values, whatever graph they are in.
+    higher : dict
+        Graph of each higher timeframe.
     """
 
-    def __init__(self, parameters: Mapping[str, float | bool], *, group: str = "index", where: str = "") -> None:
-        self.values: Values = [NAN] * len(INPUTS)
+    def __init__(
+        self, parameters: Mapping[str, float | bool], *, group: str = "index", where: str = "", timeframe: str = ""
+    ) -> None:
+        self.values: list[float] = [NAN] * len(INPUTS)
+        self.nodes: list[Node] = []
+        self.columns: dict[str, int] = {name: i for i, name in enumerate(INPUTS)}
+        self.constants: dict[int, float] = {}
+        self.higher: dict[str, Graph] = {}
+        self.keys: list[str] = list(INPUTS)
+        self.timeframe = timeframe
         self._parameters, self._group, self._where = parameters, group, where
-        self._updates: list[tuple[int, Update]] = []
         self._slots: dict[Expression, int] = {}
-        self._warm: dict[int, int] = dict.fromkeys(range(len(INPUTS)), 1)
+        self._made: dict[str, int] = dict(self.columns)  # by key
+        self._warm: list[int] = [1] * len(INPUTS)
+        self._program: list[tuple[int, int, Callable[..., float], list[float], Any, Any]] = []
+        self._local: list[tuple[int, str]] = []
+        self._feeds: dict[str, HigherBars] = {}
+        self._held: dict[str, list[tuple[int, int]]] = {}
 
     @property
     def warmup(self) -> int:
         """Bars until every slot is warm."""
-        return max(self._warm.values())
+        return max(self._warm)
 
-    def step(self, open_: float, high: float, low: float, close: float, volume: float, *day: float) -> None:
-        """Take one bar; `day` is (trading date ordinal, start second, end second)."""
+    def warm(self, slot: int) -> int:
+        """Return the bars until a slot is warm."""
+        return self._warm[slot]
+
+    def step(
+        self,
+        open_: float,
+        high: float,
+        low: float,
+        close: float,
+        volume: float,
+        day: float,
+        start_s: float,
+        end_s: float,
+        start: int = 0,
+        end: int = 0,
+    ) -> None:
+        """Take one bar: trading date ordinal, seconds from the date's 17:00, and start and end in UTC ns.
+
+        The last two are needed for higher timeframes and named zones only.
+        """
         values = self.values
-        values[:8] = (open_, high, low, close, volume, *day)
-        for slot, update in self._updates:
-            values[slot] = update()
+        values[:8] = (open_, high, low, close, volume, day, start_s, end_s)
+        if self._held:
+            self._feed(start, end, open_, high, low, close, volume)
+        for slot, zone in self._local:
+            values[slot] = local_second(zone, end)
+        for kind, slot, step, state, a, b in self._program:
+            if kind == _ONE_FIXED:
+                values[slot] = step(state, values[a], b)
+            elif kind == _TWO:
+                values[slot] = step(state, values[a], values[b])
+            elif kind == _ONE:
+                values[slot] = step(state, values[a])
+            else:
+                values[slot] = step(state, *[values[i] for i in a], *b)
 
     def add(self, expression: Expression) -> int:
         """Return the slot of an expression, new or shared."""
@@ -83,15 +191,19 @@ class Graph:
 
     def whole(self, expression: Expression, constant: Constant) -> int:
         """Return the value of a length; raise InputError if it is not whole or out of range."""
+        return int(self.fixed(expression, constant))
+
+    def fixed(self, expression: Expression, constant: Constant) -> float:
+        """Return the value of an indicator's constant; raise InputError if it is out of range, or not whole."""
         value = self.constant(expression)
-        if value != int(value) or not constant.least <= value <= constant.most:
+        if (constant.whole and value != int(value)) or not constant.least <= value <= constant.most:
             written = text(expression)
             shown = f"{value:g}" if isinstance(expression, Number) else f"{written} = {value:g}"
             raise InputError(
-                f"{constant.name} {shown} must be a whole number from {constant.least} to {constant.most}"
-                f"{f' ({self._where})' if self._where else ''}"
+                f"{constant.name} {shown} must be a {'whole ' if constant.whole else ''}number "
+                f"from {constant.least} to {constant.most}{f' ({self._where})' if self._where else ''}"
             )
-        return int(value)
+        return int(value) if constant.whole else value
 
     def constant(self, expression: Expression) -> float:
         """Return the value of an expression of numbers and parameters."""
@@ -100,75 +212,159 @@ class Graph:
             raise InputError(f"{text(expression)} has no value{f' ({self._where})' if self._where else ''}")
         return value
 
-    def _put(self, update: Update, warm: int) -> int:
-        slot = len(self.values)
-        self.values.append(NAN)
-        self._updates.append((slot, update))
-        self._warm[slot] = warm
-        return slot
+    # --- building ---
 
     def _make(self, expression: Expression) -> int:
         if is_constant(expression):
-            slot = len(self.values)
-            self.values.append(self.constant(expression))
-            self._warm[slot] = 1
-            return slot
+            return self._fixed_slot(self.constant(expression))
         match expression:
             case Series(name):
-                return _SLOTS[name]
+                return self.columns["end_s" if name == "time" else name]
             case Negative(of):
-                return self._one(of, lambda v, a: lambda: -v[a])
+                return self._put(NEGATIVE, (self.add(of),))
             case Not(of):
-                return self._one(of, _not)
+                return self._put(NOT, (self.add(of),))
             case Arithmetic(operator, left, right):
-                return self._two(left, right, _ARITHMETIC[operator])
+                return self._put(ARITHMETIC[operator], (self.add(left), self.add(right)))
             case Comparison(operator, left, right):
-                return self._two(left, right, _COMPARISONS[operator])
+                return self._put(COMPARISONS[operator], (self.add(left), self.add(right)))
             case Logic(operator, items):
-                slots = [self.add(item) for item in items]
-                make = _all if operator == "and" else _any
-                return self._put(make(self.values, slots), max(self._warm[s] for s in slots))
+                return self._chain(AND if operator == "and" else OR, items)
             case Back(of, bars):
                 slot = self.add(of)
-                count = self.whole(bars, Constant(name="look-back", least=0, most=MAX_BACK))
-                return self._put(_back(self.values, slot, count), self._warm[slot] + count)
+                return self._put(BACK, (slot,), (self.whole(bars, BACK.constants[0]),))
+            case Higher(frame, of):
+                return self._hold(frame, of)
             case Call():
                 return self._call(expression)
         raise InputError(f"{text(expression)} cannot stand here")
 
-    def _one(self, of: Expression, make: Callable[[Values, int], Update]) -> int:
-        slot = self.add(of)
-        return self._put(make(self.values, slot), self._warm[slot])
-
-    def _two(self, left: Expression, right: Expression, make: Callable[[Values, int, int], Update]) -> int:
-        a, b = self.add(left), self.add(right)
-        return self._put(make(self.values, a, b), max(self._warm[a], self._warm[b]))
+    def _chain(self, op: Indicator, items: tuple[Expression, ...]) -> int:
+        slot, *rest = (self.add(item) for item in items)
+        for other in rest:
+            slot = self._put(op, (slot, other))
+        return slot
 
     def _call(self, call: Call) -> int:
-        if call.function == "between":
-            begins, ends = (day_second(part.value) for part in call.arguments if isinstance(part, Text))
-            return self._put(_between(self.values, begins, ends), 1)
-        if call.function in ("cross_above", "cross_below"):
-            a, b = (self.add(argument) for argument in call.arguments)
-            if call.function == "cross_below":
-                a, b = b, a
-            return self._put(_cross(self.values, a, b), max(self._warm[a], self._warm[b]) + 1)
+        name, arguments = call.function, call.arguments
+        if name == "between":
+            return self._between(*(part.value for part in arguments if isinstance(part, Text)))
+        if name in ("cross_above", "cross_below", "crosses"):
+            a, b = (self.add(argument) for argument in arguments)
+            up = self._put(CROSS, (a, b)) if name != "cross_below" else -1
+            down = self._put(CROSS, (b, a)) if name != "cross_above" else -1
+            return self._put(OR, (up, down)) if name == "crosses" else max(up, down)
+        if name in _CHAINED:
+            return self._chain(_CHAINED[name], arguments)
+        if name == "abs":
+            return self._put(ABSOLUTE, (self.add(arguments[0]),))
+        if name == "bars_since":
+            return self._put(SINCE, (self.add(arguments[0]),))
+        if name in _WINDOWED:
+            op = _WINDOWED[name]
+            return self._put(op, (self.add(arguments[0]),), (self.whole(arguments[1], op.constants[0]),))
         return self._indicator(call)
+
+    def _between(self, begins: str, ends: str, zone: str = "") -> int:
+        if not zone:
+            return self._put(BETWEEN, (self.columns["end_s"],), (day_second(begins), day_second(ends) or DAY_S))
+        seconds = [(day_second(part) + 17 * 3600) % DAY_S for part in (begins, ends)]
+        column = f"local:{zone}"
+        if column not in self.columns:
+            slot = self._slot(column, 1)
+            self.columns[column] = slot
+            self._local.append((slot, zone))
+        return self._put(BETWEEN, (self.columns[column],), (seconds[0], seconds[1] or DAY_S))
 
     def _indicator(self, call: Call) -> int:
         indicator = INDICATORS[call.function]
-        arguments = list(call.arguments)
-        inputs = [self.add(arguments.pop(0)) if name == "x" else _SLOTS[name] for name in indicator.inputs]
-        constants: list[int] = []
+        given = list(call.arguments)
+        inputs = tuple(self.add(given.pop(0)) if n in ("x", "y") else self.columns[n] for n in indicator.inputs)
+        constants: list[float] = []
         for constant in indicator.constants:
-            given = arguments.pop(0) if arguments else None
-            if given is None or isinstance(given, Text):  # only the opening of the day session may be left out
-                constants.append(day_second(DAY_OPENS[self._group] if given is None else given.value))
+            part = given.pop(0) if given else None
+            if part is None:
+                constants.append(self._left_out(constant))
+            elif isinstance(part, Text):
+                constants.append(day_second(part.value))
             else:
-                constants.append(self.whole(given, constant))
-        state = [0.0] * indicator.size(*constants)
-        update = _indicate(self.values, indicator.step, state, tuple(inputs), tuple(constants))
-        return self._put(update, max(self._warm[s] for s in inputs) + indicator.warmup(*constants) - 1)
+                constants.append(self.fixed(part, constant))
+        return self._put(indicator, inputs, tuple(constants))
+
+    def _left_out(self, constant: Constant) -> float:
+        if constant.default is not None:
+            return constant.default
+        return day_second(DAY_OPENS[self._group])
+
+    def _hold(self, frame: str, of: Expression) -> int:
+        own = timeframe(self.timeframe)
+        other = timeframe(frame)
+        if frame not in self.higher:
+            graph = Graph(self._parameters, group=self._group, where=self._where, timeframe=frame)
+            graph.keys[:] = [f"{frame}.{key}" for key in graph.keys]
+            graph._made = {key: slot for slot, key in enumerate(graph.keys)}
+            self.higher[frame] = graph
+            self._held[frame] = []
+        graph = self.higher[frame]
+        slot = graph.add(of)
+        if slot in graph.constants:
+            return self._fixed_slot(graph.constants[slot])
+        bars = -(-_TRADING_S.get(other.period, other.seconds) // own.seconds)
+        key = f"tf({frame},{graph.keys[slot]})"
+        if key not in self._made:
+            made = self._slot(key, bars * (graph.warm(slot) + 1))
+            self.nodes.append(Node(made, HOLD, (slot,), (), self._warm[made], frame))
+            self._held[frame].append((made, slot))
+        return self._made[key]
+
+    def _fixed_slot(self, value: float) -> int:
+        key = repr(float(value))
+        if key not in self._made:
+            slot = self._slot(key, 1)
+            self.values[slot] = self.constants[slot] = value
+        return self._made[key]
+
+    def _slot(self, key: str, warm: int) -> int:
+        slot = len(self.values)
+        self.values.append(NAN)
+        self.keys.append(key)
+        self._warm.append(warm)
+        self._made[key] = slot
+        return slot
+
+    def _put(self, op: Indicator, inputs: tuple[int, ...], constants: tuple[float, ...] = ()) -> int:
+        keys = self.keys
+        key = f"{op.name}({','.join([keys[i] for i in inputs])};{','.join(map(repr, constants))})"
+        known = self._made.get(key)
+        if known is not None:
+            return known
+        size = op.size(*constants)
+        if not size and all(i in self.constants for i in inputs):
+            return self._fixed_slot(op.step([], *(self.constants[i] for i in inputs), *constants))
+        warm = max(self._warm[i] for i in inputs) + op.warmup(*constants) - 1
+        slot = self._slot(key, warm)
+        self.nodes.append(Node(slot, op, inputs, constants, warm))
+        state = [0.0] * max(size, 1)
+        if len(inputs) == 1 and len(constants) <= 1:
+            kind, a, b = _ONE_FIXED if constants else _ONE, inputs[0], constants[0] if constants else 0
+            self._program.append((kind, slot, op.step, state, a, b))
+        elif len(inputs) == 2 and not constants:
+            self._program.append((_TWO, slot, op.step, state, *inputs))
+        else:
+            self._program.append((_GENERAL, slot, op.step, state, inputs, constants))
+        return slot
+
+    # --- higher timeframes ---
+
+    def _feed(self, start: int, end: int, open_: float, high: float, low: float, close: float, volume: float) -> None:
+        for frame, held in self._held.items():
+            graph = self.higher[frame]
+            feed = self._feeds.get(frame)
+            if feed is None:
+                feed = self._feeds[frame] = HigherBars(frame, self._group, graph.step)
+            if feed.take(start, end, open_, high, low, close, volume):
+                for slot, source in held:
+                    self.values[slot] = graph.values[source]
 
 
 def fold(expression: Expression, parameters: Mapping[str, float | bool]) -> float:
@@ -181,116 +377,9 @@ def fold(expression: Expression, parameters: Mapping[str, float | bool]) -> floa
         case Negative(of):
             return -fold(of, parameters)
         case Arithmetic(operator, left, right):
-            values = [fold(left, parameters), fold(right, parameters)]
-            return _ARITHMETIC[operator](values, 0, 1)()
+            return ARITHMETIC[operator].step([], fold(left, parameters), fold(right, parameters))
+        case Call("abs", arguments):
+            return abs(fold(arguments[0], parameters))
+        case Call("min" | "max" as name, arguments):
+            return (min if name == "min" else max)(fold(part, parameters) for part in arguments)
     raise InputError(f"{text(expression)} is not fixed for a run")
-
-
-def _divide(v: Values, a: int, b: int) -> Update:
-    return lambda: v[a] / v[b] if v[b] else NAN
-
-
-_ARITHMETIC: dict[str, Callable[[Values, int, int], Update]] = {
-    "+": lambda v, a, b: lambda: v[a] + v[b],
-    "-": lambda v, a, b: lambda: v[a] - v[b],
-    "*": lambda v, a, b: lambda: v[a] * v[b],
-    "/": _divide,
-}
-
-
-def _compare(is_true: Callable[[float, float], bool]) -> Callable[[Values, int, int], Update]:
-    def make(v: Values, a: int, b: int) -> Update:
-        def update() -> float:
-            x, y = v[a], v[b]
-            return NAN if isnan(x) or isnan(y) else 1.0 if is_true(x, y) else 0.0
-
-        return update
-
-    return make
-
-
-_COMPARISONS: dict[str, Callable[[Values, int, int], Update]] = {
-    "<": _compare(lambda x, y: x < y),
-    "<=": _compare(lambda x, y: x <= y),
-    ">": _compare(lambda x, y: x > y),
-    ">=": _compare(lambda x, y: x >= y),
-    "==": _compare(lambda x, y: x == y),
-    "!=": _compare(lambda x, y: x != y),
-}
-
-
-def _not(v: Values, a: int) -> Update:
-    return lambda: 1.0 - v[a]  # NaN stays NaN
-
-
-def _all(v: Values, slots: list[int]) -> Update:
-    def update() -> float:
-        result = 1.0
-        for slot in slots:
-            x = v[slot]
-            if x == 0.0:
-                return 0.0
-            if isnan(x):
-                result = NAN
-        return result
-
-    return update
-
-
-def _any(v: Values, slots: list[int]) -> Update:
-    def update() -> float:
-        result = 0.0
-        for slot in slots:
-            x = v[slot]
-            if x == 1.0:
-                return 1.0
-            if isnan(x):
-                result = NAN
-        return result
-
-    return update
-
-
-def _back(v: Values, a: int, bars: int) -> Update:
-    ring = [NAN] * (bars + 1)
-    head = 0
-
-    def update() -> float:
-        nonlocal head
-        ring[head] = v[a]
-        head = head + 1 if head < bars else 0
-        return ring[head]
-
-    return update
-
-
-def _cross(v: Values, a: int, b: int) -> Update:
-    side = 0.0  # the last side on which `a` really stood; equality leaves it, not-ready forgets it
-
-    def update() -> float:
-        nonlocal side
-        x, y = v[a], v[b]
-        if isnan(x) or isnan(y):
-            side = 0.0
-            return NAN
-        before = side
-        if x == y:
-            return NAN if before == 0.0 else 0.0
-        side = 1.0 if x > y else -1.0
-        return NAN if before == 0.0 else 1.0 if before < side else 0.0
-
-    return update
-
-
-def _between(v: Values, begins: int, ends: int) -> Update:
-    at = _SLOTS["time"]
-    return lambda: 1.0 if is_within(v[at], begins, ends) else 0.0
-
-
-def _indicate(
-    v: Values, step: Callable[..., float], state: Values, inputs: tuple[int, ...], constants: tuple[int, ...]
-) -> Update:
-    if len(inputs) == 1 and len(constants) == 1:  # most indicators; saves building two tuples per bar
-        (x,), (length,) = inputs, constants
-        return lambda: step(state, v[x], length)
-    return lambda: step(state, *[v[i] for i in inputs], *constants)

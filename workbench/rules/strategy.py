@@ -18,7 +18,9 @@ from workbench.rules.expression import Call, Comparison, Expression, Kind, Logic
 from workbench.rules.graph import Graph, fold
 
 if TYPE_CHECKING:
+    from workbench.domain.contract import Contract
     from workbench.rules.evaluator import RuleState
+    from workbench.rules.plan import Plan
 
 # Raised when the same file would mean something else than before: it is part of every version.
 SEMANTICS = 1
@@ -163,10 +165,16 @@ class Strategy:
 
     def bind(self) -> Graph:
         """Return a fresh graph of all expressions with this object's parameter values."""
-        graph = Graph(self.values, group=self.group, where=self.where)
+        graph = Graph(self.values, group=self.group, where=self.where, timeframe=self.timeframe)
         for expression in self.expressions:
             graph.add(expression)
         return graph
+
+    def plan(self, contract: Contract | str) -> Plan:
+        """Return all that a decision needs on a contract (or an id or root): slots of a fresh graph, and numbers."""
+        from workbench.rules.planning import make_plan
+
+        return make_plan(self, contract)
 
     def with_parameters(self, **values: object) -> Strategy:
         """Return the same strategy (and version) with other parameter values.
