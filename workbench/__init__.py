@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from workbench.commands.stack import demo_stack
     from workbench.desk import connect
     from workbench.research import backtest, bars, load_strategy, quality
-    from workbench.rules.strategy import Strategy
+    from workbench.rules.python.authoring import Strategy
     from workbench.services.reports import run_report
 
 _WHERE = {
     "Costs": "workbench.backtest.costs",
-    "Strategy": "workbench.rules.strategy",
+    "Strategy": "workbench.rules.python.authoring",
     "backtest": "workbench.research",
     "bars": "workbench.research",
     "connect": "workbench.desk",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName, WorkbenchError
@@ -17,6 +18,7 @@ from workbench.rules.expression import Parameter as Named
 from workbench.rules.functions import FUNCTIONS, SERIES
 from workbench.rules.model import Amount, DistanceFile, ParameterFile, StrategyFile, read_model
 from workbench.rules.parser import ExpressionError, parse
+from workbench.rules.python import is_python, load_python, read_python
 from workbench.rules.strategy import Distance, Parameter, Strategy, Value
 
 _ATR_LENGTH = 14
@@ -37,6 +39,8 @@ def load_strategy(path_or_text: str | Path) -> Strategy:
     if isinstance(path_or_text, str) and "\n" in path_or_text:
         return parse_strategy(path_or_text)
     path = Path(path_or_text)
+    if path.suffix == ".py":
+        return cast(Strategy, load_python(path))  # it has the same surface
     try:
         if path.stat().st_size > 4 * MAX_CHARACTERS:
             raise InputError(f"{path} has {path.stat().st_size:,} bytes; a strategy has at most {MAX_CHARACTERS:,}")
@@ -51,14 +55,16 @@ def load_strategy(path_or_text: str | Path) -> Strategy:
 
 
 def parse_strategy(text: str, where: str = "strategy") -> Strategy:
-    """Return the strategy that a YAML text describes; `where` names it in messages."""
+    """Return the strategy that a YAML text describes, or a stored Python one; `where` names it in messages."""
+    if is_python(text):
+        return cast(Strategy, read_python(text, where))  # it has the same surface
     return _Reader(read_document(text, where), text).read()
 
 
 def _missing(path: Path) -> InputError:
     folder = path.parent
     try:
-        names = [p.name for p in folder.iterdir() if p.suffix in (".yaml", ".yml")]
+        names = [p.name for p in folder.iterdir() if p.suffix in (".yaml", ".yml", ".py")]
     except OSError:
         return InputError(f"no strategy file {path}: there is no folder {folder}")
     return UnknownName("strategy file", path.name, names, where=str(folder)) if names else InputError(f"no file {path}")

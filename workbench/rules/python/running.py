@@ -1,0 +1,372 @@
+"""A Python strategy in motion: the same evaluator in a backtest, in a live worker and in a replay.
+
+What a bar's close decides is what the declarative rules decide, in the same order: the day's end first, then leaving,
+then entering where window, trades of the day, cool-down and history allow it. Only the conditions are a person's code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+from workbench.domain.contract import spec
+from workbench.domain.errors import InputError, UnknownName
+from workbench.domain.events import BarClosed
+from workbench.domain.hours import trading_hours
+from workbench.rules.daytime import DayClock, day_second, is_within
+from workbench.rules.expression import Call as CallExpression
+from workbench.rules.expression import Kind, walk
+from workbench.rules.functions import FUNCTIONS
+from workbench.rules.graph import Graph
+from workbench.rules.parser import parse
+from workbench.rules.plan import MAX_TICKS, NEVER, whole_ticks
+from workbench.rules.python.authoring import KEEP, Past, Reading, is_number
+from workbench.rules.python.bar import Bar
+from workbench.rules.python.errors import StrategyFault, fault_of
+from workbench.rules.python.modules import Modules
+from workbench.rules.signal import Signal
+
+if TYPE_CHECKING:
+    from workbench.rules.python.strategy import PythonStrategy
+
+_DAY_S = 86_400
+
+
+class Host:
+    """What an instance of `wb.Strategy` speaks to: its indicators, its position, and the wish of this bar."""
+
+    def __init__(self, strategy: PythonStrategy, contracts: int) -> None:
+        self.where = strategy.where
+        self.parameters = strategy.parameters
+        self.graph = Graph(strategy.values, group=strategy.group, where=strategy.where)
+        self.contracts = contracts
+        self.starting = True
+        self.spans_day = False
+        self.position, self.entry_price = 0, None
+        self.bars_in_position = self.trades_today = 0
+        self.tick = math.nan
+        self.ring: deque[Bar] = deque(maxlen=KEEP)
+        self.past = Past(self.ring)
+        self._kept: dict[int, deque[float]] = {}
+        self.forget()
+
+    position: int
+    entry_price: float | None
+
+    def forget(self) -> None:
+        """Drop the wish of the bar before."""
+        self.side = 0
+        self.stop: float | None = None
+        self.target: float | None = None
+        self.qty, self.tag = 0, ""
+        self.exits, self.exit_tag = False, ""
+        self.stop_price: float | None = None
+
+    def take(self, bar: Bar) -> None:
+        """Keep a bar and the readings at it; the graph has stepped already."""
+        self.ring.append(bar)
+        values = self.graph.values
+        for slot, kept in self._kept.items():
+            kept.append(values[slot])
+
+    # --- readings ---
+
+    def indicator(self, name: str, arguments: tuple[float | str, ...]) -> Reading:
+        function = FUNCTIONS.get(name)
+        if function is None:
+            raise UnknownName("indicator", name, FUNCTIONS)
+        given = list(arguments)
+        wants = [kind for _, kind in function.arguments]
+        if wants and wants[0] == str(Kind.NUMBER) and not (given and isinstance(given[0], str)):
+            given.insert(0, "close")
+        kinds = [*wants, *[""] * len(given)]
+        written = [f'"{g}"' if kind == str(Kind.TEXT) else _written(g) for g, kind in zip(given, kinds, strict=False)]
+        return self.expression(f"{name}({', '.join(written)})")
+
+    def expression(self, text: str) -> Reading:
+        if not self.starting:
+            raise InputError(f"declare `{text}` in start(self), not later: it must see every bar")
+        if not isinstance(text, str):
+            raise TypeError(f"an expression is a text, not {text!r}")
+        made = parse(text, {name: parameter.kind for name, parameter in self.parameters.items()})
+        if made.kind not in (Kind.NUMBER, Kind.CONDITION):
+            raise InputError(f"`{text}` gives {made.kind}; wanted a number or a condition")
+        slot = self.graph.add(made)
+        self._kept.setdefault(slot, deque(maxlen=KEEP))
+        self.spans_day |= any(
+            isinstance(p, CallExpression) and p.function.startswith("opening_range") for p in walk(made)
+        )
+        return Reading(self, slot, text, made.kind is Kind.CONDITION)
+
+    def read(self, slot: int, bars: int) -> float:
+        if not 0 <= bars < KEEP:
+            raise IndexError(f"look-back {bars}: {KEEP - 1} bars are kept; longer ones go into the expression")
+        kept = self._kept[slot]
+        return kept[-1 - bars] if bars < len(kept) else math.nan
+
+    # --- wishes ---
+
+    def enter(self, side: int, stop: object, target: object, contracts: object, tag: str) -> None:
+        self._in_on_bar("enter")
+        if self.side == -side:
+            raise ValueError("asked for a long and a short entry at the same bar")
+        qty = self.contracts if contracts is None else contracts
+        if not isinstance(qty, int) or isinstance(qty, bool) or qty < 1:
+            raise ValueError(f"contracts={qty!r} must be a whole number, at least 1")
+        self.stop, self.target = _distance("stop", stop), _distance("target", target)
+        self.side, self.qty, self.tag = side, qty, str(tag)
+
+    def leave(self, tag: str) -> None:
+        self._in_on_bar("exit")
+        self.exits, self.exit_tag = True, str(tag)
+
+    def move_stop(self, price: float) -> None:
+        self._in_on_bar("move_stop")
+        if not is_number(price) or not math.isfinite(price):
+            raise ValueError(f"move_stop({price!r}): wanted a price in points")
+        self.stop_price = float(price)
+
+    def _in_on_bar(self, what: str) -> None:
+        if self.starting:
+            raise InputError(f"{what} belongs into on_bar(self, bar): nothing is decided in start(self)")
+
+
+class PythonRule:
+    """The state of one Python strategy on one contract, in this process; owned by whoever feeds it.
+
+    Raises
+    ------
+    StrategyFault
+        From any call: the person's code raised; with its file and line.
+    """
+
+    def __init__(self, strategy: PythonStrategy) -> None:
+        self.strategy = strategy
+        self.bars = 0
+        self._modules = Modules(strategy.bundle, strategy.where)
+        made = self._modules.strategy(strategy.class_name)
+        try:
+            self._user = made(**strategy.values)
+        except Exception as error:  # a person's __init__ may raise anything
+            raise fault_of(error, self._modules.files) from error
+        self._setting = {name: self._whole(name) for name in ("contracts", "cooldown", "history", "max_trades_per_day")}
+        self.host = Host(strategy, self._setting["contracts"])
+        self._user._host = self.host
+        self._call("start")
+        self.host.starting = False
+        self._most = self._setting["max_trades_per_day"] or NEVER
+        self._warm = self.host.graph.warmup
+        self._window = tuple(map(day_second, strategy.window)) if strategy.window else None
+        self._contract = ""
+        self._day: DayClock | None = None
+        self._last_start = -1
+        self._position = 0
+        self._entered = False
+        self._since_trade = NEVER
+
+    @property
+    def warmup(self) -> int:
+        """Closed bars to load before the first live decision."""
+        bars = self._warm
+        if self.host.spans_day:
+            from workbench.domain.timeframe import timeframe
+
+            bars = max(bars, -(-_DAY_S // timeframe(self.strategy.timeframe).seconds))
+        return bars + self._setting["history"]
+
+    @property
+    def ready(self) -> bool:
+        """True once enough bars have been taken for entries."""
+        return self.bars >= self._warm + self._setting["history"]
+
+    @property
+    def trades_today(self) -> int:
+        """Entries signalled on this trading date."""
+        return self.host.trades_today
+
+    def warm(self, bar: BarClosed) -> bool:
+        """Take a closed bar of history: the strategy sees it, what it asks for is dropped."""
+        if not self._take(bar):
+            return False
+        self._decide_by_user(bar, 0, None)
+        return True
+
+    def on_bar(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> Signal | None:
+        """Take a closed bar and return what the strategy wants, or None.
+
+        Parameters
+        ----------
+        bar : BarClosed
+            A closed bar; of another timeframe, or not newer than the last one, it changes nothing.
+        position : int
+            Signed contracts that are held for this strategy, or for which its entry order is out.
+        entry_ticks : float, optional
+            Average entry price in ticks, where it is known.
+        """
+        if not self._take(bar):
+            return None
+        self._count(position)
+        self._decide_by_user(bar, position, entry_ticks)
+        flat_at = self._day.flat_at if self._day is not None else None
+        if flat_at is not None and bar.end + (bar.end - bar.start) > flat_at:
+            return Signal(at=bar.end, exit=True, rule="flat_by") if position else None
+        return self._decide(bar, position)
+
+    def _take(self, bar: BarClosed) -> bool:
+        if bar.timeframe != self.strategy.timeframe or bar.start <= self._last_start:
+            return False
+        day = self._day if bar.contract == self._contract else None
+        if day is None:
+            day = self._open(bar.contract)
+        if day.enter(bar.start):
+            self.host.trades_today = 0
+        self._last_start = bar.start
+        self._end_s = day.second(bar.end)
+        self.host.graph.step(
+            bar.open, bar.high, bar.low, bar.close, bar.volume, day.day, day.second(bar.start), self._end_s
+        )
+        self.bars += 1
+        return True
+
+    def _open(self, contract: str) -> DayClock:
+        if self._contract:
+            raise ValueError(f"this state belongs to {self._contract}, not to {contract}; start another one")
+        self.strategy.require_contract(contract)
+        product = spec(contract)
+        self._contract, self.host.tick = contract, product.tick_size
+        flat_by = self.strategy.flat_by
+        self._day = DayClock(trading_hours(product), day_second(flat_by) if flat_by else None)
+        return self._day
+
+    def _count(self, position: int) -> None:
+        # As in the declarative evaluator: an entry that was signalled may have come and gone within this bar.
+        busy = position != 0 or self._position != 0 or self._entered
+        self._since_trade = 0 if busy else min(self._since_trade + 1, NEVER)
+        held = self.host.bars_in_position
+        same = position * self._position > 0
+        self.host.bars_in_position = 0 if position == 0 else held + 1 if same else 1
+        self._position, self._entered = position, False
+
+    def _decide_by_user(self, bar: BarClosed, position: int, entry_ticks: float | None) -> None:
+        host, day = self.host, self._day
+        seen = Bar(
+            bar.contract,
+            bar.timeframe,
+            bar.start,
+            bar.end,
+            bar.open,
+            bar.high,
+            bar.low,
+            bar.close,
+            bar.volume,
+            day.day if day is not None else 0,
+        )
+        host.take(seen)
+        host.forget()
+        host.position = position
+        host.entry_price = None if entry_ticks is None or not position else entry_ticks * host.tick
+        if self.bars >= self._warm:
+            self._call("on_bar", seen)
+
+    def _call(self, name: str, *arguments: object) -> None:
+        try:
+            answer = getattr(self._user, name)(*arguments)
+        except Exception as error:  # a person's code may raise anything; it is told with its line
+            raise fault_of(error, self._modules.files) from error
+        if answer is not None:
+            raise StrategyFault(
+                f"{name} returned {answer!r:.60}; it returns nothing: ask by self.enter_long(…), self.enter_short(…) "
+                "or self.exit()",
+                where=f"{self.strategy.where}, line {self._line(name)}, in {name}",
+            )
+
+    def _line(self, name: str) -> int:
+        code = getattr(getattr(type(self._user), name, None), "__code__", None)
+        return int(getattr(code, "co_firstlineno", 0))
+
+    def _whole(self, name: str) -> int:
+        value = getattr(self._user, name)
+        least = 1 if name in ("contracts", "max_trades_per_day") else 0
+        if value is None and name == "max_trades_per_day":
+            return 0
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InputError(f"{name} = {value!r} must be a whole number, at least {least} ({self.strategy.where})")
+        return value
+
+    def _decide(self, bar: BarClosed, position: int) -> Signal | None:
+        host = self.host
+        held = (position > 0) - (position < 0)
+        side = host.side
+        rule = ""
+        if held and host.exits:
+            rule = host.exit_tag or ("exit.long" if held > 0 else "exit.short")
+        elif held and side == -held:
+            rule = host.tag or _entry_name(side)
+        if side and side != held and self._may_enter():
+            entry = self._entry(bar, side, held if rule else 0)
+            if entry is not None:
+                host.trades_today += 1
+                self._entered = True
+                return entry
+        if rule:
+            return Signal(at=bar.end, exit=True, exit_side=held, rule=rule)
+        return self._moved(bar, held)
+
+    def _may_enter(self) -> bool:
+        if not self.ready or self.host.trades_today >= self._most or self._since_trade < self._setting["cooldown"]:
+            return False
+        return self._window is None or is_within(self._end_s, *self._window)
+
+    def _entry(self, bar: BarClosed, side: int, held: int) -> Signal | None:
+        stop, target = self._in_ticks(self.host.stop), self._in_ticks(self.host.target)
+        if stop == 0 or target == 0:  # unknown or absurd: nothing is bought without its protection
+            return None
+        return Signal(
+            at=bar.end,
+            entry=side,
+            exit=held != 0,
+            exit_side=held,
+            rule=self.host.tag or _entry_name(side),
+            stop_ticks=None if stop is None else -side * stop,
+            target_ticks=None if target is None else side * target,
+            qty=self.host.qty,
+        )
+
+    def _in_ticks(self, points: float | None) -> int | None:
+        return None if points is None else whole_ticks(points / self.host.tick)
+
+    def _moved(self, bar: BarClosed, held: int) -> Signal | None:
+        price = self.host.stop_price
+        if price is None or not held or abs(price) / self.host.tick > MAX_TICKS * 100:
+            return None
+        if (bar.close - price) * held <= 0:  # the market is there already
+            return Signal(at=bar.end, exit=True, exit_side=held, rule="trail")
+        level = math.floor(price / self.host.tick + 0.5)
+        return Signal(at=bar.end, rule="trail", stop_to=level)
+
+
+def _entry_name(side: int) -> str:
+    return "entry.long" if side > 0 else "entry.short"
+
+
+def _written(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Reading):
+        return value.text
+    return f"{value:g}" if isinstance(value, float) and value == int(value) else repr(value)
+
+
+def _distance(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, Reading):
+        value = value.value
+    try:
+        points = float(value)  # type: ignore[arg-type]  # numpy's numbers too
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={value!r} must be a distance in points") from None
+    if points <= 0 or math.isinf(points):
+        raise ValueError(f"{name}={points:g} must be a distance in points from the fill price, > 0 on both sides")
+    return points
