@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
-from workbench.domain.account import PROGRAMMES, AccountKind, AccountProgramme, TrailBasis
+from workbench.domain.account import AccountProgramme, TrailBasis, programme_of
 from workbench.domain.contract import Contract
-from workbench.domain.errors import UnknownName
 from workbench.gateway.messages import AccountModel, PositionModel, TradeModel
-from workbench.simulator.config import PRODUCT_CAPS, AccountSettings
+from workbench.simulator.config import AccountSettings
 from workbench.simulator.stamps import stamp
 
-# Profit from which an express account may hold so many mini-equivalents (plans 50K, 100K, 150K).
-EXPRESS_SCALING: tuple[tuple[int, tuple[int, int, int]], ...] = (
-    (4500, (5, 10, 15)),
-    (3000, (5, 10, 10)),
-    (2000, (5, 5, 5)),
-    (1500, (3, 4, 4)),
-    (0, (2, 3, 3)),
-)
 _CENT4 = Decimal("0.0001")
 
 
@@ -144,29 +135,22 @@ class SimAccount:
     def note_equity(self, equity: Fraction) -> None:
         """Let an intraday-trailing floor follow the equity; the other kinds move at the day's end only."""
         if self.programme.trail_basis is TrailBasis.INTRADAY:
-            level = Decimal(float(equity)) - self.programme.max_loss
-            self.floor = max(self.floor, min(level, self.programme.lock_at))
+            exact = Decimal(equity.numerator) / Decimal(equity.denominator)
+            self.floor = self.programme.floor_after_day(self.floor, exact)
 
     def roll_day(self) -> None:
         """17:00 Chicago: the floor takes the closing balance, the daily loss starts anew, the cap is measured."""
         self.floor = self.programme.floor_after_day(self.floor, self.balance)
         self.day_start = self.balance
         self.blocked = self.paused = ""
-        self.cap_minis = self._cap()
-
-    def _cap(self) -> Decimal:
-        if self.settings.kind is not AccountKind.EXPRESS:
-            return self.programme.max_minis
-        profit = self.balance - self.programme.starting_balance
-        plan = _plan(self.programme)
-        return next((Decimal(caps[plan]) for least, caps in EXPRESS_SCALING if profit >= least), Decimal(2))
+        self.cap_minis = self.programme.minis_at(self.balance - self.programme.starting_balance)
 
     def exceeds_cap(self, contract: Contract, after: int) -> bool:
         """Tell whether holding `after` (signed) in `contract` would break the cap on minis or on the product."""
         if not self.settings.rules:
             return False
-        cap = PRODUCT_CAPS.get(contract.spec.exchange_root)
-        if cap is not None and abs(after) > cap[_plan(self.programme)]:
+        cap = self.programme.product_cap(contract.spec.exchange_root)
+        if cap is not None and abs(after) > cap:
             return True
         held = {p.contract.id: p.qty for p in self.positions.values()} | {contract.id: after}
         by_id = {p.contract.id: p.contract for p in self.positions.values()} | {contract.id: contract}
@@ -179,10 +163,6 @@ def minis(contract: Contract, qty: int, micros_per_mini: int = 10) -> Decimal:
     return Decimal(abs(qty)) / (micros_per_mini if contract.spec.micro_of else 1)
 
 
-def _plan(programme: AccountProgramme) -> int:
-    return min(2, max(0, [5, 10, 15].index(int(programme.max_minis)) if programme.max_minis in (5, 10, 15) else 0))
-
-
 def open_account(settings: AccountSettings) -> SimAccount:
     """Return a fresh account of the programme its settings name; an express account starts at 0.
 
@@ -191,11 +171,7 @@ def open_account(settings: AccountSettings) -> SimAccount:
     UnknownName
         No such programme.
     """
-    programme = PROGRAMMES.get(settings.programme)
-    if programme is None:
-        raise UnknownName("programme", settings.programme, PROGRAMMES, where=f"account {settings.name}")
-    if settings.kind is AccountKind.EXPRESS:
-        programme = replace(programme, starting_balance=Decimal(0), lock_at=Decimal(0), profit_target=None)
+    programme = programme_of(settings.programme, settings.kind)
     balance = programme.starting_balance if settings.balance is None else settings.balance
     account = SimAccount(
         settings=settings,
@@ -205,7 +181,7 @@ def open_account(settings: AccountSettings) -> SimAccount:
         day_start=balance,
         can_trade=settings.can_trade,
     )
-    account.cap_minis = account._cap()
+    account.cap_minis = programme.minis_at(balance - programme.starting_balance)
     return account
 
 

@@ -30,18 +30,6 @@ class Fees(Settings):
     commissions: Decimal = Decimal(0)
 
 
-# Product caps (contracts) of the 50K, 100K and 150K plans; 0 = may not be traded.
-PRODUCT_CAPS: dict[str, tuple[int, int, int]] = {
-    "GC": (3, 6, 9),
-    "MGC": (30, 60, 90),
-    "CL": (3, 6, 9),
-    "MCL": (30, 60, 90),
-    "SI": (0, 0, 0),
-    "HG": (0, 0, 0),
-    "PL": (0, 0, 0),
-}
-
-
 class AccountSettings(Settings):
     """One account. `rules` off = loss rules and contract caps are not enforced (practice)."""
 

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.domain.contract import Contract
-from workbench.domain.hours import at_local, trading_hours
+from workbench.domain.hours import trading_hours
 from workbench.domain.order import OrderType, Side
+from workbench.domain.programme import DAY_GROUP, flat_time
 from workbench.gateway.codes import OrderStatus, UserAction
 from workbench.simulator import orders as words
 from workbench.simulator.accounts import SimAccount
@@ -17,9 +18,6 @@ from workbench.simulator.orders import LIVE, SimOrder
 
 if TYPE_CHECKING:
     from workbench.simulator.exchange import Exchange
-
-BEFORE_EARLY_CLOSE = 10 * 60 * 1_000_000_000
-DAY_GROUP = "index"  # the group whose session is the firm's trading day
 
 
 class Firm:
@@ -41,8 +39,8 @@ class Firm:
     def _schedule_flat(self, now: int) -> None:
         window = trading_hours(DAY_GROUP).window_at(now)
         for flat_by in dict.fromkeys(a.programme.flat_by for a in self.exchange.accounts.values() if a.settings.rules):
-            when = min(at_local(window.trading_date, flat_by), window.close - BEFORE_EARLY_CLOSE)
-            if when > now:
+            when = flat_time(flat_by, window)
+            if flat_by is not None and when > now:
                 self.exchange.at(when, partial(self._flat_by, flat_by))
 
     def _schedule_group(self, group: str, now: int) -> None:
