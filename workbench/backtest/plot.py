@@ -1,8 +1,17 @@
-"""The picture of a result: price with entries and exits, equity, drawdown."""
+"""The picture of a result: price with entries and exits, equity, drawdown.
+
+Long runs are thinned for the eye, keeping extremes: at most MOST_CANDLES candles, MOST_POINTS points a curve, and the
+MOST_TRADES trades that won or lost most. The numbers of the result are not touched; `start` and `end` zoom in.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.backtest.thin import candles, largest, turning_points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,69 +20,118 @@ if TYPE_CHECKING:
     from workbench.backtest.result import Result
 
 MOST_CANDLES = 1500
-MOST_POINTS = 6000
-_UP, _DOWN, _LINE = "#2a9d6f", "#c8453c", "#3b6ea5"
+MOST_POINTS = 4000
+MOST_TRADES = 1000
+UP, DOWN, LINE, SHORT = "#2a9d6f", "#c8453c", "#3b6ea5", "#8a4fa3"
 
 
-def plot_result(result: Result) -> go.Figure:
-    """Return the figure. Long series are thinned for the eye; the numbers of the result are not touched."""
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a picture shows of a result."""
+
+    bars: pd.DataFrame
+    equity: pd.DataFrame
+    trades: pd.DataFrame
+    all_trades: int
+
+
+def stretch(result: Result, start: Any, end: Any, most_trades: int = MOST_TRADES) -> Stretch:
+    """Return the bars, the curve and the trades between two times (open when None), the largest trades only."""
+    bars, equity, trades = result.bars, result.equity, result.trades
+    if start is not None or end is not None:
+        first, last = _utc(start), _utc(end)
+        bars, equity = bars.loc[first:last], equity.loc[first:last]
+        inside = np.ones(len(trades), dtype=bool)
+        if first is not None:
+            inside &= (trades["exit_at"].isna() | (trades["exit_at"] >= first)).to_numpy()
+        if last is not None:
+            inside &= (trades["entry_at"] <= last).to_numpy()
+        trades = trades[inside]
+    shown = trades.iloc[largest(trades["net_usd"].to_numpy(dtype=np.float64), most_trades)]
+    return Stretch(bars, equity, shown, len(trades))
+
+
+def _utc(when: Any) -> pd.Timestamp | None:
+    import pandas as pd
+
+    if when is None:
+        return None
+    stamp = pd.Timestamp(when)
+    return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
+
+
+def plot_result(result: Result, start: Any = None, end: Any = None) -> go.Figure:
+    """Return the figure."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
+    shown = stretch(result, start, end)
     figure = make_subplots(
-        rows=3, cols=1, shared_xaxes=True, row_heights=[0.55, 0.27, 0.18], vertical_spacing=0.03,
-        subplot_titles=("price", "net profit, USD", "drawdown, USD"),
+        rows=3, cols=1, shared_xaxes=True, row_heights=[0.55, 0.27, 0.18], vertical_spacing=0.045,
+        subplot_titles=(_price_title(shown), "net profit, USD", "drawdown, USD"),
     )  # fmt: skip
-    _price(figure, result.bars)
-    _marks(figure, result.trades)
-    curve = _thinned(result.equity)
-    figure.add_trace(
-        go.Scatter(x=curve.index, y=curve["equity_usd"], line={"color": _LINE}, name="net profit"), row=2, col=1
-    )
-    figure.add_trace(
-        go.Scatter(x=curve.index, y=curve["drawdown_usd"], line={"color": _DOWN}, fill="tozeroy", name="drawdown"),
-        row=3, col=1,
-    )  # fmt: skip
+    if len(shown.bars):
+        _price(figure, shown.bars)
+    _marks(figure, shown.trades)
+    for row, column, colour in ((2, "equity_usd", LINE), (3, "drawdown_usd", DOWN)):
+        values = shown.equity[column]
+        points = values.iloc[turning_points(values.to_numpy(), MOST_POINTS)]
+        line = {"color": colour, "width": 1.3}
+        name = column.removesuffix("_usd")
+        trace = go.Scatter(
+            x=points.index, y=points, line=line, name=name, fill="tozeroy" if row == 3 else None,
+            hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{y:,.2f} USD",
+        )  # fmt: skip
+        figure.add_trace(trace, row=row, col=1)
     figure.update_layout(
-        title=f"{result.strategy.name}@{result.strategy.version[:8]}", title_font_size=14, height=720,
-        template="plotly_white", showlegend=False, margin={"l": 60, "r": 20, "t": 60, "b": 30},
-        xaxis_rangeslider_visible=False,
+        title=f"{result.strategy.name}@{result.strategy.version[:8]}",
+        title_font_size=15, height=760, template="plotly_white", showlegend=False, hovermode="closest",
+        margin={"l": 70, "r": 20, "t": 80, "b": 35}, xaxis_rangeslider_visible=False,
     )  # fmt: skip
+    figure.update_annotations(font_size=12, x=0, xanchor="left")
+    figure.update_yaxes(tickformat=",", zerolinecolor="#bbb")
     return figure
+
+
+def _price_title(shown: Stretch) -> str:
+    count, every = len(shown.trades), -(-len(shown.bars) // MOST_CANDLES)
+    said = f"price, candles of {every} bars" if every > 1 else "price"
+    return f"{said}; the {count:,} largest of {shown.all_trades:,} trades" if count < shown.all_trades else said
 
 
 def _price(figure: go.Figure, bars: pd.DataFrame) -> None:
     import plotly.graph_objects as go
 
-    if len(bars) <= MOST_CANDLES:
-        trace = go.Candlestick(
-            x=bars.index, open=bars["open"], high=bars["high"], low=bars["low"], close=bars["close"], name="price"
-        )
-    else:
-        thin = _thinned(bars)
-        trace = go.Scatter(x=thin.index, y=thin["close"], line={"color": "#777", "width": 1}, name="close")
+    made = candles([bars[name].to_numpy(dtype=np.float64) for name in ("open", "high", "low", "close")], MOST_CANDLES)
+    trace = go.Candlestick(
+        x=bars.index[made.first], open=made.open, high=made.high, low=made.low, close=made.close, name="price",
+        increasing={"line": {"color": "#8aa0ad", "width": 1}, "fillcolor": "#dfe7eb"},
+        decreasing={"line": {"color": "#8aa0ad", "width": 1}, "fillcolor": "#8aa0ad"},
+    )  # fmt: skip
     figure.add_trace(trace, row=1, col=1)
 
 
 def _marks(figure: go.Figure, trades: pd.DataFrame) -> None:
     import plotly.graph_objects as go
 
-    for side, symbol, colour in (("long", "triangle-up", _UP), ("short", "triangle-down", _DOWN)):
+    for side, symbol, colour in (("long", "triangle-up", UP), ("short", "triangle-down", SHORT)):
         part = trades[trades["side"] == side]
-        mark = {"symbol": symbol, "size": 9, "color": colour}
+        mark = {"symbol": symbol, "size": 9, "color": colour, "line": {"color": "white", "width": 0.8}}
+        text = [f"{side} {qty} · {rule}" for qty, rule in zip(part["qty"], part["rule"], strict=True)]
         figure.add_trace(
-            go.Scatter(x=part["entry_at"], y=part["entry_price"], mode="markers", marker=mark, name=f"{side} in"),
+            go.Scatter(
+                x=part["entry_at"], y=part["entry_price"], mode="markers", marker=mark, text=text, name=f"{side} in",
+                hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{text}<br>%{y:,}<extra></extra>",
+            ),
             row=1, col=1,
         )  # fmt: skip
     out = trades.dropna(subset=["exit_at"])
-    text = [f"{rule}: {net:,.2f} USD" for rule, net in zip(out["exit_rule"], out["net_usd"], strict=True)]
-    mark = {"symbol": "x", "size": 7, "color": [_UP if net > 0 else _DOWN for net in out["net_usd"]]}
+    text = [f"{rule}: {net:+,.2f} USD" for rule, net in zip(out["exit_rule"], out["net_usd"], strict=True)]
+    mark = {"symbol": "x", "size": 7, "color": [UP if net > 0 else DOWN for net in out["net_usd"]]}
     figure.add_trace(
-        go.Scatter(x=out["exit_at"], y=out["exit_price"], mode="markers", marker=mark, text=text, name="out"),
+        go.Scatter(
+            x=out["exit_at"], y=out["exit_price"], mode="markers", marker=mark, text=text, name="out",
+            hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{text}<br>%{y:,}<extra></extra>",
+        ),
         row=1, col=1,
     )  # fmt: skip
-
-
-def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
-    every = -(-len(frame) // MOST_POINTS)
-    return frame if every <= 1 else frame.iloc[::every]

@@ -4,35 +4,53 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.backtest.replay import Played
+from workbench.backtest.curve import Curve, curve, tick_value_e4
+from workbench.backtest.played import E4, MOVES, NO_LEVEL, STATUSES, Played
 from workbench.backtest.series import Series
-from workbench.backtest.stats import Number, Stats, daily_profit, stats
-from workbench.backtest.trades import Trade, round_trips
+from workbench.backtest.stats import Number, Stats, TradeColumns, stats, years_between
+from workbench.backtest.trades import Float64Array, Trips, entry_rules, excursions, exit_rules, round_trips
 from workbench.domain.errors import InputError
+from workbench.domain.order import OrderType
 from workbench.rules.strategy import Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+    import vectorbt as vbt
 
-_SCALE = 10_000  # equity is summed in hundredths of a cent, so that it is exact
+    from workbench.backtest.alarms import Alarm
+    from workbench.backtest.static import Picture
+
+CAPITAL_USD = 50_000.0  # the account of a backtest that names none
 Writer = Callable[[Path, bytes], None]
 
 
 class Result:
     """The result of one backtest. `print(result)` is its one line; in a notebook it shows itself.
 
+    Parameters
+    ----------
+    strategy : Strategy
+    bars : Series
+    played : Played
+        What the engine did; everything here is read from it when it is asked for.
+    provenance : mapping, optional
+    writer : callable, optional
+        Writes bytes to a path, for `report`.
+    capital_usd : float, optional
+        Balance of the account at the beginning; left out, that of the account programme, or 50,000.
+
     Attributes
     ----------
     provenance : dict
-        Strategy version, parameters, data version, program version, costs and limits: what it takes to make it again.
+        Strategy version, parameters, data version, program version, costs, limits and capital: what it takes to make it
+        again.
     reasons : dict
         Why a value in `stats` is None.
     """
@@ -45,36 +63,51 @@ class Result:
         *,
         provenance: Mapping[str, Any] | None = None,
         writer: Writer | None = None,
+        capital_usd: float | None = None,
     ) -> None:
-        self.strategy, self.provenance = strategy, dict(provenance or {})
-        self._bars, self._played, self._writer = bars, played, writer
-        self._orders = {order.order_id or 0: order for order in played.orders}
+        self.strategy = strategy
+        self._bars, self._played, self._writer = bars, _arrays(played, bars), writer
+        self.capital_usd = _capital(self._played) if capital_usd is None else float(capital_usd)
+        self.provenance = {**dict(provenance or {}), "capital_usd": self.capital_usd}
+
+    # --- arrays, read once ---
 
     @cached_property
-    def _trades(self) -> list[Trade]:
-        return round_trips(self._played.fills, self._orders, self._bars.contract.spec)
+    def _trips(self) -> Trips:
+        return round_trips(self._played.fills, tick_value_e4(self._bars))
 
     @cached_property
-    def _curve(self) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
-        # position at each close, and equity there in 1/10,000 USD
-        bars, fills, product = self._bars, self._played.fills, self._bars.contract.spec
-        at = np.searchsorted(bars.ends, np.array([fill.at for fill in fills], dtype=np.int64), side="right")
-        qty, cash = np.zeros(len(bars), dtype=np.int64), np.zeros(len(bars), dtype=np.int64)
-        paid = np.zeros(len(bars), dtype=np.int64)
-        np.add.at(qty, at, np.array([fill.qty for fill in fills], dtype=np.int64))
-        np.add.at(cash, at, np.array([-fill.qty * fill.ticks for fill in fills], dtype=np.int64))
-        np.add.at(paid, at, np.array([int(fill.fees * _SCALE) for fill in fills], dtype=np.int64))
-        position = np.cumsum(qty)
-        ticks = np.cumsum(cash) + position * bars.ticks[3]
-        return position, ticks * int(product.tick_value * _SCALE) - np.cumsum(paid)
+    def _excursions(self) -> tuple[Float64Array, Float64Array]:
+        # USD
+        tick = tick_value_e4(self._bars) / E4
+        mae, mfe = excursions(self._trips, self._played.orders, self._bars.starts, self._bars.ticks)
+        return mae * tick, mfe * tick
+
+    @cached_property
+    def _curve(self) -> Curve:
+        return curve(self._played.fills, self._bars)
 
     @cached_property
     def _stats(self) -> Stats:
-        position, equity = self._curve
-        days = self._bars.hours.session_index(self._bars.starts)
-        costs = sum((fill.fees for fill in self._played.fills), Decimal(0))
-        refused = sum(alert.text.startswith("order refused") for _, alert in self._played.alerts)
-        return stats(self._trades, equity / _SCALE, position, days, costs, refused)
+        trips, bars, played = self._trips, self._bars, self._played
+        over = trips.closed
+        mae, mfe = self._excursions
+        return stats(
+            TradeColumns(
+                net_usd=trips.net_e4[over] / E4,
+                side=trips.side[over],
+                mae_usd=mae[over],
+                mfe_usd=mfe[over],
+                bars=(trips.exit_bar - trips.entry_bar)[over],
+            ),
+            self._curve,
+            years=years_between(int(bars.starts[0]), int(bars.ends[-1])),
+            capital=self.capital_usd,
+            costs_usd=int(played.fills.fees_e4.sum()) / E4,
+            refused=sum(text.startswith("order refused") for _, text in played.alerts),
+        )
+
+    # --- numbers ---
 
     @property
     def stats(self) -> dict[str, Number]:
@@ -89,82 +122,124 @@ class Result:
     @property
     def alerts(self) -> list[tuple[int, str]]:
         """What the operator would have been told: (UTC ns, text)."""
-        return [(at, alert.text) for at, alert in self._played.alerts]
+        return list(self._played.alerts)
+
+    @cached_property
+    def alarms(self) -> list[Alarm]:
+        """What makes this result hard to believe, each with its number; empty when nothing does."""
+        from workbench.backtest.alarms import alarms
+
+        return alarms(self._stats.values, self._trips, self._curve, self._played, self._bars)
+
+    # --- frames ---
 
     @cached_property
     def trades(self) -> pd.DataFrame:
         """One row per round trip; prices in points, money in USD, times UTC. An open trade has no exit."""
         import pandas as pd
 
-        rows = [
+        trips, played, spec = self._trips, self._played, self._bars.contract.spec
+        points = spec.tick.numerator, spec.tick.denominator
+        mae, mfe = self._excursions
+        over = trips.closed
+        frame = pd.DataFrame(
             {
-                "entry_at": t.entry_at,
-                "exit_at": t.exit_at,
-                "side": "long" if t.side > 0 else "short",
-                "qty": t.qty,
-                "entry_price": t.entry_price,
-                "exit_price": t.exit_price,
-                "gross_usd": float(t.gross_usd),
-                "costs_usd": float(t.costs_usd),
-                "net_usd": float(t.net_usd),
-                "rule": t.rule,
-                "exit_rule": t.exit_rule,
+                "entry_at": pd.to_datetime(trips.entry_at, utc=True),
+                "exit_at": pd.to_datetime(trips.exit_at, utc=True).where(over),
+                "side": np.where(trips.side > 0, "long", "short").astype(object),
+                "qty": trips.qty,
+                "entry_price": trips.entry_sum * points[0] / points[1] / trips.qty,
+                "exit_price": np.where(over, trips.exit_sum * points[0] / points[1] / np.maximum(trips.out, 1), np.nan),
+                "gross_usd": trips.gross_e4 / E4,
+                "costs_usd": trips.costs_e4 / E4,
+                "net_usd": trips.net_e4 / E4,
+                "rule": entry_rules(trips, played.orders, played.rules),
+                "exit_rule": exit_rules(trips, played.orders, played.rules, MOVES),
+                "mae_usd": mae,
+                "mfe_usd": mfe,
+                "bars": trips.exit_bar - trips.entry_bar,
             }
-            for t in self._trades
-        ]
-        frame = pd.DataFrame(rows, columns=_TRADE_COLUMNS)
-        return _with_times(frame, "entry_at", "exit_at").astype({"exit_price": "float64"})
+        )
+        return frame.astype({"side": object, "rule": object, "exit_rule": object})
 
     @cached_property
     def orders(self) -> pd.DataFrame:
-        """One row per order, bracket legs included; prices in points."""
+        """One row per order, bracket legs included; prices in points. `moved` says what moved a stop last."""
         import pandas as pd
 
-        price = self._bars.contract.spec.price
-        filled = {fill.order_id: fill for fill in self._played.fills}
-        rows = [
+        o, fills, spec = self._played.orders, self._played.fills, self._bars.contract.spec
+        row = dict(zip(fills.order.tolist(), range(len(fills)), strict=True))
+        last = np.array([row.get(key, -1) for key in o.id.tolist()], dtype=np.int64)
+        found = last >= 0
+
+        def price(ticks: np.ndarray[Any, Any], known: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            return np.where(known, np.where(known, ticks, 0) * spec.tick.numerator / spec.tick.denominator, np.nan)
+
+        at, ticks = (
+            column[last] if len(fills) else np.zeros(len(o), dtype=np.int64) for column in (fills.at, fills.ticks)
+        )
+        return pd.DataFrame(
             {
-                "order_id": o.order_id,
-                "at": o.created_at,
-                "type": o.type.name.lower(),
-                "side": "buy" if o.side.sign > 0 else "sell",
+                "order_id": o.id,
+                "at": pd.to_datetime(o.at, utc=True),
+                "type": pd.Series([OrderType(kind).name.lower() for kind in o.type.tolist()], dtype=object),
+                "side": np.where(o.side > 0, "buy", "sell").astype(object),
                 "qty": o.qty,
-                "limit_price": None if o.limit_ticks is None else price(o.limit_ticks),
-                "stop_price": None if o.stop_ticks is None else price(o.stop_ticks),
-                "status": o.status.value,
-                "filled_at": filled[o.order_id].at if o.order_id in filled else None,
-                "fill_price": price(filled[o.order_id].ticks) if o.order_id in filled else None,
-                "parent_id": o.parent_id,
-                "rule": o.rule,
+                "limit_price": price(o.limit, o.limit != NO_LEVEL),
+                "stop_price": price(o.stop, o.stop != NO_LEVEL),
+                "status": pd.Series([STATUSES[code] for code in o.status.tolist()], dtype=object),
+                "filled_at": pd.to_datetime(at, utc=True).where(found),
+                "fill_price": price(ticks, found),
+                "parent_id": pd.Series(o.parent).astype("Int64").mask(o.parent == NO_LEVEL),
+                "rule": pd.Series([self._played.rules[code] for code in o.rule.tolist()], dtype=object),
+                "moved": pd.Series([MOVES[code] for code in o.moved.tolist()], dtype=object),
             }
-            for o in self._orders.values()
-        ]
-        return _with_times(pd.DataFrame(rows, columns=_ORDER_COLUMNS), "at", "filled_at")
+        )
 
     @cached_property
     def equity(self) -> pd.DataFrame:
         """Net profit, drawdown (USD) and signed position at each bar's close."""
         import pandas as pd
 
-        position, scaled = self._curve
-        equity = scaled / _SCALE
-        peak = np.maximum.accumulate(np.maximum(equity, 0.0))
+        made = self._curve
         index = pd.DatetimeIndex(pd.to_datetime(self._bars.ends, utc=True), name="at")
-        return pd.DataFrame({"equity_usd": equity, "drawdown_usd": equity - peak, "position": position}, index=index)
+        columns = {
+            "equity_usd": made.equity_e4 / E4,
+            "drawdown_usd": made.fall_e4 / -E4,
+            "position": made.position,
+        }
+        return pd.DataFrame(columns, index=index)
 
     @cached_property
     def daily(self) -> pd.DataFrame:
         """Net profit (USD, the open position at its last close included) and closed trades of each trading date."""
         import pandas as pd
 
-        hours = self._bars.hours
-        days = hours.session_index(self._bars.starts)
-        rows = np.unique(days)
-        exits = np.array([t.exit_at for t in self._trades if t.exit_at is not None], dtype=np.int64)
-        closed = np.searchsorted(rows, hours.session_index(exits))
-        index = pd.DatetimeIndex(hours.dates[rows], name="trading_date")
-        profit = daily_profit(self._curve[1] / _SCALE, days)
-        return pd.DataFrame({"net_usd": profit, "trades": np.bincount(closed, minlength=len(rows))}, index=index)
+        made, trips = self._curve, self._trips
+        closed = made.day(trips.exit_bar[trips.closed])
+        index = pd.DatetimeIndex(self._bars.hours.dates[made.rows], name="trading_date")
+        columns = {"net_usd": made.daily_e4 / E4, "trades": np.bincount(closed, minlength=len(made.rows))}
+        return pd.DataFrame(columns, index=index)
+
+    @property
+    def monthly(self) -> pd.DataFrame:
+        """Net profit (USD) by year and month of the trading dates, with the year's sum; empty months are missing."""
+        from workbench.backtest.breakdown import monthly
+
+        return monthly(self.daily)
+
+    def by(self, what: str) -> pd.DataFrame:
+        """Return closed trades summed up in groups.
+
+        Parameters
+        ----------
+        what : str
+            ``day``, ``month``, ``weekday`` (trading date of the exit), ``hour`` (of the entry, Chicago), ``rule`` (of
+            the entry), ``exit_rule`` or ``side``.
+        """
+        from workbench.backtest.breakdown import by
+
+        return by(self.trades, self._bars.hours, what)
 
     @cached_property
     def bars(self) -> pd.DataFrame:
@@ -175,11 +250,32 @@ class Result:
         columns = dict(zip(("open", "high", "low", "close"), self._bars.points, strict=True))
         return pd.DataFrame({**columns, "volume": self._bars.volume}, index=index)
 
-    def plot(self) -> go.Figure:
-        """Return price with entries and exits, equity and drawdown as one Plotly figure."""
+    @cached_property
+    def portfolio(self) -> vbt.Portfolio:
+        """The same fills as a vectorbt Portfolio, for its analytics and plots (importing vectorbt takes seconds)."""
+        from workbench.backtest.portfolio import portfolio
+
+        return portfolio(self._played.fills, self._bars, self.capital_usd)
+
+    # --- to look at ---
+
+    def plot(self, *, static: bool = False, start: Any = None, end: Any = None) -> go.Figure | Picture:
+        """Return price with entries and exits, equity and drawdown.
+
+        Parameters
+        ----------
+        static : bool
+            A picture without scripts (SVG) instead of a Plotly figure.
+        start, end : str or timestamp, optional
+            Show a stretch only, in the detail it allows; without a zone they are UTC.
+        """
+        if static:
+            from workbench.backtest.static import draw
+
+            return draw(self, start, end)
         from workbench.backtest.plot import plot_result
 
-        return plot_result(self)
+        return plot_result(self, start, end)
 
     def summary(self) -> str:
         """Return the backtest line: everything that matters in one row of text."""
@@ -193,32 +289,34 @@ class Result:
             f"win {_text(s['win_rate'], '{:.1%}')}",
             f"PF {_text(s['profit_factor'], '{:.2f}')}",
             f"max DD {_usd(s['max_drawdown_usd'])}",
-            f"Sharpe {_text(s['sharpe_daily'], '{:.2f}')}",
+            f"Sharpe {_text(s['sharpe'], '{:.2f}')}",
         ]
         return " · ".join(parts)
 
-    def report(self, path: str | Path) -> Path:
-        """Write a self-contained HTML page (numbers, picture, trades, provenance) and return its path."""
+    def report(self, path: str | Path, *, static: bool = False) -> Path:
+        """Write a self-contained HTML page (numbers, alarms, picture, tables, trades, provenance) and return its path.
+
+        With `static` the picture has no script in it, and the page a hundredth of the size.
+        """
         from workbench.backtest.page import page
 
         if self._writer is None:
             raise InputError("this result has nobody to write for it; results of workbench.backtest have")
         target = Path(path)
-        self._writer(target, page(self).encode("utf-8"))
+        self._writer(target, page(self, static=static).encode("utf-8"))
         return target
 
     def __str__(self) -> str:
         return self.summary()
 
     def __repr__(self) -> str:
-        return f"<Result {self.summary()}>"
+        told = "".join(f"\n  ! {alarm}" for alarm in self.alarms)
+        return f"<Result {self.summary()}{told}>"
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><td style='text-align:left'>{name}</td><td style='text-align:right'>{shown}</td></tr>"
-            for name, shown in self.shown().items()
-        )
-        return f"<p><b>{html.escape(self.summary())}</b></p><table>{cells}</table>"
+        from workbench.backtest.page import alarm_list, number_table
+
+        return f"<p><b>{html.escape(self.summary())}</b></p>{alarm_list(self)}{number_table(self)}"
 
     def shown(self) -> dict[str, str]:
         """The statistics as people read them; what is undefined says why."""
@@ -228,22 +326,20 @@ class Result:
         return made
 
 
-_TRADE_COLUMNS = "entry_at exit_at side qty entry_price exit_price gross_usd costs_usd net_usd rule exit_rule".split()
-_ORDER_COLUMNS = "order_id at type side qty limit_price stop_price status filled_at fill_price parent_id rule".split()
+_SHARES = frozenset(
+    "win_rate exposure cost_share net_share cagr volatility max_drawdown_share under_water winning_days".split()
+)
 
 
-def _with_times(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
-    import pandas as pd
-
-    for name in names:
-        frame[name] = pd.to_datetime(frame[name].astype("Int64"), utc=True, unit="ns")
-    return frame
+def _capital(played: Played) -> float:
+    account = played.account
+    return CAPITAL_USD if account is None or not len(account.days) else int(account.days.balance_e4[0]) / E4
 
 
 def _shown(name: str, value: float) -> str:
     if name.endswith("_usd"):
         return _usd(value)
-    if name in ("win_rate", "exposure"):
+    if name in _SHARES:
         return f"{value:.1%}"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
@@ -254,3 +350,38 @@ def _usd(value: Number) -> str:
 
 def _text(value: Number, form: str) -> str:
     return "–" if value is None else form.format(value)
+
+
+def _arrays(played: Any, bars: Series) -> Played:
+    # engines that still hand over lists of domain values
+    if isinstance(played, Played):
+        return played
+    from workbench.backtest.played import CANCELED, EXPIRED, FILLED, REJECTED, RULES, WORKING, fills_of, orders_of
+
+    at = [fill.at for fill in played.fills]
+    inside = np.searchsorted(bars.ends, np.array(at, dtype=np.int64), side="right").tolist()
+    rules = list(RULES)
+    rules += sorted({order.rule for order in played.orders} - set(rules))
+    codes = {"filled": FILLED, "canceled": CANCELED, "rejected": REJECTED, "expired": EXPIRED}
+    none = NO_LEVEL
+    return Played(
+        fills=fills_of(
+            [
+                (f.at, bar, f.order_id, f.qty, f.ticks, int(f.fees * E4))
+                for f, bar in zip(played.fills, inside, strict=True)
+            ]
+        ),
+        orders=orders_of(
+            [
+                (
+                    o.order_id, o.created_at, int(o.type), o.side.sign, o.qty,
+                    none if o.limit_ticks is None else o.limit_ticks, none if o.stop_ticks is None else o.stop_ticks,
+                    codes.get(o.status.value, WORKING), none if o.parent_id is None else o.parent_id,
+                    rules.index(o.rule), 0,
+                )
+                for o in played.orders
+            ]
+        ),
+        rules=tuple(rules),
+        alerts=tuple((at, alert.text) for at, alert in played.alerts),
+    )  # fmt: skip

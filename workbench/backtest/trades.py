@@ -1,101 +1,243 @@
-"""Round trips: fills folded into trades from flat to flat, in exact dollars."""
+"""Round trips: fills folded into trades from flat to flat, as columns, in exact money.
+
+A fill that crosses zero ends one trade and begins the next; its fees are shared by contracts. What a closed trade made
+before costs is the sum of what its fills took in, so no average is rounded on the way.
+
+Excursions (Sweeney, Maximum Adverse Excursion, 1997) are the worst and the best that a trade showed while it was open,
+before costs, its whole size at its average entry price. They read the bars as the fill model does: a bar entered at its
+open counts whole, one entered later only by its close; the bar of the exit counts by the exit price, and for a limit
+also by the extreme against the trade, which came first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import cached_property
 
-from workbench.domain.contract import ContractSpec
-from workbench.domain.order import Order, OrderType
-from workbench.domain.position import Fill
+import numpy as np
+import numpy.typing as npt
+
+from workbench.backtest.played import NO_LEVEL, Fills, Orders
+from workbench.domain.order import OrderType
+
+Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
-@dataclass(slots=True, kw_only=True)
-class Trade:
-    """From flat to flat. Prices in points (averages over the fills), money in USD, times in UTC ns.
+@dataclass(frozen=True)
+class Trips:
+    """Round trips in order, all int64; only the last one may be open.
 
-    `exit_at` and `exit_price` are None while it is open; its `gross_usd` is then what its partial exits made.
+    Parameters
+    ----------
+    entry_at, exit_at : array
+        UTC ns of the first and of the last fill; an open trade shows its newest fill.
+    entry_bar, exit_bar : array
+        Indices of their bars.
+    side : array
+        +1 long, -1 short.
+    qty : array
+        Contracts that went in.
+    entry_sum, exit_sum : array
+        Price in ticks × contracts, over what went in and what came out.
+    out : array
+        Contracts that came out; as many as `qty` when closed.
+    gross_e4, costs_e4 : array
+        Profit before costs and fees with commissions, 1/10,000 USD. The open trade's profit is what its partial exits
+        made over the average price of what was held, rounded.
+    entry_order, exit_order : array
+        Ids of the orders of the first and of the last fill.
     """
 
-    side: int
-    qty: int
-    entry_at: int
-    entry_price: float
-    rule: str
-    exit_at: int | None = None
-    exit_price: float | None = None
-    exit_rule: str = ""
-    gross_usd: Decimal = Decimal(0)
-    costs_usd: Decimal = Decimal(0)
+    entry_at: Int64Array
+    exit_at: Int64Array
+    entry_bar: Int64Array
+    exit_bar: Int64Array
+    side: Int64Array
+    qty: Int64Array
+    entry_sum: Int64Array
+    exit_sum: Int64Array
+    out: Int64Array
+    gross_e4: Int64Array
+    costs_e4: Int64Array
+    entry_order: Int64Array
+    exit_order: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.entry_at)
+
+    @cached_property
+    def closed(self) -> BoolArray:
+        """Which trades are over."""
+        over: BoolArray = self.out == self.qty
+        return over
+
+    @cached_property
+    def net_e4(self) -> Int64Array:
+        """Profit after fees and commissions, 1/10,000 USD."""
+        return self.gross_e4 - self.costs_e4
 
     @property
-    def net_usd(self) -> Decimal:
-        """Profit after fees and commissions."""
-        return self.gross_usd - self.costs_usd
+    def entry_ticks(self) -> Float64Array:
+        """Average entry price in ticks."""
+        average: Float64Array = self.entry_sum / self.qty
+        return average
+
+    @property
+    def exit_ticks(self) -> Float64Array:
+        """Average exit price in ticks; NaN before the first exit."""
+        average: Float64Array = np.divide(
+            self.exit_sum, self.out, out=np.full(len(self), np.nan), where=self.out > 0, dtype=np.float64
+        )
+        return average
 
 
-@dataclass(slots=True)
-class _Open:
-    trade: Trade
-    qty: int  # signed, what is still held
-    entered: int = 0  # contracts in
-    entry_ticks: int = 0  # sum of price × contracts
-    left: int = 0  # contracts out
-    exit_ticks: int = 0
-
-
-def round_trips(fills: Iterable[Fill], orders: Mapping[int, Order], product: ContractSpec) -> list[Trade]:
+def round_trips(fills: Fills, tick_e4: int) -> Trips:
     """Return the trades that `fills` make, the one that is still open last.
 
-    A fill that crosses zero ends one trade and begins the next; its fees are shared by contracts.
+    Parameters
+    ----------
+    fills : Fills
+        In order.
+    tick_e4 : int
+        What one tick of one contract is worth, 1/10,000 USD.
     """
-    done: list[Trade] = []
-    now: _Open | None = None
-    for fill in fills:
-        order = orders.get(fill.order_id)
-        size = abs(fill.qty)
-        fee = fill.fees / size
-        if now is not None and now.qty * fill.qty < 0:
-            out = min(size, abs(now.qty))
-            _leave(now, fill, out, fee * out, order, product)
-            size -= out
-            if now.qty == 0:
-                done.append(now.trade)
-                now = None
-        if size:
-            side = 1 if fill.qty > 0 else -1
-            if now is None:
-                now = _Open(
-                    Trade(side=side, qty=0, entry_at=fill.at, entry_price=0.0, rule=order.rule if order else ""), 0
-                )
-            now.qty += side * size
-            now.entered += size
-            now.entry_ticks += fill.ticks * size
-            now.trade.qty = now.entered
-            now.trade.entry_price = product.price(now.entry_ticks) / now.entered
-            now.trade.costs_usd += fee * size
-    return [*done, now.trade] if now is not None else done
+    if not len(fills):
+        return Trips(*(np.empty(0, dtype=np.int64) for _ in range(13)))
+    row, qty, fees = _halves(fills)
+    held = np.cumsum(qty)
+    before = held - qty
+    first = np.flatnonzero(before == 0)
+    last = np.append(first[1:] - 1, len(qty) - 1)
+    ticks, at, bar, order = fills.ticks[row], fills.at[row], fills.bar[row], fills.order[row]
+    side = np.sign(qty[first])
+    enters = qty * np.repeat(side, last - first + 1) > 0
+    paid, size = qty * ticks, np.abs(qty)
+    gross = -np.add.reduceat(paid, first) * tick_e4
+    if held[-1]:
+        gross[-1] = round(_partial(qty[first[-1] :], ticks[first[-1] :]) * tick_e4)
+    return Trips(
+        entry_at=at[first],
+        exit_at=at[last],
+        entry_bar=bar[first],
+        exit_bar=bar[last],
+        side=side,
+        qty=np.add.reduceat(np.where(enters, size, 0), first),
+        entry_sum=np.add.reduceat(np.where(enters, size * ticks, 0), first),
+        exit_sum=np.add.reduceat(np.where(enters, 0, size * ticks), first),
+        out=np.add.reduceat(np.where(enters, 0, size), first),
+        gross_e4=gross,
+        costs_e4=np.add.reduceat(fees, first),
+        entry_order=order[first],
+        exit_order=order[last],
+    )
 
 
-def _leave(now: _Open, fill: Fill, size: int, fee: Decimal, order: Order | None, product: ContractSpec) -> None:
-    average = Decimal(now.entry_ticks) / now.entered
-    trade = now.trade
-    trade.gross_usd += (fill.ticks - average) * size * trade.side * product.tick_value
-    trade.costs_usd += fee
-    now.qty -= trade.side * size
-    now.left += size
-    now.exit_ticks += fill.ticks * size
-    if now.qty == 0:
-        trade.exit_at = fill.at
-        trade.exit_price = product.price(now.exit_ticks) / now.left
-        trade.exit_rule = exit_rule(order)
+def _halves(fills: Fills) -> tuple[Int64Array, Int64Array, Int64Array]:
+    # fills with those that cross zero cut in two: row of the fill, signed contracts, fees
+    held = np.cumsum(fills.qty)
+    before = held - fills.qty
+    crosses = np.sign(before) * np.sign(held) < 0
+    if not crosses.any():
+        return np.arange(len(held)), fills.qty, fills.fees_e4
+    row = np.repeat(np.arange(len(held)), 1 + crosses)
+    opening = np.zeros(len(row), dtype=bool)
+    opening[np.cumsum(1 + crosses)[crosses] - 1] = True
+    closing = np.zeros(len(row), dtype=bool)
+    closing[np.flatnonzero(opening) - 1] = True
+    qty = np.where(opening, held[row], np.where(closing, -before[row], fills.qty[row]))
+    shared = fills.fees_e4 * np.abs(before) // np.abs(fills.qty)
+    fees = np.where(closing, shared[row], np.where(opening, (fills.fees_e4 - shared)[row], fills.fees_e4[row]))
+    return row, qty, fees
 
 
-def exit_rule(order: Order | None) -> str:
-    """Return why a position was left: stop, target, or the rule that spoke."""
-    if order is None:
-        return ""
-    if order.parent_id is not None:
-        return "target" if order.type is OrderType.LIMIT else "stop"
-    return order.rule
+def _partial(qty: Int64Array, ticks: Int64Array) -> float:
+    # What the exits of a trade that is still open have made: each takes out the average price of what was held then.
+    held, cost, made = 0, 0.0, 0.0
+    for size, price in zip(qty.tolist(), ticks.tolist(), strict=True):
+        if held * size < 0:
+            average = cost / held
+            made += -size * (price - average)
+            cost += size * average
+        else:
+            cost += size * price
+        held += size
+    return made
+
+
+def excursions(
+    trips: Trips, orders: Orders, starts: Int64Array, bars: Sequence[Int64Array]
+) -> tuple[Float64Array, Float64Array]:
+    """Return the maximum adverse (≤ 0) and favourable (≥ 0) excursion of each trade, ticks × contracts.
+
+    Parameters
+    ----------
+    trips : Trips
+    orders : Orders
+        They tell which trades ended at a limit.
+    starts : array of int64, shape (bars,)
+        UTC ns.
+    bars : sequence of array of int64, shape (bars,)
+        Open, high, low and close in ticks.
+    """
+    _, high, low, close = bars
+    entry_bar, exit_bar, n = trips.entry_bar, trips.exit_bar, len(starts)
+    at_open = trips.entry_at == starts[entry_bar]
+    begin = np.where(at_open, entry_bar, entry_bar + 1)
+    end = np.where(trips.closed, exit_bar, n)
+    top, bottom = _extremes(high, begin, end, np.maximum), _extremes(low, begin, end, np.minimum)
+    closes = ~at_open & (entry_bar < end)
+    top = np.where(closes, np.fmax(top, close[entry_bar]), top)
+    bottom = np.where(closes, np.fmin(bottom, close[entry_bar]), bottom)
+    rows = _rows(orders, trips.exit_order)
+    limit = (rows >= 0) & (orders.type[rows] == OrderType.LIMIT) if len(orders) else np.zeros(len(trips), dtype=bool)
+    seen = trips.closed & limit & (trips.exit_at > starts[exit_bar]) & (at_open | (entry_bar < exit_bar))
+    top = np.where(seen & (trips.side < 0), np.fmax(top, high[exit_bar]), top)
+    bottom = np.where(seen & (trips.side > 0), np.fmin(bottom, low[exit_bar]), bottom)
+    leave = trips.exit_ticks
+    top, bottom = np.fmax(top, leave), np.fmin(bottom, leave)
+    long, entry = trips.side > 0, trips.entry_ticks
+    worst = np.where(long, bottom - entry, entry - top)
+    best = np.where(long, top - entry, entry - bottom)
+    return np.fmin(worst, 0.0) * trips.qty, np.fmax(best, 0.0) * trips.qty
+
+
+def _extremes(values: Int64Array, begin: Int64Array, end: Int64Array, fold: np.ufunc) -> Float64Array:
+    # the extreme of values[begin:end] for each pair; NaN where that is empty
+    if not len(begin):
+        return np.empty(0)
+    pairs = np.minimum(np.stack([begin, end], axis=1).ravel(), len(values) - 1)
+    if end[-1] >= len(values):
+        pairs = pairs[:-1]  # without an end it reaches to the last value
+    return np.where(begin < end, fold.reduceat(values, pairs)[::2].astype(np.float64), np.nan)
+
+
+def _rows(orders: Orders, ids: Int64Array) -> Int64Array:
+    # rows of orders by id, -1 for ids that are not there; ids count up
+    rows = np.searchsorted(orders.id, ids)
+    found = np.minimum(rows, max(len(orders) - 1, 0))
+    return (
+        np.where((rows < len(orders)) & (orders.id[found] == ids), found, -1) if len(orders) else np.full(len(ids), -1)
+    )
+
+
+def entry_rules(trips: Trips, orders: Orders, rules: Sequence[str]) -> list[str]:
+    """Return for each trade the rule that opened it; empty when its order is unknown."""
+    return [rules[orders.rule[row]] if row >= 0 else "" for row in _rows(orders, trips.entry_order).tolist()]
+
+
+def exit_rules(trips: Trips, orders: Orders, rules: Sequence[str], moves: Sequence[str]) -> list[str]:
+    """Return for each trade why it was left: target, stop, what moved the stop, or a rule; empty if open."""
+    told = []
+    for row, closed in zip(_rows(orders, trips.exit_order).tolist(), trips.closed.tolist(), strict=True):
+        if row < 0 or not closed:
+            told.append("")
+        elif orders.parent[row] == NO_LEVEL:
+            told.append(rules[orders.rule[row]])
+        elif orders.type[row] == OrderType.LIMIT:
+            told.append("target")
+        else:
+            told.append(moves[orders.moved[row]] or "stop")
+    return told

@@ -1,0 +1,142 @@
+"""The equity curve: position and profit at each bar's close, exact in 1/10,000 USD, and its trading dates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.backtest.played import E4, Fills
+from workbench.backtest.series import Series
+
+Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A run seen at the closes of its bars.
+
+    Parameters
+    ----------
+    position : array of int64, shape (bars,)
+        Signed contracts.
+    equity_e4 : array of int64, shape (bars,)
+        Net profit so far, the open position at the close, 1/10,000 USD.
+    edges : array of int64, shape (days + 1,)
+        Index of the first bar of each trading date, and the number of bars.
+    rows : array of int64, shape (days,)
+        Row of each trading date in its `TradingHours`.
+    """
+
+    position: Int64Array
+    equity_e4: Int64Array
+    edges: Int64Array
+    rows: Int64Array
+
+    @cached_property
+    def peak_e4(self) -> Int64Array:
+        """Highest equity so far, the beginning at 0 included."""
+        peak: Int64Array = np.maximum.accumulate(self.equity_e4)
+        if peak[0] < 0:
+            np.maximum(peak, 0, out=peak)
+        return peak
+
+    @cached_property
+    def fall_e4(self) -> Int64Array:
+        """How far equity lies under its highest point so far (≥ 0)."""
+        return self.peak_e4 - self.equity_e4
+
+    @cached_property
+    def daily_e4(self) -> Int64Array:
+        """Net profit of each trading date: equity at its last bar less equity at the last bar before it."""
+        made: Int64Array = np.diff(self.equity_e4[self.edges[1:] - 1], prepend=0)
+        return made
+
+    def day(self, bars: Int64Array) -> Int64Array:
+        """Return which trading date (0, 1, 2 …) of the run holds each bar."""
+        found: Int64Array = np.searchsorted(self.edges, bars, side="right") - 1
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """A fall of equity and the time until it was made good.
+
+    Parameters
+    ----------
+    usd : float
+        Largest fall from the highest point so far, ≥ 0.
+    share : float
+        Largest fall as a share of the account at its highest point so far; not always the same fall.
+    days : int
+        Trading dates from the last highest point before the largest fall in USD until it is reached again, or the end.
+    longest_days : int
+        Most trading dates from one highest point to the next, or the end.
+    under_water : float
+        Share of bars at whose close equity is under its highest point.
+    """
+
+    usd: float
+    share: float
+    days: int
+    longest_days: int
+    under_water: float
+
+
+def curve(fills: Fills, bars: Series) -> Curve:
+    """Return the curve of a run."""
+    n, tick_e4 = len(bars), tick_value_e4(bars)
+    runs = np.diff(fills.bar, prepend=0, append=n)
+    position = np.repeat(_from_zero(fills.qty), runs)
+    paid = np.repeat(_from_zero(fills.qty * fills.ticks * tick_e4 + fills.fees_e4), runs)
+    equity = position * bars.ticks[3]
+    equity *= tick_e4
+    equity -= paid
+    edges, rows = trading_dates(bars)
+    return Curve(position=position, equity_e4=equity, edges=edges, rows=rows)
+
+
+def tick_value_e4(bars: Series) -> int:
+    """Return what one tick of one contract is worth, 1/10,000 USD."""
+    return int(bars.contract.spec.tick_value * E4)
+
+
+def _from_zero(steps: Int64Array) -> Int64Array:
+    total = np.zeros(len(steps) + 1, dtype=np.int64)
+    np.cumsum(steps, out=total[1:])
+    return total
+
+
+def trading_dates(bars: Series) -> tuple[Int64Array, Int64Array]:
+    """Return the first bar of each trading date with the number of bars behind it, and the dates' rows in the hours.
+
+    The opens of the dates are looked up among the bars, not each bar among the opens.
+    """
+    hours, starts = bars.hours, bars.starts
+    first, last = hours.session_index(starts[[0, -1]]).tolist()
+    rows = np.arange(first, last + 1, dtype=np.int64)
+    edges = np.append(0, np.searchsorted(starts, hours.next_opens(rows))).astype(np.int64)
+    held = np.diff(edges) > 0
+    return np.append(edges[:-1][held], len(starts)), rows[held]
+
+
+def drawdown(curve: Curve, capital: float) -> Drawdown:
+    """Return how deep and how long a curve falls; `capital` is the account's balance (USD) at the beginning."""
+    fall, peak = curve.fall_e4, curve.peak_e4
+    bottom = int(np.argmax(fall))
+    if fall[bottom] <= 0:
+        return Drawdown(0.0, 0.0, 0, 0, 0.0)
+    good = np.flatnonzero(fall == 0)
+    # a stretch under water goes from one bar at a highest point to the next such bar; the run begins at one
+    marks = np.concatenate([[0], good, [len(fall) - 1]])
+    spans = np.diff(curve.day(marks))
+    return Drawdown(
+        usd=int(fall[bottom]) / E4,
+        share=float(np.max(fall / (peak + round(capital * E4)))) if capital > 0 else 0.0,
+        days=int(spans[np.searchsorted(good, bottom)]),
+        longest_days=int(spans[np.diff(marks) > 1].max(initial=0)),
+        under_water=1.0 - len(good) / len(fall),
+    )
