@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from workbench.domain.errors import InputError
 
@@ -128,10 +129,41 @@ def over(indicator: Indicator, *inputs: Iterable[float], constants: Sequence[flo
     return [step(state, *bar, *typed) for bar in zip(*inputs, strict=True)]
 
 
-def bars_to_forget(alpha: float) -> int:
-    """Return after how many bars a seed weighs at most `SEED_WEIGHT` under exponential smoothing with `alpha`.
+@cache
+def bars_to_forget(alpha: float, weights: tuple[float, ...] = (1.0,)) -> int:
+    """Return after how many bars the seeds weigh at most `SEED_WEIGHT` under exponential smoothing with `alpha`.
 
-    >>> bars_to_forget(2 / 21)
-    93
+    Parameters
+    ----------
+    alpha : float
+        Weight of the newest value; the smallest one when stages differ.
+    weights : tuple of float
+        Part of each stage in the result: (1,) for an ema, (2, 1) for 2 · ema − ema of the ema.
+
+    Notes
+    -----
+    An error of 1 in every seed leaves ``(1 − α)^t Σ_{j<k} C(t + j − 1, j) α^j`` in the k-th of cascaded means after t
+    bars: the tail of a negative binomial distribution.
+
+    >>> bars_to_forget(2 / 21), bars_to_forget(2 / 21, (2.0, 1.0)), bars_to_forget(1.0)
+    (93, 119, 0)
     """
-    return 0 if alpha >= 1.0 else math.ceil(math.log(SEED_WEIGHT) / math.log(1.0 - alpha))
+    if alpha >= 1.0:
+        return 0
+    low, high = 0, 1
+    while _left(alpha, weights, high) > SEED_WEIGHT:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _left(alpha, weights, middle) > SEED_WEIGHT else (low, middle)
+    return high
+
+
+def _left(alpha: float, weights: tuple[float, ...], bars: int) -> float:
+    term = math.exp(bars * math.log1p(-alpha))
+    stage = total = 0.0
+    for j, weight in enumerate(weights):
+        stage += term
+        total += abs(weight) * stage
+        term *= alpha * (bars + j) / (j + 1.0)
+    return total
