@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from workbench.domain.errors import InputError, StorageError, UnknownName
 from workbench.rules.load import parse_strategy
@@ -43,7 +43,7 @@ class Registry:
     """
 
     def __init__(self, home: Home) -> None:
-        self.folder = home.versions
+        self.home, self.folder = home, home.versions
 
     def register(self, strategy: Strategy, *, at: int = 0) -> Registered:
         """Store a strategy and return its entry; the same content again changes nothing.
@@ -159,7 +159,7 @@ class Registry:
         if strategy.version != entry.version and entry.semantics != SEMANTICS:
             raise StorageError(
                 f"{entry.name}@{entry.version} was stored under meaning {entry.semantics} of the rule language; this "
-                f"program has meaning {SEMANTICS}, in which the same text is version {strategy.version}: it does not run "
+                f"program has meaning {SEMANTICS}, where the same text is version {strategy.version}: it does not run "
                 f"as the old one. Register it again (workbench strategy register {path}) and test the new version"
             )
         if strategy.version != entry.version:
@@ -178,9 +178,10 @@ def parse_stored(text: str, where: str) -> Strategy:
     """Return the strategy in a text, whichever of the two kinds it is."""
     if kind_of(text) == "yaml":
         return parse_strategy(text, where=where)
-    from workbench.rules.python import parse_python
+    from workbench.rules.python import read_python
 
-    return parse_python(text, where=where)
+    made: Any = read_python(text, where=where)  # it has the surface of a declarative one
+    return cast(Strategy, made)
 
 
 def _packed(entry: Registered) -> bytes:

@@ -58,6 +58,7 @@ attempts = Table(  # of a promotion or rollback, refused ones too
     Column("session", String(128), nullable=False),
     Column("person", String(128), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("parameters", JSON, nullable=False),  # the values that were judged
     Column("accepted", Boolean(create_constraint=False), nullable=False),
     Column("program", String(64), nullable=False),
     Column("verdicts", JSON, nullable=False),

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.domain.errors import StorageError, UnknownName, WorkbenchError
+from workbench.domain.errors import UnknownName, WorkbenchError
 from workbench.domain.lifecycle import Moved, Seat, Standing, State, Step, fold
 from workbench.rules.strategy import Strategy
-from workbench.storage.database import Database, DatabaseDamaged
+from workbench.storage.attempts import Attempt, attempt_of, insert_attempt, moves_of, no_mark, standing_of, write
+from workbench.storage.database import Database
 from workbench.storage.home import Home
 from workbench.storage.plain import plain, run_key
 from workbench.storage.registry import Registered, Registry
@@ -46,21 +47,6 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One promotion or rollback, carried out or refused; `verdicts` are the gates' answers with their values."""
-
-    at: int
-    version: str
-    wanted: str
-    session: str
-    person: str
-    reason: str
-    accepted: bool
-    program: str
-    verdicts: tuple[Json, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResult:
     """What one run of a version came to. `kind` is backtest, out_of_sample, walk_forward or detectors."""
 
@@ -72,10 +58,6 @@ class StoredResult:
     costs: Json
     stats: Json
     provenance: Json
-
-
-def no_mark(_point: str) -> None:
-    """Do nothing; the crash tests put a death here."""
 
 
 class Versions:
@@ -172,13 +154,13 @@ class Versions:
         try:
             with self.database.writing() as connection:
                 self._take_up(connection)
-                before = _standing(connection)
+                before = standing_of(connection)
                 now = (before.state(attempt.version), before.seat(attempt.session))
                 if seen is not None and now != seen:
                     raise Overtaken(_difference(attempt, seen, now))
                 moves = tuple(steps(before))
-                after = fold([*_moves(connection), *moves])
-                _write(connection, attempt, moves, after, mark)
+                after = fold([*moves_of(connection), *moves])
+                write(connection, attempt, moves, after, mark)
                 mark("K14.3")
         except IntegrityError as error:
             raise Overtaken(
@@ -192,7 +174,7 @@ class Versions:
         """Record an attempt that was refused."""
         with self.database.writing() as connection:
             self._take_up(connection)
-            _insert_attempt(connection, attempt)
+            insert_attempt(connection, attempt)
 
     def attempts(self, version: str | None = None) -> list[Attempt]:
         """Return promotions and rollbacks, refused ones too, the oldest first."""
@@ -205,8 +187,13 @@ class Versions:
             query = query.where(attempts.c.version == version)
         with self.database.reading() as connection:
             rows = connection.execute(query).mappings().all()
-        fields = Attempt.__slots__
-        return [Attempt(**{n: tuple(r[n]) if n == "verdicts" else r[n] for n in fields}) for r in rows]
+        return [attempt_of(row) for row in rows]
+
+    def judged(self, version: str, wanted: State, session: str) -> Attempt | None:
+        """Return the newest accepted attempt to bring `version` to a state in a session ("" for none of them)."""
+        wished = (True, wanted.value, session)
+        fitting = [a for a in self.attempts(version) if (a.accepted, a.wanted, a.session) == wished]
+        return fitting[-1] if fitting else None
 
     def since(self, version: str, step: Step) -> int | None:
         """Return when `version` last made `step` (UTC ns), None if it never did."""
@@ -265,7 +252,7 @@ class Versions:
 
         with self.database.reading() as connection:
             rows = connection.execute(versions.select().order_by(versions.c.id)).mappings().all()
-            return [dict(row) for row in rows], _standing(connection)
+            return [dict(row) for row in rows], standing_of(connection)
 
     def _take_up(
         self,
@@ -301,54 +288,6 @@ def _recorded(row: Json, standing: Standing) -> Recorded:
     return Recorded(
         state=standing.state(version), sessions=standing.sessions(version), **{name: row[name] for name in names}
     )
-
-
-def _moves(connection: Connection) -> list[Moved]:
-    from workbench.storage.tables import changes
-
-    rows = connection.execute(changes.select().order_by(changes.c.id)).mappings()
-    return [Moved(row["version"], Step(row["step"]), row["session"]) for row in rows]
-
-
-def _standing(connection: Connection) -> Standing:
-    from workbench.storage.tables import live
-
-    standing = fold(_moves(connection))
-    told = {row.session: row.version for row in connection.execute(live.select())}
-    folded = {name: seat.version for name, seat in standing.seats.items() if seat.version is not None}
-    if told != folded:
-        wrong = sorted(name for name in {*told, *folded} if told.get(name) != folded.get(name))
-        raise DatabaseDamaged(
-            f"the table of live versions and the record of promotions disagree about {', '.join(wrong)}; somebody has "
-            "changed the database by hand: bring it back from a backup"
-        )
-    return standing
-
-
-def _write(
-    connection: Connection, attempt: Attempt, moves: Sequence[Moved], after: Standing, mark: Callable[[str], None]
-) -> None:
-    from workbench.storage.tables import changes, live
-
-    number = _insert_attempt(connection, attempt)
-    for moved in moves:
-        row = {"attempt": number, "version": moved.version, "step": moved.step.value, "session": moved.session}
-        connection.execute(changes.insert().values(**row))
-        if moved.session and after.live(moved.session) != moved.version:
-            connection.execute(live.delete().where(live.c.session == moved.session, live.c.version == moved.version))
-            mark("K14.2")  # nobody is live here: this must never be seen from outside
-        elif moved.session:
-            connection.execute(live.insert().values(session=moved.session, version=moved.version, attempt=number))
-
-
-def _insert_attempt(connection: Connection, attempt: Attempt) -> int:
-    from workbench.storage.tables import attempts
-
-    row = {name: getattr(attempt, name) for name in Attempt.__slots__} | {"verdicts": plain(list(attempt.verdicts))}
-    key = connection.execute(attempts.insert().values(**row)).inserted_primary_key
-    if key is None:
-        raise StorageError("the database gave the attempt no number")
-    return int(key[0])
 
 
 def _difference(attempt: Attempt, seen: tuple[State, Seat], now: tuple[State, Seat]) -> str:

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("session", sa.String(128), nullable=False),
         sa.Column("person", sa.String(128), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("parameters", sa.JSON(), nullable=False),
         sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("program", sa.String(64), nullable=False),
         sa.Column("verdicts", sa.JSON(), nullable=False),
