@@ -125,18 +125,22 @@ def trading_dates(bars: Series) -> tuple[Int64Array, Int64Array]:
 
 def drawdown(curve: Curve, capital: float) -> Drawdown:
     """Return how deep and how long a curve falls; `capital` is the account's balance (USD) at the beginning."""
-    fall, peak = curve.fall_e4, curve.peak_e4
-    bottom = int(np.argmax(fall))
-    if fall[bottom] <= 0:
-        return Drawdown(0.0, 0.0, 0, 0, 0.0)
+    fall, n = curve.fall_e4, len(curve.equity_e4)
     good = np.flatnonzero(fall == 0)
-    # a stretch under water goes from one bar at a highest point to the next such bar; the run begins at one
-    marks = np.concatenate([[0], good, [len(fall) - 1]])
-    spans = np.diff(curve.day(marks))
+    if len(good) == n:
+        return Drawdown(0.0, 0.0, 0, 0, 0.0)
+    # Between two bars at a highest point the highest point stays the same. The run begins at one, before its first bar.
+    marks = np.concatenate([[-1], good, [n - 1]])
+    wide = np.flatnonzero((np.diff(marks) > 1) | (marks[1:] > marks[:-1]) & (fall[marks[1:]] > 0))
+    begin = marks[wide]
+    deepest = np.maximum.reduceat(fall, begin + 1)
+    spans = curve.day(marks[wide + 1]) - curve.day(np.maximum(begin, 0))
+    worst = int(np.argmax(deepest))
+    top = curve.peak_e4[begin + 1] + round(capital * E4)
     return Drawdown(
-        usd=int(fall[bottom]) / E4,
-        share=float(np.max(fall / (peak + round(capital * E4)))) if capital > 0 else 0.0,
-        days=int(spans[np.searchsorted(good, bottom)]),
-        longest_days=int(spans[np.diff(marks) > 1].max(initial=0)),
-        under_water=1.0 - len(good) / len(fall),
+        usd=int(deepest[worst]) / E4,
+        share=float(np.max(deepest / top)) if capital > 0 else 0.0,
+        days=int(spans[worst]),
+        longest_days=int(spans.max()),
+        under_water=1.0 - len(good) / n,
     )

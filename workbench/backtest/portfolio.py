@@ -35,9 +35,10 @@ def portfolio(fills: Fills, bars: Series, capital_usd: float) -> vbt.Portfolio:
     price, at = np.empty(n + orders), np.empty(n + orders, dtype=np.int64)
     price[marks], at[marks] = np.asarray(bars.points[3], dtype=np.float64), bars.ends
     price[row], at[row] = fills.ticks * spec.tick.numerator / spec.tick.denominator, fills.at
+    at = np.maximum.accumulate(at - np.arange(n + orders)) + np.arange(n + orders)  # unique: a few ns later
     size, fees = np.full(n + orders, np.nan), np.zeros(n + orders)
     size[row], fees[row] = fills.qty * point, fills.fees_e4 / E4
-    index = pd.DatetimeIndex(pd.to_datetime(at, utc=True), name="at")
+    index = pd.DatetimeIndex(at.view("M8[ns]"), name="at").tz_localize("UTC")
     series = pd.Series(price, index=index, name=bars.contract.id)
     most = float(np.abs(np.cumsum(fills.qty)).max(initial=0) + 1) * point * float(np.abs(price).max()) * 4
     booked = vbt.Portfolio.from_orders(

@@ -144,8 +144,8 @@ class Result:
         over = trips.closed
         frame = pd.DataFrame(
             {
-                "entry_at": pd.to_datetime(trips.entry_at, utc=True),
-                "exit_at": pd.to_datetime(trips.exit_at, utc=True).where(over),
+                "entry_at": _times(trips.entry_at),
+                "exit_at": _times(trips.exit_at).where(over),
                 "side": np.where(trips.side > 0, "long", "short").astype(object),
                 "qty": trips.qty,
                 "entry_price": trips.entry_sum * points[0] / points[1] / trips.qty,
@@ -181,14 +181,14 @@ class Result:
         return pd.DataFrame(
             {
                 "order_id": o.id,
-                "at": pd.to_datetime(o.at, utc=True),
+                "at": _times(o.at),
                 "type": pd.Series([OrderType(kind).name.lower() for kind in o.type.tolist()], dtype=object),
                 "side": np.where(o.side > 0, "buy", "sell").astype(object),
                 "qty": o.qty,
                 "limit_price": price(o.limit, o.limit != NO_LEVEL),
                 "stop_price": price(o.stop, o.stop != NO_LEVEL),
                 "status": pd.Series([STATUSES[code] for code in o.status.tolist()], dtype=object),
-                "filled_at": pd.to_datetime(at, utc=True).where(found),
+                "filled_at": _times(at).where(found),
                 "fill_price": price(ticks, found),
                 "parent_id": pd.Series(o.parent).astype("Int64").mask(o.parent == NO_LEVEL),
                 "rule": pd.Series([self._played.rules[code] for code in o.rule.tolist()], dtype=object),
@@ -202,7 +202,7 @@ class Result:
         import pandas as pd
 
         made = self._curve
-        index = pd.DatetimeIndex(pd.to_datetime(self._bars.ends, utc=True), name="at")
+        index = _times(self._bars.ends, "at")
         columns = {
             "equity_usd": made.equity_e4 / E4,
             "drawdown_usd": made.fall_e4 / -E4,
@@ -246,7 +246,7 @@ class Result:
         """The bars it ran on, by their start."""
         import pandas as pd
 
-        index = pd.DatetimeIndex(pd.to_datetime(self._bars.starts, utc=True), name="ts")
+        index = _times(self._bars.starts, "ts")
         columns = dict(zip(("open", "high", "low", "close"), self._bars.points, strict=True))
         return pd.DataFrame({**columns, "volume": self._bars.volume}, index=index)
 
@@ -329,6 +329,13 @@ class Result:
 _SHARES = frozenset(
     "win_rate exposure cost_share net_share cagr volatility max_drawdown_share under_water winning_days".split()
 )
+
+
+def _times(stamps: np.ndarray[Any, np.dtype[np.int64]], name: str | None = None) -> pd.DatetimeIndex:
+    # UTC ns; a hundred times as fast as to_datetime
+    import pandas as pd
+
+    return pd.DatetimeIndex(stamps.view("M8[ns]"), name=name).tz_localize("UTC")
 
 
 def _capital(played: Played) -> float:
