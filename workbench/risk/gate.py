@@ -125,6 +125,10 @@ def _orders_in(command: PlaceOrder) -> int:
     return 1 + (command.stop_loss_ticks is not None) + (command.take_profit_ticks is not None)
 
 
+def _shown(pnl: Decimal | None) -> str:
+    return "?" if pnl is None or not pnl.is_finite() else f"{pnl:.2f}"
+
+
 def _bad_price(command: PlaceOrder) -> str:
     kind = command.type.name
     if kind in ("LIMIT", "STOP_LIMIT") and command.limit_ticks is None:
@@ -169,7 +173,7 @@ def _check_increase(command: PlaceOrder, view: View, limits: Limits, position: i
         (
             pnl is not None and pnl.is_finite() and pnl <= -limits.daily_loss_usd,
             Code.DAILY_LOSS,
-            f"the day stands at {pnl} USD, limit −{limits.daily_loss_usd} USD",
+            f"the day stands at {_shown(pnl)} USD, limit −{limits.daily_loss_usd} USD",
         ),
     )
     for fires, code, reason in tests:

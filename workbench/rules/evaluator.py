@@ -6,15 +6,15 @@ It is a plan whose graph takes each bar as it comes (`rules.plan`), and the deci
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.domain.contract import Contract, parse_contract
 from workbench.domain.events import BarClosed
 from workbench.domain.hours import trading_hours
 from workbench.rules.daytime import DayClock
 from workbench.rules.decision import Decision
 from workbench.rules.plan import Plan
 from workbench.rules.signal import Signal
+from workbench.rules.windows import is_allowed
 
 if TYPE_CHECKING:
     from workbench.rules.strategy import Strategy
@@ -99,7 +99,7 @@ class RuleState:
         if self._contract:
             raise ValueError(f"this state belongs to {self._contract}, not to {contract}; start another one")
         self.strategy.require_contract(contract)
-        plan = _plan(self.strategy, parse_contract(contract))
+        plan = self.strategy.plan(contract)
         self.plan, self._contract = plan, contract
         self._decision = Decision(plan, plan.graph.values, self._is_allowed)
         self._day = DayClock(trading_hours(contract), plan.flat_by_s)
@@ -108,57 +108,8 @@ class RuleState:
     def _step(self, bar: BarClosed, day: DayClock) -> None:
         if self.plan is not None:
             begins, ends = day.second(bar.start), day.second(bar.end)
-            self.plan.graph.step(bar.open, bar.high, bar.low, bar.close, bar.volume, day.day, begins, ends)
+            prices = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+            self.plan.graph.step(*prices, day.day, begins, ends, bar.start, bar.end)
 
     def _is_allowed(self, end: int) -> bool:
-        return _allowed(self.strategy, self.plan, end, self._day)
-
-
-# --- until Strategy.plan is there ---
-
-
-def _plan(strategy: Any, contract: Contract) -> Plan:
-    if hasattr(strategy, "plan"):
-        return strategy.plan(contract)  # type: ignore[no-any-return]
-    from workbench.rules.daytime import day_second
-    from workbench.rules.expression import Arithmetic, Number
-    from workbench.rules.plan import NEVER, NONE, Sides
-
-    graph, product = strategy.bind(), contract.spec
-
-    def distance(of: Any) -> Sides:
-        if of is None:
-            return NONE
-        made = of.amount if of.range is None else Arithmetic("*", of.amount, of.range)
-        if of.unit != "ticks":
-            made = Arithmetic("/", made, Number(product.tick_size))
-        slot = graph.add(made)
-        return Sides(slot, slot)
-
-    most = strategy.max_trades_per_day
-    return Plan(
-        graph=graph,
-        conditions={name: graph.add(rule) for name, rule in strategy.rules.items()},
-        stop=distance(strategy.stop),
-        target=distance(strategy.target),
-        amount=float(strategy.constant(strategy.contracts)),
-        cooldown=strategy.constant(strategy.cooldown),
-        max_trades=strategy.constant(most) if most is not None else NEVER,
-        flat_by_s=day_second(strategy.flat_by) if strategy.flat_by else None,
-        needed=graph.warmup,
-        tick=product.tick_size,
-        tick_value=float(product.tick_value),
-    )
-
-
-def _allowed(strategy: Any, plan: Plan | None, end: int, day: DayClock | None) -> bool:
-    from workbench.rules.daytime import day_second, is_within
-
-    if plan is None or day is None:
-        return False
-    if plan.windows:
-        from workbench.rules.windows import is_allowed
-
-        return bool(is_allowed(plan.windows, end))
-    window = getattr(strategy, "window", None)
-    return window is None or is_within(day.second(end), *map(day_second, window))
+        return self.plan is not None and is_allowed(self.plan.windows, end)

@@ -1,0 +1,291 @@
+"""Bars made ready for many runs: what does not depend on the strategy is worked out once.
+
+Two engines give the same `Played`: the compiled kernel for declarative strategies, and the event engine for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.backtest.costs import Costs, fees_e4, slippage_ticks
+from workbench.backtest.played import E4, Played, Summary
+from workbench.backtest.series import Series
+from workbench.backtest.switches import Without
+from workbench.domain.errors import InputError
+from workbench.domain.hours import trading_hours
+from workbench.risk.limits import Limits
+from workbench.rules.arrays import ColumnCache, evaluate
+from workbench.rules.inputs import Inputs
+from workbench.rules.plan import Plan
+from workbench.rules.strategy import Strategy
+from workbench.rules.windows import allowed, flat_at
+
+if TYPE_CHECKING:
+    from workbench.backtest.kernel_decide import Rules
+    from workbench.backtest.kernel_state import Gate, Market
+
+Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+Columns = Mapping[str, Float64Array]
+
+_NOTHING, _CLOSED, _OPEN = np.zeros(1), np.zeros(1, dtype=np.uint8), np.ones(1, dtype=np.uint8)
+
+
+@dataclass(kw_only=True)
+class Prepared:
+    """One series with its costs, limits and account.
+
+    Parameters
+    ----------
+    series : Series
+    costs : Costs
+    limits : Limits
+        The gate's limits, as they would be live.
+    touch : bool
+        Whether limit orders fill when only touched.
+    without : Without
+        Rules to leave out: for tests.
+
+    Attributes
+    ----------
+    days : array of int64
+        Row of `series.hours.dates` of each trading date with bars: what the rows of `Summary.daily` stand for.
+    day_of_bar : array of int64
+        Index into `days` of each bar.
+    """
+
+    series: Series
+    costs: Costs = field(default_factory=Costs)
+    limits: Limits = field(default_factory=Limits)
+    touch: bool = False
+    without: Without = Without.NONE
+    _masks: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def run(
+        self,
+        strategy: Strategy,
+        engine: str = "auto",
+        cache: ColumnCache | None = None,
+        *,
+        columns: Columns | None = None,
+        first: int = 0,
+        last: int | None = None,
+    ) -> Played:
+        """Return everything that a run of the strategy does.
+
+        Parameters
+        ----------
+        strategy : Strategy
+        engine : str
+            ``kernel``, ``event`` (wakes the decision where something can happen), ``every`` (each bar, streaming:
+            the reference), or ``auto``: the kernel where it can.
+        cache : ColumnCache, optional
+            Of these bars; shares sub-expressions between runs.
+        columns : mapping, optional
+            Conditions by name (``entry.long`` …) to use instead of the strategy's own.
+        first, last : int
+            Trading starts flat at the close of bar `first`, and bar `last` is the first that is left out.
+        """
+        end = len(self.series) if last is None else last
+        if engine in ("auto", "kernel"):
+            from workbench.backtest.kernel_runs import run
+
+            return run(self, self.plan(strategy), cache, columns, first, end)
+        if engine in ("event", "every"):
+            from workbench.backtest.replay import Replay
+
+            replay = Replay(self, strategy, every=engine == "every", cache=cache, columns=columns)
+            return replay.played(first, end)
+        raise InputError(f"engine {engine!r} is none of auto, kernel, event, every")
+
+    def summarise(
+        self,
+        strategy: Strategy | Plan,
+        cache: ColumnCache | None = None,
+        *,
+        columns: Columns | None = None,
+        first: int = 0,
+        last: int | None = None,
+    ) -> Summary:
+        """Return what a sweep keeps of a run; runs without the interpreter's lock, safe in several threads.
+
+        `daily` has a row for every trading date of the series, zeros outside `first` … `last`.
+        """
+        from workbench.backtest.kernel_runs import summarise
+
+        plan = strategy if isinstance(strategy, Plan) else self.plan(strategy)
+        end = len(self.series) if last is None else last
+        return summarise(self, plan, cache, columns, first, end)
+
+    def plan(self, strategy: Strategy) -> Plan:
+        """Return a strategy's plan on the contract of these bars."""
+        return strategy.plan(self.series.contract)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The columns that rules read."""
+        bars = self.series
+        prices = [np.ascontiguousarray(column, dtype=np.float64) for column in bars.points]
+        volume = np.asarray(bars.volume, dtype=np.float64)
+        return Inputs(
+            starts=bars.starts, ends=bars.ends, open=prices[0], high=prices[1], low=prices[2], close=prices[3],
+            volume=volume, hours=bars.hours,
+        )  # fmt: skip
+
+    @cached_property
+    def _dates(self) -> tuple[Int64Array, Int64Array]:
+        rows = self.series.hours.session_index(self.series.starts)
+        new = np.concatenate([[True], rows[1:] != rows[:-1]])
+        return rows[new], np.cumsum(new, dtype=np.int64) - 1
+
+    @property
+    def days(self) -> Int64Array:
+        """Row of `series.hours.dates` of each trading date with bars."""
+        return self._dates[0]
+
+    @property
+    def day_of_bar(self) -> Int64Array:
+        """Index into `days` of each bar."""
+        return self._dates[1]
+
+    @cached_property
+    def fees(self) -> Int64Array:
+        """Fees and commissions of one contract on one side by bar, 1/10,000 USD."""
+        if self.without & Without.FEES:
+            return np.zeros(len(self.series), dtype=np.int64)
+        return _own(fees_e4(self.costs, self.series.contract.spec, self.series.starts))
+
+    @cached_property
+    def slips(self) -> Int64Array:
+        """Slippage in ticks by sub-bar."""
+        made = slippage_ticks(self.series, self.costs)
+        return np.zeros_like(made) if self.without & Without.SLIPPAGE else _own(made)
+
+    @cached_property
+    def tick_value(self) -> int:
+        """USD of one tick of one contract, times 10,000."""
+        return whole_e4(self.series.contract.spec.tick_value)
+
+    @cached_property
+    def market(self) -> Market:
+        """The bars as the kernel takes them."""
+        from workbench.backtest.kernel_state import Market
+
+        bars, inner = self.series, self.series.inner
+        starts, ends = _own(bars.starts), _own(bars.ends)
+        ticks = [_own(column) for column in bars.ticks]
+        sub = (starts, ends, *ticks)
+        offsets = np.arange(len(bars) + 1, dtype=np.int64)
+        if inner is not None:
+            sub = tuple(map(_own, (inner.starts, inner.ends, *inner.ticks)))
+            offsets = _own(inner.offsets)
+        return Market(
+            starts, ends, *ticks[1:], self.day_of_bar, self.fees, offsets, *sub, self.slips, self.edges,
+            self.tick_value, int(self.touch), int(self.without),
+        )  # fmt: skip
+
+    @cached_property
+    def edges(self) -> Int64Array:
+        """When the account's trading dates begin (UTC ns)."""
+        hours = trading_hours("index")
+        rows = np.arange(len(hours.opens), dtype=np.int64)
+        return np.concatenate([hours.opens, hours.next_opens(rows[-1:])])
+
+    def gate(self, plan: Plan) -> Gate:
+        """Return the limits that hold for a plan's orders, as the kernel takes them."""
+        from workbench.backtest.kernel_state import Gate
+
+        limits = self.limits.tighter(plan.daily_loss_usd, plan.max_position)
+        product = not limits.products or self.series.contract.spec.root in limits.products
+        return Gate(
+            int(product), limits.max_order_qty, limits.max_position, limits.max_open_orders,
+            limits.max_orders_per_minute, _floor(-limits.daily_loss_usd * E4),
+        )  # fmt: skip
+
+    def past(self, plan: Plan) -> npt.NDArray[np.uint8]:
+        """Return whether the flat-by has come at each close; one value when there is none."""
+        by, bars = plan.flat_by_s, self.series
+        if by is None:
+            return _CLOSED
+        if ("past", by) not in self._masks:
+            limit = flat_at(bars.hours, bars.starts, by)
+            self._masks["past", by] = (2 * bars.ends - bars.starts > limit).astype(np.uint8)
+        made: npt.NDArray[np.uint8] = self._masks["past", by]
+        return made
+
+    def allowed(self, plan: Plan) -> npt.NDArray[np.uint8]:
+        """Return whether the windows allow an entry at each close; one value when there are none."""
+        if not plan.windows:
+            return _OPEN
+        if plan.windows not in self._masks:
+            self._masks[plan.windows] = allowed(plan.windows, self.series.ends).astype(np.uint8)
+        made: npt.NDArray[np.uint8] = self._masks[plan.windows]
+        return made
+
+    def columns(
+        self, plan: Plan, cache: ColumnCache | None, given: Columns | None = None
+    ) -> dict[int | str, Float64Array]:
+        """Return the values of a plan's slots at every close, by slot (conditions by name); one value if fixed."""
+        given = given or {}
+        wanted = {name: slot for name, slot in plan.conditions.items() if name not in given}
+        slots = set(wanted.values()) | set(distance_slots(plan)) - {-1}
+        found = evaluate(plan.graph, self.inputs, slots, cache)
+        made: dict[int | str, Float64Array] = {slot: _column(value) for slot, value in found.items()}
+        made.update({name: made[slot] for name, slot in wanted.items()})
+        made.update({name: _column(np.ascontiguousarray(column)) for name, column in given.items()})
+        return made
+
+    def rules(self, plan: Plan, cache: ColumnCache | None, given: Columns | None = None) -> Rules:
+        """Return a plan as the kernel takes it."""
+        from workbench.backtest.kernel_decide import Rules
+
+        found = self.columns(plan, cache, given)
+        names = ("entry.long", "entry.short", "exit.long", "exit.short")
+        conditions = [found.get(name, _NOTHING) for name in names]
+        slots = distance_slots(plan)
+        distances = tuple(found.get(slot, _NOTHING) for slot in slots)
+        strides = [-1 if slot < 0 else int(len(found[slot]) > 1) for slot in slots]
+        past, may = self.past(plan), self.allowed(plan)
+        return Rules(
+            *conditions, np.array([int(len(c) > 1) for c in conditions], dtype=np.int64),
+            distances, np.array(strides, dtype=np.int64), past, int(len(past) > 1), may, int(len(may) > 1),
+            int(max(slots[4:8]) >= 0), plan.needed, plan.exit_after, plan.cooldown, plan.max_trades, plan.sizing,
+            float(plan.amount), plan.most, float(plan.tick_value),
+        )  # fmt: skip
+
+
+def distance_slots(plan: Plan) -> tuple[int, ...]:
+    """Return the slots of a plan's distances: stop, target, trail, break-even, plus, range; long and short of each."""
+    pairs = (plan.stop, plan.target, plan.trail, plan.break_even, plan.break_even_plus)
+    return (*(slot for pair in pairs for slot in (pair.long, pair.short)), plan.volatility, plan.volatility)
+
+
+def whole_e4(usd: Decimal) -> int:
+    """Return an amount in 1/10,000 USD; raise InputError if it is finer than that."""
+    made = usd * E4
+    if made != int(made):
+        raise InputError(f"{usd} USD is finer than 1/10,000 USD, in which backtests count money")
+    return int(made)
+
+
+def _floor(value: Decimal) -> int:
+    return int(max(value, Decimal(-(1 << 61))).to_integral_value("ROUND_FLOOR"))
+
+
+def _own(column: Int64Array) -> Int64Array:
+    # the kernel has one signature: contiguous and writable, or numba compiles another one
+    made = np.ascontiguousarray(column, dtype=np.int64)
+    return made if made.flags.writeable else made.copy()
+
+
+def _column(value: Float64Array | float) -> Float64Array:
+    if not isinstance(value, np.ndarray):
+        return np.array([value], dtype=np.float64)
+    return value if value.flags.writeable else value.copy()
