@@ -105,7 +105,8 @@ _SECTIONS: dict[str, type[_Model]] = {"out_of_sample": OutOfSample, "overfitting
 
 
 def _explained(error: ValidationError, document: Document) -> InputError:
-    first = error.errors(include_url=False)[0]
+    # a mistyped key is also a missing one: what is written there is the better hint
+    first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     path = tuple(part for part in first["loc"] if isinstance(part, str | int))
     where = document.place(path)
     if first["type"] == "extra_forbidden":
