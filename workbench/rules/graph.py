@@ -34,6 +34,7 @@ from workbench.rules.expression import (
 )
 from workbench.rules.higher import HigherBars
 from workbench.rules.indicators import INDICATORS, Constant, Indicator
+from workbench.rules.indicators.base import Memory
 from workbench.rules.operators import (
     ABSOLUTE,
     ALL,
@@ -117,6 +118,8 @@ class Graph:
         By slot: equal for equal sub-expressions with equal parameter values, whatever graph they are in.
     higher : dict
         Graph of each higher timeframe.
+    days : int
+        Trading dates of history that indicators of the day need.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class Graph:
         self.constants: dict[int, float] = {}
         self.higher: dict[str, Graph] = {}
         self.keys: list[str] = list(INPUTS)
+        self.days = 0
         self.timeframe = timeframe
         self._parameters, self._group, self._where = parameters, group, where
         self._slots: dict[Expression, int] = {}
@@ -278,6 +282,9 @@ class Graph:
 
     def _indicator(self, call: Call) -> int:
         indicator = INDICATORS[call.function]
+        if "day" in indicator.inputs:
+            today = indicator.memory is Memory.SESSION or indicator.name.startswith("opening_range")
+            self.days = max(self.days, 1 if today else 2)
         given = list(call.arguments)
         inputs = tuple(self.add(given.pop(0)) if n in ("x", "y") else self.columns[n] for n in indicator.inputs)
         constants: list[float] = []
@@ -307,6 +314,7 @@ class Graph:
             self._held[frame] = []
         graph = self.higher[frame]
         slot = graph.add(of)
+        self.days = max(self.days, graph.days)
         if slot in graph.constants:
             return self._fixed_slot(graph.constants[slot])
         bars = -(-_TRADING_S.get(other.period, other.seconds) // own.seconds)

@@ -9,19 +9,15 @@ from typing import cast
 
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName, WorkbenchError
-from workbench.domain.timeframe import timeframe
-from workbench.rules.daytime import day_second
 from workbench.rules.document import MAX_CHARACTERS, Document, read_document
-from workbench.rules.document import Path as Place
-from workbench.rules.expression import Call, Comparison, Expression, Kind, Logic, Number, is_constant, walk
+from workbench.rules.expression import Comparison, Expression, Kind, Logic, is_constant, walk
 from workbench.rules.expression import Parameter as Named
-from workbench.rules.functions import FUNCTIONS, SERIES
-from workbench.rules.model import Amount, DistanceFile, ParameterFile, StrategyFile, read_model
-from workbench.rules.parser import ExpressionError, parse
+from workbench.rules.functions import SERIES, TF, known
+from workbench.rules.model import ParameterFile, read_model
+from workbench.rules.parser import ExpressionError
 from workbench.rules.python import is_python, load_python, read_python
-from workbench.rules.strategy import Distance, Parameter, Strategy, Value
-
-_ATR_LENGTH = 14
+from workbench.rules.sections import Sections
+from workbench.rules.strategy import Parameter, Strategy, Value
 
 
 def load_strategy(path_or_text: str | Path) -> Strategy:
@@ -70,42 +66,51 @@ def _missing(path: Path) -> InputError:
     return UnknownName("strategy file", path.name, names, where=str(folder)) if names else InputError(f"no file {path}")
 
 
-class _Reader:
+class _Reader(Sections):
     def __init__(self, document: Document, text: str) -> None:
-        self.document, self.text = document, text
-        self.file: StrategyFile = read_model(document)
-        self.kinds: dict[str, Kind] = {}
+        super().__init__(document, read_model(document))
+        self.text = text
 
     def read(self) -> Strategy:
         file = self.file
         parameters = {name: self.parameter(name, declared) for name, declared in file.parameters.items()}
         self.kinds = {name: parameter.kind for name, parameter in parameters.items()}
+        self.own = self.timeframe(file.timeframe, "timeframe")
+        self.secondary = tuple(self.timeframe(text, "secondary", i) for i, text in enumerate(file.secondary))
         trading = file.trading
-        most = trading.max_trades_per_day
+        stop, target = self.protection(file.stop, "stop"), self.protection(file.target, "target")
+        trail = self.protection(file.trail, "trail")
+        contracts, sizing = self.sizing(file.sizing)
         strategy = Strategy(
             name=file.name,
             description=file.description,
             roots=tuple(self.root(root, i) for i, root in enumerate(file.roots)),
-            timeframe=self.timeframe(file.timeframe),
+            timeframe=self.own,
             parameters=parameters,
             rules=self.rules(),
             constraints=tuple(self.constraint(written, i) for i, written in enumerate(file.constraints)),
-            stop=self.distance(file.stop, "stop"),
-            target=self.distance(file.target, "target"),
-            contracts=self.fixed(file.sizing.contracts, "sizing", "contracts"),
-            max_trades_per_day=None if most is None else self.fixed(most, "trading", "max_trades_per_day"),
+            stop=stop,
+            target=target,
+            trail=trail,
+            break_even=self.break_even(file.break_even),
+            exit_after=self.optional(file.exit.after_bars, "exit", "after_bars"),
+            contracts=contracts,
+            sizing=sizing,
+            max_trades_per_day=self.optional(trading.max_trades_per_day, "trading", "max_trades_per_day"),
             cooldown=self.fixed(trading.cooldown, "trading", "cooldown"),
             window=self.window(trading.window),
+            windows=self.windows(trading),
             flat_by=None if trading.flat_by is None else self.clock(trading.flat_by, "trading", "flat_by"),
+            limits=self.limits(file.limits),
             source=self.text,
             where=self.document.where,
             values={name: parameter.default for name, parameter in parameters.items()},
+            lines={".".join(map(str, path)): line for path, line in self.document.lines.items() if path},
         )
+        strategy = replace(strategy, secondary=self.seen(strategy))
+        self.check_protected(strategy)
         self.check_used(strategy)
         return strategy.checked()
-
-    def place(self, *path: str | int) -> str:
-        return self.document.place(tuple(path))
 
     def root(self, written: str, i: int) -> str:
         try:
@@ -113,15 +118,9 @@ class _Reader:
         except WorkbenchError as error:
             raise InputError(f"roots: {error} ({self.place('roots', i)})") from None
 
-    def timeframe(self, written: str) -> str:
-        try:
-            return timeframe(written).text
-        except WorkbenchError as error:
-            raise InputError(f"timeframe: {error} ({self.place('timeframe')})") from None
-
     def parameter(self, name: str, declared: ParameterFile) -> Parameter:
         where = self.place("parameters", name)
-        if not name.isidentifier() or keyword.iskeyword(name) or name in SERIES or name in FUNCTIONS:
+        if not name.isidentifier() or keyword.iskeyword(name) or known(name) or name in (*SERIES, TF):
             taken = "is a word of the rule language" if name.isidentifier() else "is not a name"
             raise InputError(f"parameter {name!r} {taken}; choose another ({where})")
         made = Parameter(
@@ -137,7 +136,7 @@ class _Reader:
         if made.step is not None and made.step <= 0:
             raise InputError(f"parameter {name}: step {made.step:g} must be > 0 ({where})")
         default: Value = made.require(declared.default, where)
-        return made if default is declared.default else _with_default(made, default)
+        return made if default is declared.default else replace(made, default=default)
 
     def rules(self) -> dict[str, Expression]:
         made: dict[str, Expression] = {}
@@ -152,21 +151,6 @@ class _Reader:
                 raise InputError(f"exit.{side} can never act: there is no entry.{side} ({self.place('exit', side)})")
         return made
 
-    def parse(self, written: str, path: Place, wants: Kind) -> Expression:
-        where = f"{'.'.join(map(str, path))}, {self.document.place(path)}"
-        return parse(written, self.kinds, where=where, wants=wants)
-
-    def amount(self, written: Amount, path: Place) -> Expression:
-        if isinstance(written, str):
-            return self.parse(written, path, Kind.NUMBER)
-        return Number(float(written))
-
-    def fixed(self, written: Amount, *path: str) -> Expression:
-        made = self.amount(written, path)
-        if not is_constant(made):
-            raise ExpressionError("wanted a number or parameter", str(written), self.place(*path))
-        return made
-
     def constraint(self, written: str, i: int) -> tuple[Expression, int]:
         path = ("constraints", i)
         made = self.parse(written, path, Kind.CONDITION)
@@ -176,43 +160,22 @@ class _Reader:
                 raise ExpressionError("a constraint compares parameters and numbers", written, self.place(*path))
         return made, self.document.lines[path]
 
-    def distance(self, written: DistanceFile | None, section: str) -> Distance | None:
-        if written is None:
-            return None
-        given = [unit for unit in ("ticks", "points", "atr") if getattr(written, unit) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) or "none"
-            raise InputError(f"{section} needs one of ticks, points, atr; found {found} ({self.place(section)})")
-        unit = given[0]
-        amount = self.amount(getattr(written, unit), (section, unit))
-        if isinstance(amount, Number) and amount.value <= 0:
-            raise InputError(
-                f"{section}.{unit} = {amount.value:g} must be > 0: the side gives it its direction "
-                f"({self.place(section, unit)})"
-            )
-        if unit != "atr":
-            if written.length is not None:
-                raise InputError(f"{section}.length belongs to atr, not to {unit} ({self.place(section, 'length')})")
-            return Distance(unit=unit, amount=amount)
-        length = self.fixed(_ATR_LENGTH if written.length is None else written.length, section, "length")
-        return Distance(unit=unit, amount=amount, range=Call("atr", (length,), Kind.NUMBER))
-
-    def window(self, written: list[str] | None) -> tuple[str, str] | None:
-        if written is None:
-            return None
-        begins, ends = (self.clock(part, "trading", "window", i) for i, part in enumerate(written))
-        if begins == ends:
-            raise InputError(f"trading.window from {begins} to {ends} is empty ({self.place('trading', 'window')})")
-        return begins, ends
-
-    def clock(self, written: str, *path: str | int) -> str:
-        second = day_second(written, where=self.place(*path))
-        hour, minute = divmod((second // 60 + 17 * 60) % 1440, 60)
-        return f"{hour:02d}:{minute:02d}"
+    def check_protected(self, strategy: Strategy) -> None:
+        for side, name in ((1, "long"), (-1, "short")):
+            if f"entry.{name}" not in strategy.rules:
+                continue
+            stop, trail = strategy.stop, strategy.trail
+            if (stop is not None and stop.of(side)) or (trail is not None and trail.of(side)):
+                continue
+            even = strategy.break_even
+            if even is not None and even.after.of(side) is not None:
+                raise InputError(f"break_even moves the stop, and {name} has none ({self.place('break_even')})")
+            if strategy.sizing is not None and strategy.sizing.mode == "risk_usd":
+                place = self.place("sizing", "risk_usd")
+                raise InputError(f"sizing.risk_usd is what is lost at the stop, and {name} has none ({place})")
 
     def check_used(self, strategy: Strategy) -> None:
-        fixed = [strategy.contracts, strategy.cooldown, strategy.max_trades_per_day]
-        everything = [*strategy.expressions, *(e for e in fixed if e is not None)]
+        everything = [*strategy.expressions, *(part for part, *_ in strategy.settings.values())]
         used = {part.name for e in everything for part in walk(e) if isinstance(part, Named)}
         for name in strategy.parameters:
             if name not in used:
@@ -221,8 +184,3 @@ class _Reader:
 
 def _type_of(default: Value) -> str:
     return "bool" if isinstance(default, bool) else "int" if isinstance(default, int) else "float"
-
-
-def _with_default(parameter: Parameter, default: Value) -> Parameter:
-
-    return replace(parameter, default=default)

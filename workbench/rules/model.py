@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    Tag,
+    ValidationError,
+)
 
 from workbench.domain.errors import InputError, UnknownName
 from workbench.rules.document import Document
 
 Scalar = StrictInt | StrictFloat | StrictBool
 Amount = StrictInt | StrictFloat | StrictStr  # a number, or an expression
+
+_ONE, _SIDES = "<one>", "<sides>"  # which form of a value was meant; taken out of the places in messages
 
 
 class _Model(BaseModel):
@@ -29,34 +42,96 @@ class ParameterFile(_Model):
 
 
 class SidesFile(_Model):
-    """A condition for each side; a side that is left out is not traded (entry) or not closed by rule (exit)."""
+    """A condition for each side; a side that is left out is not traded."""
 
     long: StrictStr | None = None
     short: StrictStr | None = None
 
 
-class DistanceFile(_Model):
-    """How far a protective order stands from the fill price: exactly one of ticks, points, atr (a multiple)."""
+class ExitFile(SidesFile):
+    """A condition for each side, and the bars in position after which it is left."""
 
-    ticks: Amount | None = None
-    points: Amount | None = None
-    atr: Amount | None = None
+    after_bars: Amount | None = None
+
+
+class SidedAmountFile(_Model):
+    """An amount for each side."""
+
+    long: Amount | None = None
+    short: Amount | None = None
+
+
+SidedAmount = Annotated[
+    Annotated[Amount, Tag(_ONE)] | Annotated[SidedAmountFile, Tag(_SIDES)],
+    Discriminator(lambda value: _SIDES if isinstance(value, dict) else _ONE),
+]
+
+
+class DistanceFile(_Model):
+    """How far something stands from the fill price: exactly one of the units; for price the level itself."""
+
+    ticks: SidedAmount | None = None
+    points: SidedAmount | None = None
+    percent: SidedAmount | None = None
+    atr: SidedAmount | None = None
+    price: SidedAmount | None = None
     length: Amount | None = None  # of the average true range; 14 when left out
 
 
-class SizingFile(_Model):
-    """How much to enter with."""
+class SidedDistanceFile(_Model):
+    """A distance for each side."""
 
-    contracts: Amount = 1
+    long: DistanceFile | None = None
+    short: DistanceFile | None = None
+
+
+SidedDistance = Annotated[
+    Annotated[DistanceFile, Tag(_ONE)] | Annotated[SidedDistanceFile, Tag(_SIDES)],
+    Discriminator(lambda value: _SIDES if isinstance(value, dict) and {"long", "short"} & value.keys() else _ONE),
+]
+
+
+class BreakEvenFile(_Model):
+    """After which gain the stop moves to the entry price, and how many ticks beyond it."""
+
+    after: SidedDistance
+    plus_ticks: Amount = 0
+
+
+class SizingFile(_Model):
+    """How much to enter with: contracts, or the dollars at risk, or the dollars of an ordinary move."""
+
+    contracts: Amount | None = None
+    risk_usd: Amount | None = None
+    volatility_usd: Amount | None = None
+    of: Amount | None = None  # an ordinary move in points; atr(14) when left out
+    max_contracts: Amount | None = None
+
+
+class WindowFile(_Model):
+    """A part of some weekdays in a zone's time."""
+
+    days: StrictStr | list[StrictStr] = "Mon-Sun"
+    begins: Annotated[StrictStr, Field(alias="from")]
+    ends: Annotated[StrictStr, Field(alias="to")]
+    zone: StrictStr = "America/Chicago"
 
 
 class TradingFile(_Model):
-    """When entries are allowed; Chicago time."""
+    """When entries are allowed; Chicago time where no zone is given."""
 
     window: Annotated[list[StrictStr] | None, Field(min_length=2, max_length=2)] = None
+    windows: Annotated[list[WindowFile] | None, Field(min_length=1, max_length=20)] = None
     flat_by: StrictStr | None = None
     max_trades_per_day: Amount | None = None
     cooldown: Amount = 0
+
+
+class LimitsFile(_Model):
+    """The strategy's own limits."""
+
+    daily_loss_usd: Amount | None = None
+    max_position: Amount | None = None
 
 
 class StrategyFile(_Model):
@@ -66,14 +141,18 @@ class StrategyFile(_Model):
     description: StrictStr = ""
     roots: Annotated[list[StrictStr], Field(min_length=1)]
     timeframe: StrictStr
+    secondary: list[StrictStr] = Field(default_factory=list)
     parameters: dict[StrictStr, ParameterFile] = Field(default_factory=dict)
     constraints: list[StrictStr] = Field(default_factory=list)
     entry: SidesFile
-    exit: SidesFile = SidesFile()
-    stop: DistanceFile | None = None
-    target: DistanceFile | None = None
+    exit: ExitFile = ExitFile()
+    stop: SidedDistance | None = None
+    target: SidedDistance | None = None
+    trail: SidedDistance | None = None
+    break_even: BreakEvenFile | None = None
     sizing: SizingFile = SizingFile()
     trading: TradingFile = TradingFile()
+    limits: LimitsFile = LimitsFile()
 
 
 def read_model(document: Document) -> StrategyFile:
@@ -87,8 +166,10 @@ def read_model(document: Document) -> StrategyFile:
 
 
 def _explained(error: ValidationError, document: Document) -> InputError:
-    first = error.errors(include_url=False)[0]
-    path = tuple(first["loc"])
+    errors = error.errors(include_url=False)
+    # a misspelt key is the better answer than the missing one that it was meant to be
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+    path = tuple(part for part in first["loc"] if part not in (_ONE, _SIDES))
     if first["type"] == "extra_forbidden":
         return UnknownName("key", str(path[-1]), _known_keys(path[:-1]), where=document.place(path))
     name = ".".join(str(part) for part in _written(path, document)) or str(path[-1])
@@ -108,17 +189,28 @@ def _written(path: tuple[Any, ...], document: Document) -> tuple[Any, ...]:
     return ()
 
 
+_UNITS = dict.fromkeys(("ticks", "points", "percent", "atr", "price"), SidedAmountFile)
 _SECTIONS: dict[str, type[_Model]] = {
     "entry": SidesFile,
-    "exit": SidesFile,
+    "exit": ExitFile,
     "stop": DistanceFile,
     "target": DistanceFile,
+    "trail": DistanceFile,
+    "break_even": BreakEvenFile,
+    "after": DistanceFile,
     "sizing": SizingFile,
     "trading": TradingFile,
+    "windows": WindowFile,
+    "limits": LimitsFile,
     "parameters": ParameterFile,
+    **_UNITS,
 }
 
 
 def _known_keys(path: tuple[Any, ...]) -> list[str]:
-    model = _SECTIONS.get(str(path[0]), StrategyFile) if path else StrategyFile
-    return list(model.model_fields)
+    model: type[_Model] = StrategyFile
+    for part in path:
+        if model is not ParameterFile:  # a parameter may be called as a section is
+            model = _SECTIONS.get(str(part), model)
+    sided = model is DistanceFile and "long" not in path and "short" not in path
+    return [field.alias or name for name, field in model.model_fields.items()] + (["long", "short"] if sided else [])

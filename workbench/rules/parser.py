@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 
 from workbench.domain.errors import InputError, UnknownName
+from workbench.domain.timeframe import timeframe
 from workbench.rules.daytime import day_second
 from workbench.rules.expression import (
     Arithmetic,
@@ -18,6 +19,7 @@ from workbench.rules.expression import (
     Call,
     Comparison,
     Expression,
+    Higher,
     Kind,
     Logic,
     Negative,
@@ -28,7 +30,11 @@ from workbench.rules.expression import (
     Text,
     is_constant,
 )
-from workbench.rules.functions import CONSTANT, FUNCTIONS, SERIES, Function
+from workbench.rules.functions import CONSTANT, FRACTION, FUNCTIONS, SERIES, TF, ZONE, Function, known
+from workbench.rules.zones import zone
+
+_TF_USAGE = 'write tf("4h").close, tf("4h").close[1] or tf("4h").sma(close, 20)'
+_QUANTIFIERS = {"any": "or", "all": "and"}
 
 MAX_CHARACTERS = 2000
 MAX_NODES = 400
@@ -91,6 +97,7 @@ class _Parser:
     def __init__(self, text: str, parameters: Mapping[str, Kind], where: str) -> None:
         self.text, self.parameters, self.where = text, parameters, where
         self.nodes = 0
+        self.frame = ""  # inside tf("4h").…: the timeframe whose bars are meant
 
     def run(self) -> Expression:
         if not self.text:
@@ -131,6 +138,10 @@ class _Parser:
                 return self.logic(node, depth)
             case ast.Subscript():
                 return self.back(node, depth)
+            case ast.Attribute():
+                return self.of_timeframe(node)
+            case ast.Call(ast.Attribute() as of):
+                return self.call_of_timeframe(node, of, depth)
             case ast.Call():
                 return self.call(node, depth)
         raise self.error(f"`{ast.unparse(node)[:40]}` is not part of the rule language")
@@ -152,10 +163,15 @@ class _Parser:
         if name in self.parameters:
             return Parameter(name, self.parameters[name])
         if name in SERIES:
+            if name == "time" and self.frame:
+                raise self.error("time is that of the bar that decides; leave it outside of tf(…)")
             return Series(name)
-        if name in FUNCTIONS:
-            raise self.error(f"{name} is a function: write {FUNCTIONS[name].usage}")
-        raise UnknownName("name", name, [*SERIES, *self.parameters, *FUNCTIONS], where=self.where)
+        if name == TF:
+            raise self.error(_TF_USAGE)
+        function = known(name)
+        if function is not None:
+            raise self.error(f"{name} is a function: write {function.usage}")
+        raise UnknownName("name", name, [*SERIES, *self.parameters, *FUNCTIONS, TF], where=self.where)
 
     def wanted(self, node: ast.expr, depth: int, kind: Kind) -> Expression:
         made = self.node(node, depth + 1)
@@ -208,33 +224,90 @@ class _Parser:
         of = self.node(node.value, depth + 1)
         if of.kind not in (Kind.NUMBER, Kind.CONDITION):
             raise self.error(f"`{ast.unparse(node.value)}` has no earlier bars to look back at")
-        return Back(of, self.fixed(node.slice, depth, "a look-back"))
+        bars = self.fixed(node.slice, depth, "a look-back")
+        if isinstance(of, Higher):  # tf("4h").close[1]: one 4-hour bar before
+            return Higher(of.timeframe, Back(of.of, bars))
+        return Back(of, bars)
 
-    def fixed(self, node: ast.expr, depth: int, what: str) -> Expression:
+    def fixed(self, node: ast.expr, depth: int, what: str, kind: str = CONSTANT) -> Expression:
         made = self.wanted(node, depth, Kind.NUMBER)
         if not is_constant(made):
-            raise self.error(f"{what} must be {CONSTANT}, `{ast.unparse(node)}` changes from bar to bar")
+            raise self.error(f"{what} must be {kind}, `{ast.unparse(node)}` changes from bar to bar")
         return made
+
+    def of_timeframe(self, node: ast.Attribute) -> Expression:
+        frame = self.timeframe(node.value, f"`{ast.unparse(node)[:40]}` is not part of the rule language")
+        if node.attr in SERIES:
+            if node.attr == "time":
+                raise self.error("time is that of the bar that decides; leave it outside of tf(…)")
+            return Higher(frame, Series(node.attr))
+        function = known(node.attr)
+        if function is not None:
+            raise self.error(f'{node.attr} is a function: write tf("{frame}").{function.usage}')
+        raise UnknownName("name", node.attr, [*SERIES[:-1], *FUNCTIONS], where=self.where)
+
+    def call_of_timeframe(self, node: ast.Call, of: ast.Attribute, depth: int) -> Expression:
+        frame = self.timeframe(of.value, f"`{ast.unparse(of)[:40]}` cannot be called; only plain functions can")
+        self.frame = frame
+        try:
+            made = self.call(ast.Call(ast.Name(of.attr), node.args, node.keywords), depth + 1)
+        finally:
+            self.frame = ""
+        if isinstance(made, Logic):  # any(a, b), all(a, b)
+            raise self.error(f"{of.attr} of several conditions stands outside of tf(…)")
+        return Higher(frame, made)
+
+    def timeframe(self, node: ast.expr, otherwise: str) -> str:
+        self.nodes += 1
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == TF):
+            raise self.error(otherwise)
+        if self.frame:
+            raise self.error(f'tf(…) inside of tf("{self.frame}") is not known; compare the two outside')
+        match node.args:
+            case [ast.Constant(str() as text)] if not node.keywords:
+                try:
+                    return timeframe(text).text
+                except InputError as error:
+                    raise self.error(str(error)) from None
+        raise self.error(_TF_USAGE)
 
     def call(self, node: ast.Call, depth: int) -> Expression:
         if not isinstance(node.func, ast.Name):
             raise self.error(f"`{ast.unparse(node.func)[:40]}` cannot be called; only plain functions can")
-        function = FUNCTIONS.get(node.func.id)
+        if node.func.id == TF:
+            raise self.error(_TF_USAGE)
+        function = known(node.func.id)
         if function is None:
-            raise UnknownName("function", node.func.id, FUNCTIONS, where=self.where)
+            raise UnknownName("function", node.func.id, [*FUNCTIONS, TF], where=self.where)
         if node.keywords:
             raise self.error(f"write {function.usage} without names for its arguments")
-        given, most = len(node.args), len(function.arguments)
-        if not most - function.optional <= given <= most:
-            raise self.error(f"{function.usage} takes {most} arguments, {given} given")
-        pairs = zip(node.args, function.arguments, strict=False)
+        if function.name in _QUANTIFIERS and len(node.args) > 1:
+            last = self.node(node.args[-1], depth + 1)
+            if last.kind is Kind.CONDITION:
+                items = [self.wanted(part, depth, Kind.CONDITION) for part in node.args[:-1]]
+                return Logic(_QUANTIFIERS[function.name], (*items, last))
+        pairs = zip(node.args, self.wanted_arguments(function, len(node.args)), strict=True)
         arguments = tuple(self.argument(arg, name, kind, function, depth) for arg, (name, kind) in pairs)
         return Call(function.name, arguments, function.result)
 
+    def wanted_arguments(self, function: Function, given: int) -> tuple[tuple[str, str], ...]:
+        wanted = function.arguments
+        most = len(wanted)
+        if function.variadic and given > most:
+            return wanted + (wanted[-1],) * (given - most)
+        if not most - function.optional <= given <= most:
+            least = f"{most - function.optional} to " if function.optional else ""
+            raise self.error(f"{function.usage} takes {least}{most} arguments, {given} given")
+        return wanted[:given]
+
     def argument(self, node: ast.expr, name: str, kind: str, function: Function, depth: int) -> Expression:
-        if kind == CONSTANT:
-            return self.fixed(node, depth, f"{name} of {function.usage}")
-        made = self.wanted(node, depth, Kind(kind))
-        if isinstance(made, Text):
-            day_second(made.value, where=self.where)
-        return made
+        if kind in (CONSTANT, FRACTION):
+            return self.fixed(node, depth, f"{name} of {function.usage}", kind)
+        made = self.wanted(node, depth, Kind.TEXT if kind == ZONE else Kind(kind))
+        if not isinstance(made, Text):
+            return made
+        if kind == ZONE:
+            zone(made.value, where=self.where)
+            return made
+        minutes = day_second(made.value, where=self.where) // 60 + 17 * 60
+        return Text(f"{minutes // 60 % 24:02d}:{minutes % 60:02d}")

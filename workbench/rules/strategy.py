@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,83 +13,23 @@ from typing import TYPE_CHECKING, Any
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName
 from workbench.domain.timeframe import timeframe
-from workbench.rules.expression import Call, Comparison, Expression, Kind, Logic, text, walk
+from workbench.rules.expression import Comparison, Expression, Logic, text
 from workbench.rules.graph import Graph, fold
+from workbench.rules.parameter import Parameter, Value, shown
+from workbench.rules.protection import BreakEven, Distance, OwnLimits, Protection, Sizing, window_text
+from workbench.rules.windows import Window
 
 if TYPE_CHECKING:
     from workbench.domain.contract import Contract
     from workbench.rules.evaluator import RuleState
     from workbench.rules.plan import Plan
 
+__all__ = ["SEMANTICS", "SIDES", "Distance", "Parameter", "Protection", "Strategy", "Value"]
+
 # Raised when the same file would mean something else than before: it is part of every version.
-SEMANTICS = 1
+SEMANTICS = 2
 
 SIDES = ("entry.long", "entry.short", "exit.long", "exit.short")
-Value = int | float | bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A declared parameter: sweeps, widgets and live sessions all read its type, default and range from here."""
-
-    name: str
-    type: str  # int, float, bool
-    default: Value
-    min: float | None = None
-    max: float | None = None
-    step: float | None = None
-    description: str = ""
-    line: int = 0
-
-    @property
-    def kind(self) -> Kind:
-        return Kind.CONDITION if self.type == "bool" else Kind.NUMBER
-
-    def require(self, value: object, where: str) -> Value:
-        """Return `value` as this parameter's type; raise InputError if it has another type or is out of range."""
-        made = self._typed(value)
-        if made is None:
-            raise InputError(f"{self.name}={value!r} must be {self._words()} ({where})")
-        low, high = self.min, self.max
-        if (low is not None and made < low) or (high is not None and made > high):
-            bounds = f"from {_show(low)} to {_show(high)}" if None not in (low, high) else "in range"
-            if high is None:
-                bounds = f"at least {_show(low)}"
-            elif low is None:
-                bounds = f"at most {_show(high)}"
-            raise InputError(f"{self.name}={_show(made)} must be {bounds} ({where})")
-        return made
-
-    def _typed(self, value: object) -> Value | None:
-        if self.type == "bool" or isinstance(value, bool):
-            return value if self.type == "bool" and isinstance(value, bool) else None
-        # numpy's numbers come from sweeps and notebooks: they are taken by what they are worth
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            return None
-        if isinstance(value, str) or math.isnan(number) or abs(number) > 1e15:
-            return None
-        if self.type == "int":
-            return int(number) if number == int(number) else None
-        return number
-
-    def _words(self) -> str:
-        return {"int": "a whole number", "float": "a number", "bool": "true or false"}[self.type]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distance:
-    """Distance of a protective order from the fill price: `amount` ticks, points, or average true ranges."""
-
-    unit: str  # ticks, points, atr
-    amount: Expression
-    range: Call | None = None  # atr(length), for the unit atr
-
-    def normal(self) -> dict[str, str]:
-        """Return the normal form that enters the version."""
-        made = {self.unit: text(self.amount)}
-        return made | {"range": text(self.range)} if self.range else made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +44,24 @@ class Strategy:
         Bars whose close it decides on.
     parameters : mapping
         Declared parameters; `values` holds those of this object.
+    secondary : tuple of str
+        Higher timeframes that the rules look at.
     rules : mapping
         Conditions by name: entry.long, entry.short, exit.long, exit.short.
+    stop, target, trail : Protection or None
+        Distances by side. A side with a trail and no stop begins with the trail's distance as its stop.
+    contracts : Expression
+        Contracts per entry, when `sizing` is None.
     window : (str, str) or None
-        Entries only when the bar closes in it, Chicago time.
+        Entries only when the bar closes in it, Chicago time, every day.
+    windows : tuple of Window
+        The same by weekday and zone; one of them is enough.
     flat_by : str or None
         Chicago time by which the position must be gone.
     source : str
         The text it was read from: what the registry stores and the runner executes.
+    lines : mapping
+        Line of each section in the file, by its path: ``entry.long``, ``stop``, ``parameters.fast`` …
     """
 
     name: str
@@ -122,16 +71,24 @@ class Strategy:
     parameters: Mapping[str, Parameter]
     rules: Mapping[str, Expression]
     constraints: tuple[tuple[Expression, int], ...] = ()
-    stop: Distance | None = None
-    target: Distance | None = None
+    secondary: tuple[str, ...] = ()
+    stop: Protection | None = None
+    target: Protection | None = None
+    trail: Protection | None = None
+    break_even: BreakEven | None = None
+    exit_after: Expression | None = None
     contracts: Expression
+    sizing: Sizing | None = None
     max_trades_per_day: Expression | None = None
     cooldown: Expression
     window: tuple[str, str] | None = None
+    windows: tuple[Window, ...] = ()
     flat_by: str | None = None
+    limits: OwnLimits = field(default_factory=OwnLimits)
     source: str = field(default="", repr=False)
     where: str = ""
     values: Mapping[str, Value] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def version(self) -> str:
@@ -142,21 +99,38 @@ class Strategy:
     @cached_property
     def warmup(self) -> int:
         """Closed bars to load before the first live decision, so that older history would not change it."""
-        bars = self.bind().warmup
-        if any(
-            isinstance(p, Call) and p.function.startswith("opening_range") for e in self.expressions for p in walk(e)
-        ):
-            bars = max(bars, -(-86_400 // timeframe(self.timeframe).seconds))
-        return bars
+        graph = self.bind()
+        return max(graph.warmup, graph.days * -(-86_400 // timeframe(self.timeframe).seconds))
 
     @property
     def expressions(self) -> list[Expression]:
         """Every expression that changes from bar to bar, or may."""
         made = list(self.rules.values())
-        for distance in (self.stop, self.target):
-            if distance is not None:
-                made += [distance.amount, *([distance.range] if distance.range else [])]
+        protections = [self.stop, self.target, self.trail]
+        if self.break_even is not None:
+            made.append(self.break_even.plus)
+            protections.append(self.break_even.after)
+        for protection in protections:
+            made += protection.expressions() if protection is not None else ()
+        if self.sizing is not None and self.sizing.of is not None:
+            made.append(self.sizing.of)
         return made
+
+    @property
+    def settings(self) -> dict[str, tuple[Expression, float, float, bool]]:
+        """What is fixed for a run, by its path: the expression, the least and most it may be, and if it is whole."""
+        most, limits, sizing = 1e9, self.limits, self.sizing
+        written: dict[str, tuple[Expression | None, float, float, bool]] = {
+            "sizing.contracts": (self.contracts, 1, most, True),
+            "sizing.max_contracts": (sizing.most if sizing else None, 1, most, True),
+            f"sizing.{sizing.mode if sizing else ''}": (sizing.usd if sizing else None, 0.01, most, False),
+            "exit.after_bars": (self.exit_after, 1, most, True),
+            "trading.cooldown": (self.cooldown, 0, most, True),
+            "trading.max_trades_per_day": (self.max_trades_per_day, 1, most, True),
+            "limits.daily_loss_usd": (limits.daily_loss_usd, 0.01, most, False),
+            "limits.max_position": (limits.max_position, 1, most, True),
+        }
+        return {path: (e, low, high, whole) for path, (e, low, high, whole) in written.items() if e is not None}
 
     @property
     def group(self) -> str:
@@ -211,15 +185,21 @@ class Strategy:
             self._check_constraint(constraint, f"{self.where}, line {line}")
         self.bind()
         graph = Graph(self.values, where=self.where)
-        for name, least, expression in (
-            ("sizing.contracts", 1, self.contracts),
-            ("trading.cooldown", 0, self.cooldown),
-            ("trading.max_trades_per_day", 1, self.max_trades_per_day),
-        ):
-            value = graph.constant(expression) if expression is not None else least
-            if value < least or value != int(value):
-                raise InputError(f"{name} = {value:g} must be a whole number, at least {least} ({self.where})")
+        for path, (expression, least, most, whole) in self.settings.items():
+            value = graph.constant(expression)
+            if not least <= value <= most or (whole and value != int(value)):
+                kind = f"a whole number, at least {least:g}" if whole else "a number above 0"
+                raise InputError(f"{path} = {value:g} must be {kind} ({self.place(path)})")
         return self
+
+    def place(self, path: str) -> str:
+        """Return ``file, line n`` of a section by its path, such as ``entry.long``; the nearest one above it."""
+        parts = path.split(".")
+        for end in range(len(parts), 0, -1):
+            line = self.lines.get(".".join(parts[:end]))
+            if line is not None:
+                return f"{self.where}, line {line}"
+        return self.where
 
     def constant(self, expression: Expression) -> int:
         """Return the value of a fixed whole-number setting, such as `contracts`."""
@@ -242,14 +222,23 @@ class Strategy:
 
     def normal(self) -> dict[str, Any]:
         """Return the content that the version stands for, in one form whatever the file looked like."""
-        return {
+        added = {
+            "secondary": list(self.secondary),
+            "trail": self.trail and self.trail.normal(),
+            "break_even": self.break_even and self.break_even.normal(),
+            "exit_after": self.exit_after and text(self.exit_after),
+            "sizing": self.sizing and self.sizing.normal(),
+            "windows": sorted(map(window_text, self.windows)),
+            "limits": self.limits.normal(),
+        }
+        return {name: value for name, value in added.items() if value} | {
             "semantics": SEMANTICS,
             "name": self.name,
             "roots": sorted(self.roots),
             "group": self.group,  # of the first root: it sets when the day session opens
             "timeframe": self.timeframe,
             "parameters": {
-                p.name: [p.type, _show(p.default), _show(p.min), _show(p.max), _show(p.step)]
+                p.name: [p.type, shown(p.default), shown(p.min), shown(p.max), shown(p.step)]
                 for p in self.parameters.values()
             },
             "constraints": sorted(text(constraint) for constraint, _ in self.constraints),
@@ -281,16 +270,10 @@ class Strategy:
             raise InputError(f"{sides[0]} must be {constraint.operator} {sides[1]} ({where})")
 
     def __str__(self) -> str:
-        values = ", ".join(f"{name}={_show(value)}" for name, value in self.values.items())
+        values = ", ".join(f"{name}={shown(value)}" for name, value in self.values.items())
         return f"{self.name}@{self.version} on {'/'.join(self.roots)} {self.timeframe}({values})"
-
-
-def _show(value: Value | None) -> str:
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def _named(expression: Expression, value: float) -> str:
     written = text(expression)
-    return written if written == _show(value) else f"{written}={_show(value)}"
+    return written if written == shown(value) else f"{written}={shown(value)}"

@@ -22,12 +22,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @cache
-def zone(name: str) -> ZoneInfo:
+def zone(name: str, *, where: str = "") -> ZoneInfo:
     """Return the zone of an IANA name, such as ``America/New_York``; raise UnknownName with the closest ones."""
     if name not in available_timezones():
         short = {known.rsplit("/", 1)[-1]: known for known in available_timezones()}
         near = short.get(name.strip().replace(" ", "_"))
-        raise UnknownName("time zone", name, [near] if near else sorted(available_timezones()))
+        raise UnknownName("time zone", name, [near] if near else sorted(available_timezones()), where=where)
     return ZoneInfo(name)
 
 
