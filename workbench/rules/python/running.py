@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workbench.domain.contract import spec
@@ -39,7 +40,7 @@ class Host:
     def __init__(self, strategy: PythonStrategy, contracts: int) -> None:
         self.where = strategy.where
         self.parameters = strategy.parameters
-        self.graph = Graph(strategy.values, group=strategy.group, where=strategy.where)
+        self.graph = Graph(strategy.values, group=strategy.group, where=strategy.where, timeframe=strategy.timeframe)
         self.contracts = contracts
         self.starting = True
         self.spans_day = False
@@ -104,6 +105,15 @@ class Host:
             raise IndexError(f"look-back {bars}: {KEEP - 1} bars are kept; longer ones go into the expression")
         kept = self._kept[slot]
         return kept[-1 - bars] if bars < len(kept) else math.nan
+
+    def newest(self) -> Iterator[float]:
+        """Yield every reading at the newest bar."""
+        values = self.graph.values
+        return (values[slot] for slot in self._kept)
+
+    def reading_names(self) -> list[str]:
+        """Return what each of `newest` reads."""
+        return [self.graph.keys[slot] for slot in self._kept]
 
     # --- wishes ---
 
@@ -223,9 +233,8 @@ class PythonRule:
             self.host.trades_today = 0
         self._last_start = bar.start
         self._end_s = day.second(bar.end)
-        self.host.graph.step(
-            bar.open, bar.high, bar.low, bar.close, bar.volume, day.day, day.second(bar.start), self._end_s
-        )
+        prices = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+        self.host.graph.step(*prices, day.day, day.second(bar.start), self._end_s, bar.start, bar.end)
         self.bars += 1
         return True
 
