@@ -125,7 +125,7 @@ def test_days_and_months_add_up_to_the_net_profit() -> None:
     assert list(daily["trades"]) == [1, 1, 0]
     months = RESULT.monthly
     assert list(months.index) == [2025] and months.loc[2025, "Sep"] == pytest.approx(-18.72)
-    assert np.isnan(months.loc[2025, "Aug"]) and months.loc[2025, "year"] == pytest.approx(RESULT.stats["net_usd"])
+    assert np.isnan(months.loc[2025, "Aug"]) and months.loc[2025, "total"] == pytest.approx(RESULT.stats["net_usd"])
 
 
 @pytest.mark.parametrize(

@@ -114,5 +114,5 @@ def monthly(daily: pd.DataFrame) -> pd.DataFrame:
     table = daily["net_usd"].groupby([dates.year.rename("year"), pd.Index(months, name="month")]).sum().unstack("month")
     table = table.reindex(columns=_MONTHS)
     table.columns.name = None
-    table["year"] = table.sum(axis=1)
+    table["total"] = table.sum(axis=1)
     return table

@@ -32,7 +32,7 @@ td:first-child,th:first-child{text-align:left}th{color:#555;font-weight:600}
 .numbers td:last-child{white-space:normal}.why{color:#888;font-size:.85em}
 .wide{overflow-x:auto}.minus{color:#b3362d}
 ul.alarms{background:#fff6e5;border-left:4px solid #e2a000;margin:.8rem 0;padding:.6rem 1rem .6rem 2rem}
-pre{background:#f6f6f6;padding:.7rem;overflow:auto}svg{max-width:100%;height:auto}
+pre{background:#f6f6f6;padding:.7rem;overflow:auto}svg:not(.main-svg){width:100%;height:auto}
 """
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_CANDLES = 1500
 MOST_POINTS = 4000
 MOST_TRADES = 1000
+MOST_BREAKS = 60
+_BREAK_NS = 12 * 3600 * 10**9
 UP, DOWN, LINE, SHORT = "#2a9d6f", "#c8453c", "#3b6ea5", "#8a4fa3"
 
 
@@ -41,12 +43,12 @@ def stretch(result: Result, start: Any, end: Any, most_trades: int = MOST_TRADES
     if start is not None or end is not None:
         first, last = _utc(start), _utc(end)
         bars, equity = bars.loc[first:last], equity.loc[first:last]
-        inside = np.ones(len(trades), dtype=bool)
         if first is not None:
-            inside &= (trades["exit_at"].isna() | (trades["exit_at"] >= first)).to_numpy()
+            trades = trades[trades["exit_at"].isna() | (trades["exit_at"] >= first)]
+            trades = trades.assign(entry_at=trades["entry_at"].where(trades["entry_at"] >= first))
         if last is not None:
-            inside &= (trades["entry_at"] <= last).to_numpy()
-        trades = trades[inside]
+            trades = trades[trades["entry_at"].isna() | (trades["entry_at"] <= last)]
+            trades = trades.assign(exit_at=trades["exit_at"].where(trades["exit_at"] <= last))
     shown = trades.iloc[largest(trades["net_usd"].to_numpy(dtype=np.float64), most_trades)]
     return Stretch(bars, equity, shown, len(trades))
 
@@ -90,12 +92,25 @@ def plot_result(result: Result, start: Any = None, end: Any = None) -> go.Figure
     )  # fmt: skip
     figure.update_annotations(font_size=12, x=0, xanchor="left")
     figure.update_yaxes(tickformat=",", zerolinecolor="#bbb")
+    figure.update_xaxes(rangebreaks=_breaks(shown.bars))
     return figure
+
+
+def _breaks(bars: pd.DataFrame) -> list[dict[str, Any]]:
+    # weekends and holidays take no room, where there are few enough of them to be seen
+    stamps = bars.index.to_numpy(dtype="M8[ns]").astype(np.int64)
+    steps = np.diff(stamps)
+    usual = int(np.median(steps)) if len(steps) else _BREAK_NS
+    rows = np.flatnonzero(steps > _BREAK_NS)
+    if usual >= _BREAK_NS or len(rows) > MOST_BREAKS:
+        return []
+    ends = (stamps[rows] + usual).astype("M8[ns]").astype("M8[ms]"), stamps[rows + 1].astype("M8[ns]").astype("M8[ms]")
+    return [{"bounds": [str(begin), str(end)]} for begin, end in zip(*ends, strict=True)]
 
 
 def _price_title(shown: Stretch) -> str:
     count, every = len(shown.trades), -(-len(shown.bars) // MOST_CANDLES)
-    said = f"price, candles of {every} bars" if every > 1 else "price"
+    said = f"price, candles of {every} bars, UTC" if every > 1 else "price, UTC"
     return f"{said}; the {count:,} largest of {shown.all_trades:,} trades" if count < shown.all_trades else said
 
 
@@ -114,6 +129,17 @@ def _price(figure: go.Figure, bars: pd.DataFrame) -> None:
 def _marks(figure: go.Figure, trades: pd.DataFrame) -> None:
     import plotly.graph_objects as go
 
+    out = trades.dropna(subset=["exit_at"])
+    text = [f"{rule}: {net:+,.2f} USD" for rule, net in zip(out["exit_rule"], out["net_usd"], strict=True)]
+    colours = [UP if net > 0 else DOWN for net in out["net_usd"]]
+    mark = {"symbol": "x-thin", "size": 8, "line": {"color": colours, "width": 1.8}}
+    figure.add_trace(
+        go.Scatter(
+            x=out["exit_at"], y=out["exit_price"], mode="markers", marker=mark, text=text, name="out",
+            hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{text}<br>%{y:,}<extra></extra>",
+        ),
+        row=1, col=1,
+    )  # fmt: skip
     for side, symbol, colour in (("long", "triangle-up", UP), ("short", "triangle-down", SHORT)):
         part = trades[trades["side"] == side]
         mark = {"symbol": symbol, "size": 9, "color": colour, "line": {"color": "white", "width": 0.8}}
@@ -125,13 +151,3 @@ def _marks(figure: go.Figure, trades: pd.DataFrame) -> None:
             ),
             row=1, col=1,
         )  # fmt: skip
-    out = trades.dropna(subset=["exit_at"])
-    text = [f"{rule}: {net:+,.2f} USD" for rule, net in zip(out["exit_rule"], out["net_usd"], strict=True)]
-    mark = {"symbol": "x", "size": 7, "color": [UP if net > 0 else DOWN for net in out["net_usd"]]}
-    figure.add_trace(
-        go.Scatter(
-            x=out["exit_at"], y=out["exit_price"], mode="markers", marker=mark, text=text, name="out",
-            hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{text}<br>%{y:,}<extra></extra>",
-        ),
-        row=1, col=1,
-    )  # fmt: skip

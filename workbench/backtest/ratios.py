@@ -6,10 +6,10 @@ They take dollars or returns alike: none but `annual_return` compounds. `per_yea
 sharpe                mean ÷ standard deviation × √per_year; Sharpe, The Sharpe Ratio, J. of Portfolio Management 1994
 adjusted_sharpe       S (1 + skew/6 S − (kurtosis − 3)/24 S²); Pezier and White, ICMA Centre Discussion Papers 2006
 sortino               (mean − target) ÷ downside deviation × √per_year; Sortino and Price, J. of Investing 1994
-downside_deviation    √ of the mean of min(x − target, 0)², over all periods; Bacon 2008, p. 93
+downside_deviation    √ of the mean of min(x − target, 0)², over all periods; Sortino and Price 1994
 omega                 gains over the target ÷ shortfalls under it, summed; Keating and Shadwick 2002. With target 0
                       the Bernardo-Ledoit ratio, and of trades the profit factor
-skew, kurtosis        third and fourth standardised moment (a normal distribution has 0 and 3); Bacon 2008, p. 84
+skew, kurtosis        third and fourth standardised moment (a normal distribution has 0 and 3); Bacon 2008, p. 83
 tail_ratio            95th percentile ÷ |5th percentile|
 t_statistic           mean ÷ its standard error: is the mean above 0 by more than luck?
 annual_return         growth to the end, per year, compounded

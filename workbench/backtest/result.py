@@ -322,6 +322,8 @@ class Result:
         """The statistics as people read them; what is undefined says why."""
         made = {}
         for name, value in self._stats.values.items():
+            if name == "sharpe_daily":  # the same as sharpe
+                continue
             made[name] = f"– ({self._stats.reasons[name]})" if value is None else _shown(name, value)
         return made
 

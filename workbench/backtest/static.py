@@ -157,8 +157,9 @@ def _marks(shown: Stretch, scale: _Scale) -> list[str]:
 def _places(
     index: pd.Index[Any], n: int, at: pd.Series[Any], price: pd.Series[float], scale: _Scale
 ) -> list[tuple[float, float]]:
-    rows = index.searchsorted(at, side="right") - 1
-    return [(_x(float(row), n), scale.at(p)) for row, p in zip(rows, price, strict=True) if row >= 0]
+    inside = at.notna()
+    rows = index.searchsorted(at[inside], side="right") - 1
+    return [(_x(float(row), n), scale.at(p)) for row, p in zip(rows, price[inside], strict=True) if row >= 0]
 
 
 def _curve(values: pd.Series[float], panel: int, title: str, colour: str, *, filled: bool) -> str:
