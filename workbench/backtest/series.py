@@ -17,6 +17,7 @@ from workbench.domain.errors import InputError
 from workbench.domain.events import BarClosed
 from workbench.domain.hours import TradingHours, trading_hours
 from workbench.domain.timeframe import Timeframe
+from workbench.ingestion.columns import BarColumns, bar_columns
 from workbench.ingestion.validate import check_bars
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from workbench.backtest.inner import Inner
 
 Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +41,9 @@ class Series:
     hours: TradingHours
     starts: Int64Array
     ends: Int64Array
-    points: tuple[list[float], ...]
+    points: tuple[Float64Array, ...]
     ticks: tuple[Int64Array, ...]
-    volume: list[int]
+    volume: Int64Array
     inner: Inner | None = None
 
     def __len__(self) -> int:
@@ -50,7 +52,8 @@ class Series:
     def events(self) -> list[BarClosed]:
         """The bars as events of the market lane, in order."""
         name, text = self.contract.id, self.timeframe.text
-        columns = zip(self.starts.tolist(), self.ends.tolist(), *self.points, self.volume, strict=True)
+        arrays = (self.starts, self.ends, *self.points, self.volume)
+        columns = zip(*(array.tolist() for array in arrays), strict=True)
         return [
             BarClosed(at=e, contract=name, timeframe=text, start=s, end=e, open=o, high=h, low=lo, close=c, volume=v)
             for s, e, o, h, lo, c, v in columns
@@ -68,6 +71,22 @@ def series(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe) -> Ser
     if frame.is_empty():
         raise InputError(f"no bars of {contract.id} {timeframe} to test on; workbench data pull or import brings some")
     hours = trading_hours(contract.spec)
+    columns = bar_columns(frame, contract, timeframe, hours) or _judged(frame, contract, timeframe, hours)
+    _require_timeframe(columns.starts, timeframe)
+    return Series(
+        contract=contract,
+        timeframe=timeframe,
+        hours=hours,
+        starts=columns.starts,
+        ends=timeframe.bar_ends(columns.starts, hours),
+        points=columns.points,
+        ticks=columns.ticks,
+        volume=columns.volume,
+    )
+
+
+def _judged(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe, hours: TradingHours) -> BarColumns:
+    # what the short way would not vouch for: good after all, or told row by row
     checked = check_bars(frame, contract, timeframe, hours)
     if checked.bad.height:
         first = checked.bad.row(0, named=True)
@@ -79,18 +98,12 @@ def series(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe) -> Ser
     if checked.disordered:
         raise InputError(f"{checked.disordered} of {frame.height} bars are out of order; sort the frame by time first")
     good = checked.good
-    starts = good["ts"].dt.timestamp("ns").to_numpy().astype(np.int64)
-    _require_timeframe(starts, timeframe)
-    points = [good[name].to_numpy() for name in ("open", "high", "low", "close")]
-    return Series(
-        contract=contract,
-        timeframe=timeframe,
-        hours=hours,
-        starts=starts,
-        ends=timeframe.bar_ends(starts, hours),
-        points=tuple(column.tolist() for column in points),
+    points = tuple(np.ascontiguousarray(good[name].to_numpy()) for name in ("open", "high", "low", "close"))
+    return BarColumns(
+        starts=good["ts"].dt.timestamp("ns").to_numpy().astype(np.int64),
+        points=points,
         ticks=tuple(ticks_of(column, contract.spec)[0] for column in points),
-        volume=good["volume"].to_list(),
+        volume=good["volume"].to_numpy().astype(np.int64),
     )
 
 
@@ -98,7 +111,10 @@ def _require_timeframe(starts: Int64Array, timeframe: Timeframe) -> None:
     # 5m bars would pass as 1m bars with gaps: the usual distance tells
     if len(starts) < 10 or timeframe.anchored:
         return
-    steps, counts = np.unique(np.diff(starts), return_counts=True)
+    distances = np.diff(starts)
+    if np.count_nonzero(distances == timeframe.length) * 2 > len(distances):
+        return
+    steps, counts = np.unique(distances, return_counts=True)
     usual = int(steps[np.argmax(counts)]) // 1_000_000_000
     if usual > timeframe.seconds and counts.max() > len(starts) // 2:
         raise InputError(
