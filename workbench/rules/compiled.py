@@ -34,13 +34,10 @@ OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
 
 def tables() -> tuple[Mapping[str, Indicator], ...]:
     """Return every table of operations that come with the program: what `warm_up` compiles."""
-    from workbench.rules.indicators import INDICATORS
+    from workbench.rules.indicators import SHIPPED
+    from workbench.rules.operators import OPERATORS
 
-    try:
-        from workbench.rules.operators import OPERATORS
-    except ImportError:
-        return (INDICATORS,)
-    return INDICATORS, OPERATORS
+    return {op.name: op for op in SHIPPED}, OPERATORS
 
 
 def column(op: Indicator, inputs: Sequence[Floats | float], constants: Sequence[float] = ()) -> Floats:
