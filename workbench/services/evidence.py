@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from workbench.rules.strategy import Strategy
 
 
+BARS_TO_DETECT_ON = 5_000  # the newest ones: a leak shows in some thousands, and each cut runs them anew
+
+
 class Tested(Protocol):
     """A result, as far as it is evidence; `backtest.result.Result` is one."""
 
@@ -107,7 +110,12 @@ class Gatherer:
         known = [r for r in self.versions.results(strategy.version, "detectors") if r.program == program_version()]
         if known:
             return tuple(known[-1].stats["findings"])
-        findings = tuple(self.detect(strategy, result.bars))
+        bars = result.bars.iloc[-BARS_TO_DETECT_ON:]
+        bars.attrs = {"contract": result.provenance.get("data", {}).get("contract")}
+        try:
+            findings = tuple(self.detect(strategy, bars))
+        except InputError as error:
+            return (f"the detectors could not run: {error}",)
         stats = {"findings": list(findings)}
         provenance = {k: v for k, v in result.provenance.items() if k in ("strategy", "data")}
         provenance["program"] = program_version()

@@ -301,6 +301,6 @@ def _only_seat(standing: Standing, strategy: Strategy) -> str:
 
 
 def _detect(strategy: Strategy, bars: pd.DataFrame) -> list[str]:
-    from workbench.backtest.detectors import findings
+    from workbench.backtest.detectors import detect
 
-    return list(findings(strategy, bars))
+    return list(detect(strategy, bars, contract=bars.attrs.get("contract")))
