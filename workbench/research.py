@@ -140,7 +140,7 @@ def backtest(
     InputError
         Anything wrong with the strategy, a parameter, the bars or the contract.
     """
-    from workbench.backtest.replay import Replay
+    from workbench.backtest.prepared import Prepared
     from workbench.backtest.result import Result
     from workbench.backtest.series import series
     from workbench.risk.limits import Limits
@@ -154,7 +154,7 @@ def backtest(
     traded, frame = _data(chosen, bars, contract, start, end, place)
     data = series(frame, traded, parse_timeframe(chosen.timeframe))
     costs, limits = costs or Costs(), limits or Limits()
-    played = Replay(chosen, data, costs=costs, limits=limits, touch=touch).run()
+    played = Prepared(series=data, costs=costs, limits=limits, touch=touch).run(chosen)
     provenance = _provenance(chosen, frame, traded, costs, limits, touch)
     return Result(chosen, data, played, provenance=provenance, writer=write_durably)
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from tests.rules.build import DAY_OPEN, strategy_text
 from workbench.backtest.costs import FREE, Costs
-from workbench.backtest.replay import Replay
+from workbench.backtest.prepared import Prepared
 from workbench.backtest.result import Result
 from workbench.backtest.series import series
 from workbench.domain.clock import MINUTE
@@ -49,9 +49,13 @@ def enter(side: str = "long", **sections: str) -> Strategy:
 def play(
     strategy: Strategy, bars: Sequence[Bar], *, costs: Costs = FREE, limits: Limits | None = None, touch: bool = False
 ) -> Result:
-    """Run a strategy over bars of MES (tick 0.25, 1.25 USD)."""
+    """Run a strategy over bars of MES (tick 0.25, 1.25 USD); every engine must say the same."""
     data = series(frame(bars), MES, timeframe("1m"))
-    return Result(strategy, data, Replay(strategy, data, costs=costs, limits=limits or Limits(), touch=touch).run())
+    prepared = Prepared(series=data, costs=costs, limits=limits or Limits(), touch=touch)
+    played = prepared.run(strategy, "kernel")
+    for engine in ("event", "every"):
+        assert not played.difference(prepared.run(strategy, engine)), engine
+    return Result(strategy, data, played)
 
 
 def clock(text: str) -> datetime:

@@ -12,6 +12,7 @@ import pytest
 from tests.backtest.play import MES, QUIET, Bar, clock, enter, frame, play
 from tests.rules.build import strategy_text
 from workbench.backtest.costs import FREE, Costs
+from workbench.backtest.prepared import Prepared
 from workbench.backtest.replay import Replay
 from workbench.backtest.result import Result
 from workbench.backtest.series import series
@@ -102,7 +103,7 @@ def test_stop_and_target_in_the_bar_of_the_entry_is_the_stop_too(side: str, firs
 def test_the_broker_cancels_the_sibling_so_that_nothing_is_left_to_do() -> None:
     made = enter(stop="{ticks: 8}", target="{ticks: 8}")
     data = series(frame([UP, (1002, 1006, 998, 999), QUIET]), MES, timeframe("1m"))
-    replay = Replay(made, data, costs=FREE, limits=Limits())
+    replay = Replay(Prepared(series=data, costs=FREE), made)
     sent = []
     execute = replay.broker.execute
     replay.broker.execute = lambda command, at: sent.append(type(command).__name__) or execute(command, at)  # type: ignore[method-assign, func-returns-value]
@@ -181,7 +182,7 @@ def test_the_days_are_trading_dates_and_add_up() -> None:
     bars = [UP, (1002, 1005, 1000, 1000), UP, (1002, 1002, 1000, 1000), (1002, 1005, 1000, 1000), QUIET]
     stamps = [evening, evening + MINUTE, evening + 2 * MINUTE, *(evening + n * MINUTE for n in (63, 64, 65))]
     data = series(frame(bars).with_columns(ts=pl.Series(stamps).cast(pl.Datetime("ns", "UTC"))), MES, timeframe("1m"))
-    result = Result(made, data, Replay(made, data, costs=FREE, limits=Limits()).run())
+    result = Result(made, data, Prepared(series=data, costs=FREE).run(made))
     assert [str(day.date()) for day in result.daily.index] == ["2025-09-02", "2025-09-03"]
     assert list(result.daily["trades"]) == [1, 1]
     assert list(result.daily["net_usd"]) == [10.0, 10.0]

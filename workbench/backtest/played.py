@@ -5,7 +5,7 @@ Prices are integer ticks, times UTC ns, money 1/10,000 USD, so that two runs are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -157,8 +157,8 @@ class AccountPlayed:
         UTC ns and rule (``max_loss``, ``daily_loss``) of each liquidation by a loss rule.
     balance_e4, floor_e4 : int
         At the end of the run.
-    failed_at : int or None
-        When the maximum loss ended it.
+    failed_at, passed_at : int or None
+        When the maximum loss ended it; at which roll the target was reached.
     """
 
     programme: str
@@ -167,6 +167,7 @@ class AccountPlayed:
     balance_e4: int
     floor_e4: int
     failed_at: int | None = None
+    passed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,14 +250,15 @@ class Summary:
 
 def fills_of(rows: list[tuple[int, ...]]) -> Fills:
     """Return fills from rows in the order of the columns."""
-    return Fills(*_transposed(rows, 6))
+    return Fills(*table_of(rows, 6))
 
 
 def orders_of(rows: list[tuple[int, ...]]) -> Orders:
     """Return orders from rows in the order of the columns."""
-    return Orders(*_transposed(rows, 11))
+    return Orders(*table_of(rows, 11))
 
 
-def _transposed(rows: list[tuple[int, ...]], width: int) -> list[Int64Array]:
+def table_of(rows: Sequence[tuple[int, ...]], width: int) -> list[Int64Array]:
+    """Return the columns of rows of whole numbers."""
     table = np.array(rows, dtype=np.int64).reshape(len(rows), width)
     return [np.ascontiguousarray(table[:, column]) for column in range(width)]

@@ -9,17 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from workbench.backtest.costs import Costs, fees_e4, slippage_ticks
+from workbench.backtest.margin import margins_e4
 from workbench.backtest.played import E4, Played, Summary
 from workbench.backtest.series import Series
 from workbench.backtest.switches import Without
+from workbench.domain.account import AccountProgramme
 from workbench.domain.errors import InputError
 from workbench.domain.hours import trading_hours
+from workbench.domain.programme import day_rows, flat_times
 from workbench.risk.limits import Limits
 from workbench.rules.arrays import ColumnCache, evaluate
 from workbench.rules.inputs import Inputs
@@ -31,11 +34,38 @@ if TYPE_CHECKING:
     from workbench.backtest.kernel_decide import Rules
     from workbench.backtest.kernel_state import Gate, Market
 
+View = memoryview
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 Columns = Mapping[str, Float64Array]
 
 _NOTHING, _CLOSED, _OPEN = np.zeros(1), np.zeros(1, dtype=np.uint8), np.ones(1, dtype=np.uint8)
+
+
+class Lists(NamedTuple):
+    """Columns whose items are plain numbers; prices in points, those of sub-bars and `highs`, `lows` in ticks."""
+
+    starts: View
+    ends: View
+    opens: View
+    highs_points: View
+    lows_points: View
+    closes: View
+    volume: View
+    highs: View
+    lows: View
+    days: View
+    fees: View
+    offsets: View
+    sub_starts: View
+    sub_ends: View
+    sub_opens: View
+    sub_highs: View
+    sub_lows: View
+    sub_closes: View
+    slips: View
+    flat_times: View
+    margins: View | None
 
 
 @dataclass(kw_only=True)
@@ -48,6 +78,8 @@ class Prepared:
     costs : Costs
     limits : Limits
         The gate's limits, as they would be live.
+    programme : AccountProgramme, optional
+        The firm's rules for the account; without one it begins with 50,000 USD.
     touch : bool
         Whether limit orders fill when only touched.
     without : Without
@@ -64,6 +96,7 @@ class Prepared:
     series: Series
     costs: Costs = field(default_factory=Costs)
     limits: Limits = field(default_factory=Limits)
+    programme: AccountProgramme | None = None
     touch: bool = False
     without: Without = Without.NONE
     _masks: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -94,15 +127,18 @@ class Prepared:
             Trading starts flat at the close of bar `first`, and bar `last` is the first that is left out.
         """
         end = len(self.series) if last is None else last
-        if engine in ("auto", "kernel"):
+        if engine == "auto":
+            engine = "kernel" if hasattr(strategy, "plan") else "every"
+        if engine == "kernel":
             from workbench.backtest.kernel_runs import run
 
             return run(self, self.plan(strategy), cache, columns, first, end)
         if engine in ("event", "every"):
             from workbench.backtest.replay import Replay
 
-            replay = Replay(self, strategy, every=engine == "every", cache=cache, columns=columns)
-            return replay.played(first, end)
+            return Replay(
+                self, strategy, every=engine == "every", cache=cache, columns=columns, first=first, last=end
+            ).run()
         raise InputError(f"engine {engine!r} is none of auto, kernel, event, every")
 
     def summarise(
@@ -190,6 +226,52 @@ class Prepared:
             starts, ends, *ticks[1:], self.day_of_bar, self.fees, offsets, *sub, self.slips, self.edges,
             self.tick_value, int(self.touch), int(self.without),
         )  # fmt: skip
+
+    @cached_property
+    def lists(self) -> Lists:
+        """The bars as the event engine reads them, number by number."""
+        m, given = self.market, self.inputs
+        margins = None if self.costs.margin_usd is None else memoryview(self.margins)
+        return Lists(
+            *(memoryview(column) for column in (
+                m.starts, m.ends, given.open, given.high, given.low, given.close, given.volume, m.highs, m.lows, m.days,
+                m.fees, m.offsets, m.sub_starts, m.sub_ends, m.sub_opens, m.sub_highs, m.sub_lows, m.sub_closes, m.slips,
+                self.flat_times,
+            )),
+            margins,
+        )  # fmt: skip
+
+    @cached_property
+    def margins(self) -> Int64Array:
+        """Margin of one contract by bar, 1/10,000 USD; 0 where none is checked."""
+        return _own(margins_e4(self.costs, self.series.contract.spec, self.series.starts))
+
+    @cached_property
+    def flat_times(self) -> Int64Array:
+        """When the firm closes everything on the trading date of each sub-bar (UTC ns)."""
+        starts = self.market.sub_starts
+        return _own(flat_times(None if self.programme is None else self.programme.flat_by, starts))
+
+    @cached_property
+    def firm_days(self) -> Int64Array:
+        """Sub-bars with which a trading date of the firm begins; the first one of all is none."""
+        rows = day_rows(self.market.sub_starts)
+        return np.flatnonzero(rows[1:] != rows[:-1]) + 1
+
+    @cached_property
+    def firm_bars(self) -> Int64Array:
+        """Bars in which the firm's day begins or its flat-by comes."""
+        m = self.market
+        late = m.sub_ends > self.flat_times
+        comes = np.flatnonzero(late & ~np.concatenate([[False], late[:-1]]))
+        rows = np.unique(np.concatenate([self.firm_days, comes]))
+        return np.unique(np.searchsorted(m.offsets, rows, side="right") - 1)
+
+    @cached_property
+    def account_days(self) -> Int64Array:
+        """Bars at whose close, or before, a trading date of the account begins."""
+        rows = np.searchsorted(self.edges, self.series.ends, side="right")
+        return np.flatnonzero(rows[1:] != rows[:-1]) + 1
 
     @cached_property
     def edges(self) -> Int64Array:

@@ -38,7 +38,8 @@ def advance_flatten(state: AccountState, book: Book) -> list[AnyCommand]:
         book.flatten, book.protect_by = None, None
         return []
     since = book.differs_since
-    if state.synced and book.qty == 0 and since is not None and state.now - since < state.patience(SETTLES_NS):
+    settling = book.qty == 0 or bool(book.uncounted)
+    if state.synced and settling and since is not None and state.now - since < state.patience(SETTLES_NS):
         return []  # the last trade or the broker's figure is on its way
     return _close(state, book, flatten)
 

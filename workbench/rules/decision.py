@@ -54,6 +54,11 @@ class Decision:
         return self._moves
 
     @property
+    def has_entered(self) -> bool:
+        """True when an entry was signalled at the newest close."""
+        return self._entered
+
+    @property
     def bars_in(self) -> int:
         """Closed bars in the position that is held."""
         return self._bars_in
