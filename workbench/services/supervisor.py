@@ -16,6 +16,7 @@ from workbench.domain.hours import trading_hours
 from workbench.gateway.rest import Rest
 from workbench.gateway.tokens import LoginTokens
 from workbench.gateway.transport import Transport
+from workbench.rules.strategy import Strategy
 from workbench.services.broker import RestBroker
 from workbench.services.children import Child
 from workbench.services.clock import MarketClock, wall_ns
@@ -24,6 +25,7 @@ from workbench.services.desk_service import ManualOrder, StartSession
 from workbench.services.desk_view import DeskView
 from workbench.services.link import ChildChannel
 from workbench.services.logs import hide
+from workbench.services.permission import require_permission
 from workbench.services.red_button import RedButton
 from workbench.services.settings import Profile
 from workbench.services.simulator_status import follow_simulator
@@ -218,6 +220,7 @@ class Desk:
         version = self.registry.register(strategy, at=wall_ns()).version
         contract = self._contract(request.contract, strategy.roots[0])
         strategy.require_contract(contract)
+        await self._require_permission(request.account, strategy)
         runner = await self.ensure_runner(request.account)
         session = f"{strategy.name}-{request.account}-{secrets.token_hex(3)}"
         body = {
@@ -234,6 +237,15 @@ class Desk:
             sessions.append(answer)  # so that a command right behind it finds the session
         await self.watch_contracts([contract])
         return answer
+
+    async def _require_permission(self, account: int, strategy: Strategy) -> None:
+        self._require_free(account)
+        link = load_link(self.home, account)
+        if self.profile.is_simulator or link is None:
+            return
+        warning = await asyncio.to_thread(require_permission, self.home, link.kind, strategy)
+        if warning:
+            self.alert("warning", warning, account)
 
     def _contract(self, written: str | None, root: str) -> str:
         today = trading_hours(spec(written or root)).trading_date(self.clock.now())
