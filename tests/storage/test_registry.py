@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,8 +87,53 @@ def test_an_ambiguous_beginning_asks_for_more(registry: Registry) -> None:
 
 
 def test_a_strategy_without_its_own_text_is_not_stored(registry: Registry) -> None:
-    from dataclasses import replace
-
     strategy = parse_strategy(strategy_text())
     with pytest.raises(InputError):
         registry.register(replace(strategy, timeframe="5m"))
+
+
+PYTHON = '''
+import workbench as wb
+from helper import level
+
+
+class Breakout(wb.Strategy):
+    """Buys above a level."""
+
+    name = "breakout"
+    roots = ("MES",)
+    timeframe = "5m"
+
+    def on_bar(self, bar):
+        if bar.close > level(bar):
+            return self.buy()
+'''
+
+
+def test_a_python_strategy_is_stored_with_all_it_imports_and_comes_back_from_there(
+    registry: Registry, tmp_path: Path
+) -> None:
+    from workbench.rules.python import load_python
+
+    (tmp_path / "breakout.py").write_text(PYTHON)
+    (tmp_path / "helper.py").write_text("def level(bar):\n    return bar.open\n")
+    loaded = load_python(tmp_path / "breakout.py")
+    entry = registry.register(loaded, at=3)  # type: ignore[arg-type]
+    assert (entry.kind, entry.name, entry.origin) == ("python", "breakout", "breakout.py")
+    for name in ("breakout.py", "helper.py"):
+        (tmp_path / name).unlink()
+    stored = registry.get("breakout")
+    assert stored.version == loaded.version and stored.source == loaded.source
+    assert registry.register(stored, at=4) == entry
+    copy = registry.folder / f"{entry.version}.bundle"
+    copy.write_text(copy.read_text().replace("bar.open", "bar.high"))
+    with pytest.raises(StorageError, match="it was changed; it will not run"):
+        registry.get(entry.version)
+
+
+def test_entries_of_an_earlier_program_are_read(registry: Registry) -> None:
+    entry = registry.register(parse_strategy(strategy_text()), at=5)
+    path = registry.folder / f"{entry.version}.json"
+    old = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("kind", "semantics")}
+    path.write_text(json.dumps(old))
+    assert registry.list() == [replace(entry, kind="yaml", semantics=1)]
