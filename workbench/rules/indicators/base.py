@@ -21,6 +21,9 @@ NAN = math.nan
 # An indicator that remembers for ever (EMA, Wilder) counts as warm when its seed weighs no more than this.
 SEED_WEIGHT = 1e-4
 
+# A price that moves by less than this part of itself has moved by its rounding only.
+ROUNDING = 1e-12
+
 
 class Memory(StrEnum):
     """How an indicator forgets, which says what its warm-up promises."""

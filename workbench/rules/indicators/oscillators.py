@@ -1,7 +1,7 @@
 """Where the price stands in its window: stoch, stochrsi, willr, cci.
 
 In a window without a range nothing stands high or low: 50 (willr −50, cci 0). TA-Lib gives 0 for stoch, stochrsi and
-willr there, which reads as "at the very low" or "at the very high".
+willr there, which reads as "at the very low" or "at the very high"; and it takes roundings for a range.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import MutableSequence
 from math import isfinite
 
-from workbench.rules.indicators.base import NAN, Constant, Indicator, Memory, bars_to_forget
+from workbench.rules.indicators.base import NAN, ROUNDING, Constant, Indicator, Memory, bars_to_forget
 from workbench.rules.indicators.momentum import rsi_at
 from workbench.rules.indicators.parts import high_at, low_at, mean_at
 
@@ -47,7 +47,11 @@ def _stochrsi_at(state: State, x: float, length: int, window: int, smooth: int) 
         return NAN
     top = high_at(state, 4, strength, window)
     bottom = low_at(state, 7 + window, strength, window)
-    return mean_at(state, 10 + 2 * window, _place(strength, bottom, top), smooth) if isfinite(top) else NAN
+    if not isfinite(top):
+        return NAN
+    # while the price stands still, the rsi moves by its rounding alone
+    place = _place(strength, bottom, top) if top - bottom > 100.0 * ROUNDING else 50.0
+    return mean_at(state, 10 + 2 * window, place, smooth)
 
 
 def stochrsi_step(state: State, x: float, length: int, window: int, smooth: int) -> float:
@@ -83,7 +87,8 @@ def cci_step(state: State, high: float, low: float, close: float, length: int) -
     deviation = 0.0
     for i in range(4, 4 + length):
         deviation += abs(state[i] - mean)
-    return 0.0 if deviation == 0.0 else (typical - mean) / (0.015 * (deviation / length))
+    deviation /= length
+    return 0.0 if deviation <= ROUNDING * abs(mean) else (typical - mean) / (0.015 * deviation)
 
 
 _BAR = ("high", "low", "close")

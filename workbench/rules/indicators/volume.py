@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import MutableSequence
 from math import floor, isfinite
 
-from workbench.rules.indicators.base import NAN, Constant, Indicator, Memory
+from workbench.rules.indicators.base import NAN, ROUNDING, Constant, Indicator, Memory
 from workbench.rules.indicators.parts import is_new_date
 
 State = MutableSequence[float]
@@ -42,7 +42,10 @@ def mfi_step(state: State, high: float, low: float, close: float, volume: float,
         state[0] = seen + 1.0
     if seen == 0.0:
         return NAN
-    flow = typical * volume if typical > before else -typical * volume if typical < before else 0.0
+    moved = typical - before
+    if abs(moved) <= ROUNDING * abs(typical):
+        moved = 0.0
+    flow = typical * volume if moved > 0.0 else -typical * volume if moved < 0.0 else 0.0
     head = state[1]
     place = 7 + int(head)
     old = state[place]
