@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from workbench.backtest.search import Space
 from workbench.backtest.stats import TRADING_DATES_A_YEAR
 from workbench.domain.errors import InputError, UnknownName
+from workbench.rules.expression import walk
 from workbench.rules.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -139,17 +140,37 @@ def run_chunk(
     """
     raw, daily = np.full((len(table), len(RAW)), math.nan), np.zeros((len(table), dates))
     refusals: list[tuple[int, str]] = []
+    loose = _is_loose(of)
     for row, point in enumerate(table.tolist()):
         if is_stopped():
             return None
         try:
-            summary = runs.summarise(of.strategy.with_parameters(**of.values(point)), cache)
+            summary = runs.summarise(bound(of, point, loose), cache)
         except InputError as error:  # a length of 0 among the values: that combination has no meaning
             refusals.append((row, str(error)))
             continue
         raw[row] = [getattr(summary, name) for name in RAW]
         daily[row] = summary.daily
     return Chunk(raw=raw, daily=daily, refusals=tuple(refusals))
+
+
+def bound(of: Space, point: Sequence[float], loose: bool = True) -> Strategy:
+    """Return the strategy with the values of a combination.
+
+    Its values and constraints were checked when the space was made. Lengths are checked by the plan that is made of it;
+    settings such as ``sizing.contracts`` only where `loose` says that a varied parameter stands in one.
+    """
+    if loose:
+        return of.strategy.with_parameters(**of.values(point))
+    return replace(of.strategy, values={**of.strategy.values, **of.values(point)})
+
+
+def _is_loose(of: Space) -> bool:
+    varied = set(of.names)
+    settings = getattr(of.strategy, "settings", None)
+    if settings is None:  # not made of expressions
+        return True
+    return any(getattr(part, "name", None) in varied for setting in settings.values() for part in walk(setting[0]))
 
 
 def chunk_bounds(combinations: int) -> list[tuple[int, int]]:

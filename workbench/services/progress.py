@@ -1,0 +1,40 @@
+"""A progress bar where a person looks on: in a terminal or a notebook, never in a pipe or a log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+def is_watched() -> bool:
+    """Return whether a person sees what is printed now."""
+    if "ipykernel" in sys.modules:
+        from IPython import get_ipython
+
+        return get_ipython() is not None
+    return sys.stderr.isatty()
+
+
+@contextmanager
+def progress(text: str, total: int, *, show: bool | None = None) -> Iterator[Callable[[int], None]]:
+    """Give a function that is told how many more are done.
+
+    Parameters
+    ----------
+    text : str
+    total : int
+    show : bool, optional
+        Left out: only where `is_watched`.
+    """
+    if not (is_watched() if show is None else show):
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    forced = True if show and "ipykernel" not in sys.modules else None
+    with Progress(*columns, console=Console(stderr=True, force_terminal=forced), transient=True) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,193 @@
+"""A sweep as a value that any process can work on: bars, costs, limits, and whose combinations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.backtest.costs import Costs
+from workbench.backtest.prepared import Prepared
+from workbench.backtest.search import Space
+from workbench.backtest.series import Series
+from workbench.backtest.sweep import Chunk, bound, run_chunk
+from workbench.domain.errors import InputError
+from workbench.risk.limits import Limits
+from workbench.rules.arrays import ColumnCache
+from workbench.rules.strategy import Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.backtest.played import Summary
+    from workbench.backtest.sweep import Float64Array
+
+CACHE_BYTES = 192 * 1024 * 1024
+Bounds = tuple[int, int]
+
+
+class SharedCache(ColumnCache):
+    """Columns that several threads look up at once; those of keys in `passing` are not kept."""
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        super().__init__(max_bytes)
+        self.passing: set[str] = set()
+        self._lock = Lock()
+
+    def get(self, key: str) -> Float64Array | None:
+        with self._lock:
+            return super().get(key)
+
+    def put(self, key: str, column: Float64Array) -> None:
+        if key in self.passing:
+            return
+        with self._lock:
+            super().put(key, column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything that decides the outcome of a combination.
+
+    Parameters
+    ----------
+    series : Series
+    data_version : str
+    costs : Costs
+    limits : Limits
+    touch : bool
+    more : dict
+        Further arguments of `Prepared`, such as an account programme.
+    cache_bytes : int
+        Of shared sub-expressions; it changes nothing but speed.
+    """
+
+    series: Series = field(repr=False)
+    data_version: str
+    costs: Costs
+    limits: Limits
+    touch: bool = False
+    more: dict[str, Any] = field(default_factory=dict)
+    cache_bytes: int = CACHE_BYTES
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        return Prepared(series=self.series, costs=self.costs, limits=self.limits, touch=self.touch, **self.more)
+
+    @cached_property
+    def cache(self) -> SharedCache:
+        return SharedCache(self.cache_bytes)
+
+    @property
+    def dates(self) -> np.ndarray:
+        """Trading dates with bars, datetime64[D]."""
+        return self.series.hours.dates[self.prepared.days]
+
+    def bars_of(self, dates: Bounds) -> Bounds:
+        """Return the bars of a range of trading dates, both by number and with their ends exclusive."""
+        first, last = np.searchsorted(self.prepared.day_of_bar, dates, "left")
+        return int(first), int(last)
+
+    def run(
+        self, of: Space, table: Float64Array, dates: Bounds | None = None, is_stopped: Callable[[], bool] = bool
+    ) -> Chunk | None:
+        """Run the combinations of a table, on a range of trading dates only if one is given."""
+        dates = dates or (0, len(self.prepared.days))
+        runs = _Engine(self.prepared, self.cache, _unshared(self.prepared, of), self.bars_of(dates), dates)
+        return run_chunk(runs, of, table, dates[1] - dates[0], is_stopped=is_stopped)
+
+    def key(self, of: Space, **options: Any) -> str:
+        """Return the address of a sweep's results: a hash of all that decides them, 20 hex digits."""
+        strategy = of.strategy
+        fixed = {name: value for name, value in strategy.values.items() if name not in of.names}
+        inner = self.series.inner
+        described = {
+            "strategy": strategy.version,
+            "fixed": fixed,
+            "axes": of.described(),
+            "data": self.data_version,
+            "contract": self.series.contract.id,
+            "timeframe": self.series.timeframe.text,
+            "inner": inner and [inner.source, hashlib.blake2b(inner.ticks[3].tobytes()).hexdigest()],
+            "costs": repr(self.costs),
+            "limits": repr(self.limits),
+            "touch": self.touch,
+            "more": repr(sorted(self.more.items())),
+            **options,
+        }
+        packed = json.dumps(described, sort_keys=True, default=str).encode()
+        return hashlib.blake2b(packed, digest_size=10).hexdigest()
+
+
+class _Engine:
+    # an engine that trades on a range of trading dates, tells only of them, and keeps only columns others can use
+
+    def __init__(
+        self, prepared: Prepared, cache: SharedCache, unshared: frozenset[int], bars: Bounds, dates: Bounds
+    ) -> None:
+        self._prepared, self._cache, self._unshared = prepared, cache, unshared
+        self._bars, self._dates = bars, dates
+
+    def summarise(self, strategy: Strategy, cache: ColumnCache | None = None) -> Summary:
+        plan = self._prepared.plan(strategy)
+        keys = plan.graph.keys
+        passing = [keys[slot] for slot in self._unshared if slot < len(keys)]
+        self._cache.passing.update(passing)
+        try:
+            made = self._prepared.summarise(plan, self._cache, first=self._bars[0], last=self._bars[1])
+        finally:
+            self._cache.passing.difference_update(passing)
+        first, last = self._dates
+        return made if last - first == len(made.daily) else replace(made, daily=made.daily[first:last])
+
+
+def _unshared(prepared: Prepared, of: Space) -> frozenset[int]:
+    # slots whose sub-expression changes with each varied parameter: no two combinations have it in common
+    point = [axis.values[0] if axis.values else axis.low for axis in of.axes]
+    try:
+        base = prepared.plan(bound(of, point, loose=False)).graph.keys
+        slots = set(range(len(base)))
+        for i, axis in enumerate(of.axes):
+            other = axis.values[-1] if axis.values else axis.high
+            moved = [*point[:i], other, *point[i + 1 :]]
+            known = set(prepared.plan(bound(of, moved, loose=False)).graph.keys)
+            slots = {slot for slot in slots if base[slot] not in known}
+    except InputError:  # a value that a rule cannot take: then everything is kept, which costs memory alone
+        return frozenset()
+    return frozenset(slots)
+
+
+# --- in another process ---
+
+_JOBS: OrderedDict[str, tuple[Job, Space]] = OrderedDict()
+_JOBS_LOCK = Lock()
+_MOST_JOBS = 2
+
+
+def pack(job: Job, of: Space) -> bytes:
+    """Return a job and its combinations for `run_packed`."""
+    bare = replace(job)  # without what was worked out
+    return zlib.compress(pickle.dumps((bare, of), protocol=pickle.HIGHEST_PROTOCOL), level=1)
+
+
+def run_packed(packed: bytes, key: str, table: Float64Array, dates: Bounds | None = None) -> Chunk:
+    """Run combinations of a packed job and space; what was worked out for it is kept for the next ones."""
+    with _JOBS_LOCK:
+        if key not in _JOBS:
+            _JOBS[key] = pickle.loads(zlib.decompress(packed))  # noqa: S301 — our own bytes, sent by the sweep itself
+            while len(_JOBS) > _MOST_JOBS:
+                _JOBS.popitem(last=False)
+        job, space = _JOBS[key]
+        _ = job.prepared, job.cache
+    made = job.run(space, table, dates)
+    if made is None:
+        raise RuntimeError("a chunk stopped although nobody asked")
+    return made
