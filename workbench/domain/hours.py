@@ -259,8 +259,18 @@ def trading_hours(product: str | ContractSpec) -> TradingHours:
     True
     """
     if isinstance(product, ContractSpec):
-        return _build(product.group)
-    return _build(product if product in CALENDARS else spec(product).group)
+        group = product.group
+    else:
+        group = product if product in CALENDARS else spec(product).group
+    return _given.get(group) or _build(group)
+
+
+_given: dict[str, TradingHours] = {}
+
+
+def give_hours(hours: TradingHours) -> None:
+    """Use these hours of a group in this process: a child gets them from its parent instead of building them anew."""
+    _given[hours.group] = hours
 
 
 @cache

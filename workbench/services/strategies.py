@@ -9,6 +9,8 @@ from workbench.rules.load import load_strategy
 from workbench.rules.strategy import Strategy
 from workbench.storage.registry import Registry
 
+KINDS = (".yaml", ".yml", ".py")
+
 
 def shipped_folder() -> Path:
     """The project's own strategies, beside the package."""
@@ -23,14 +25,15 @@ def resolve_strategy(written: str, registry: Registry) -> Strategy:
     UnknownName, InputError
         Nothing goes by that name, with the closest that do.
     """
-    if written.endswith((".yaml", ".yml")) or "/" in written:
+    if written.endswith(KINDS) or "/" in written:
         return load_strategy(written)
     folders = (Path("strategies"), shipped_folder())
     for folder in folders:
-        if (folder / f"{written}.yaml").is_file():
-            return load_strategy(folder / f"{written}.yaml")
+        for kind in KINDS:
+            if (folder / f"{written}{kind}").is_file():
+                return load_strategy(folder / f"{written}{kind}")
     try:
         return registry.get(written)
     except InputError:
-        names = {p.stem for folder in folders if folder.is_dir() for p in folder.glob("*.yaml")}
+        names = {p.stem for folder in folders if folder.is_dir() for p in folder.iterdir() if p.suffix in KINDS}
         raise UnknownName("strategy", written, names, where="a path, a name or a version") from None

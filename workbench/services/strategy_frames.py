@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
 from collections.abc import Sequence
 
 import msgspec
 
+from workbench.domain.contract import spec
 from workbench.domain.events import BarClosed
-from workbench.rules.python import StrategyFault
+from workbench.domain.hours import trading_hours
+from workbench.rules.python import PythonStrategy, StrategyFault
 from workbench.rules.signal import Signal
 
 HEADER = struct.Struct("<I")
@@ -25,6 +28,7 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
     contract: str
     timeframe: str
     limit_s: float
+    hours: bytes  # the pickled TradingHours of the contract: building them would take longer than all else
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True):
@@ -100,6 +104,19 @@ def framed(message: ToWorker | FromWorker) -> bytes:
     """Return a message with its length before it."""
     body = encode(message)
     return HEADER.pack(len(body)) + body
+
+
+def begin_of(strategy: PythonStrategy, contract: str, limit_s: float) -> Begin:
+    """Return the first word for `strategy` on `contract` (an id, or a root)."""
+    return Begin(
+        source=strategy.source,
+        where=strategy.where,
+        values=dict(strategy.values),
+        contract=contract,
+        timeframe=strategy.timeframe,
+        limit_s=limit_s,
+        hours=pickle.dumps(trading_hours(spec(contract))),
+    )
 
 
 def ask_of(bar: BarClosed, position: int = 0, entry_ticks: float | None = None, decide: bool = True) -> Ask:

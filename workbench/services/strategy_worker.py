@@ -34,6 +34,7 @@ from workbench.services.strategy_frames import (
     Ready,
     ToWorker,
     ask_of,
+    begin_of,
     decode_answer,
     framed,
 )
@@ -223,10 +224,7 @@ class WorkerRule:
             asks = asks[answer.done :]
 
     def _begin(self) -> Process:
-        strategy = self.strategy
-        contract = self._contract or strategy.roots[0]
-        values = dict(strategy.values)
-        return Process(Begin(strategy.source, strategy.where, values, contract, strategy.timeframe, self._limit_s))
+        return Process(begin_of(self.strategy, self._contract or self.strategy.roots[0], self._limit_s))
 
     def start(self) -> WorkerRule:
         """Start the process now, so that a mistake in `start` is told before the first bar."""

@@ -7,13 +7,13 @@ gone it ends. What the strategy prints goes to the log, never into the answers.
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import threading
 import time
 from typing import BinaryIO
 
-from workbench.domain.contract import spec
-from workbench.domain.hours import trading_hours
+from workbench.domain.hours import give_hours
 from workbench.rules.python import StrategyFault, read_python
 from workbench.rules.python.errors import line_of
 from workbench.rules.python.running import PythonRule
@@ -62,12 +62,12 @@ class Worker:
             self._say(Failed(f"{type(error).__name__}: {error}"))
 
     def _begin(self, begin: Begin) -> PythonRule:
+        give_hours(pickle.loads(begin.hours))  # noqa: S301  our parent made it
         strategy = read_python(begin.source, begin.where).with_parameters(**begin.values)
         self._files = {begin.where: strategy.bundle.text}
         self._limit_s = max(begin.limit_s, 20.0)  # importing pandas on a busy machine is no endless loop
         self._since = time.monotonic()
         rule = strategy.start()
-        trading_hours(spec(begin.contract))  # loading the calendar is not the strategy's time
         self._limit_s = begin.limit_s
         self._say(Ready(rule.warmup))
         return rule
