@@ -42,7 +42,7 @@ def test_check_names_the_mistake_and_fails(tmp_path: Path) -> None:
     first, second = json.loads(done.output)
     assert done.exit_code == 1
     assert first["ok"] and first["version"] and not second["ok"]
-    assert f"{wrong}, line 4" in second["error"] and "did you mean close?" in second["error"]
+    assert f"{wrong}, line 4" in second["error"] and "did you mean close" in second["error"]
 
 
 def test_register_list_and_show(tmp_path: Path) -> None:

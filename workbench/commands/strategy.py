@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.commands import strategy_states
+from workbench.commands import strategy_check, strategy_states
 from workbench.commands.output import show, table
-from workbench.domain.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.rules.strategy import Strategy
@@ -19,37 +18,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Strategy files and their stored versions.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 HomeOption = Annotated[str | None, typer.Option("--home", help="Folder of state and data (WORKBENCH_HOME).")]
+app.command("check")(strategy_check.check)
 strategy_states.add(app)
 Named = Annotated[str, typer.Argument(help="A file, the name of a shipped strategy, or a version.")]
-
-
-@app.command("check")
-def check(
-    files: Annotated[list[str], typer.Argument(help="Files, names of shipped strategies, or versions.")],
-    home: HomeOption = None,
-    json_: Json = False,
-) -> None:
-    """Check strategy files; each mistake is named with its line."""
-    from workbench.research import load_strategy
-
-    answers: list[dict[str, Any]] = []
-    for file in files:
-        try:
-            answers.append({"file": file, "ok": True, "error": None, **_facts(load_strategy(file, home=home))})
-        except WorkbenchError as error:
-            answers.append({"file": file, "ok": False, "error": str(error)})
-    if json_:
-        show(answers, as_json=True)
-    else:
-        for answer in answers:
-            text = f"{answer['name']}@{answer['version']}, warm-up {answer['warmup']} bars" if answer["ok"] else ""
-            print(f"{'ok    ' if answer['ok'] else 'wrong '} {file_line(answer, text)}")
-    raise typer.Exit(0 if all(answer["ok"] for answer in answers) else 1)
-
-
-def file_line(answer: dict[str, Any], text: str) -> str:
-    """Return a file and what was found in it, on one line."""
-    return f"{answer['file']}: {text or answer['error']}"
 
 
 @app.command("list")

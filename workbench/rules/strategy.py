@@ -194,12 +194,18 @@ class Strategy:
 
     def place(self, path: str) -> str:
         """Return ``file, line n`` of a section by its path, such as ``entry.long``; the nearest one above it."""
-        parts = path.split(".")
-        for end in range(len(parts), 0, -1):
-            line = self.lines.get(".".join(parts[:end]))
-            if line is not None:
-                return f"{self.where}, line {line}"
-        return self.where
+        line = self.line(path)
+        return f"{self.where}, line {line}" if line else self.where
+
+    def line(self, *paths: str) -> int:
+        """Return the line of the first of these sections that is written, or of the one above it; 0 if none is."""
+        for path in paths:
+            parts = path.split(".")
+            for end in range(len(parts), 0, -1):
+                line = self.lines.get(".".join(parts[:end]))
+                if line is not None:
+                    return line
+        return 0
 
     def constant(self, expression: Expression) -> int:
         """Return the value of a fixed whole-number setting, such as `contracts`."""
