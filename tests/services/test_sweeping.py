@@ -347,7 +347,8 @@ class TestAround:
             tick(3)
         assert capsys.readouterr() == ("", "")
 
-    def test_a_bar_is_drawn_on_demand(self, capsys: pytest.CaptureFixture[str]):
+    def test_a_bar_is_drawn_on_demand(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("TERM", "xterm")
         with progress("twelve combinations", 12, show=True) as tick:
             tick(12)
         assert "twelve combinations" in capsys.readouterr().err

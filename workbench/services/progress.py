@@ -9,11 +9,15 @@ from contextlib import contextmanager
 
 def is_watched() -> bool:
     """Return whether a person sees what is printed now."""
-    if "ipykernel" in sys.modules:
-        from IPython import get_ipython
+    return _is_notebook() or sys.stderr.isatty()
 
-        return get_ipython() is not None
-    return sys.stderr.isatty()
+
+def _is_notebook() -> bool:
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return get_ipython() is not None
 
 
 @contextmanager
@@ -34,7 +38,7 @@ def progress(text: str, total: int, *, show: bool | None = None) -> Iterator[Cal
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    forced = True if show and "ipykernel" not in sys.modules else None
+    forced = True if show and not _is_notebook() else None
     with Progress(*columns, console=Console(stderr=True, force_terminal=forced), transient=True) as bar:
         task = bar.add_task(text, total=total)
         yield lambda count: bar.advance(task, count)
