@@ -56,3 +56,8 @@ def _constant(constant: Constant, most: int) -> st.SearchStrategy[float]:
         return st.integers(int(constant.least), int(min(constant.most, max(most, constant.least))))
     given = [] if constant.default is None else [constant.default]
     return st.sampled_from([*given, max(constant.least, 0.02), min(constant.most, 2.5)])
+
+
+def defaults(op: Indicator, length: int) -> tuple[float, ...]:
+    """Return constants of an operation: its defaults, and `length` (or the least there is) where it has none."""
+    return op.typed([max(length, c.least) if c.default is None else c.default for c in op.constants])
