@@ -14,11 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.rules.build import strategy_text
 from workbench.domain.errors import InputError, StorageError
+from workbench.domain.lifecycle import Moved, Step, promotion
+from workbench.rules import parse_strategy
 from workbench.storage import database as module
+from workbench.storage.attempts import Attempt
 from workbench.storage.database import Database, DatabaseBusy, DatabaseDamaged, DatabaseNewer
 from workbench.storage.home import Home
+from workbench.storage.ledger import Trials
 from workbench.storage.migrations import HEAD, REVISIONS
+from workbench.storage.versions import Versions
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,15 +126,15 @@ def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, text=True)
-        for _ in range(4)
+        for _ in range(3)
     ]
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.close()
-    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
     with Database(Home(tmp_path)).reading() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM trials").scalar() == 4
+        assert connection.exec_driver_sql("SELECT count(*) FROM trials").scalar() == 3
         assert connection.exec_driver_sql("SELECT count(*) FROM alembic_version").scalar() == 1
 
 
@@ -309,3 +315,33 @@ def test_postgresql_has_one_writer_too(address: str, tmp_path: Path, monkeypatch
     monkeypatch.setattr(module, "BUSY_S", 1)
     with first.writing(), pytest.raises(DatabaseBusy), second.writing():
         pass
+
+
+def test_postgresql_holds_versions_trials_and_one_live_version(address: str, tmp_path: Path) -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    home = Home(tmp_path)
+    versions = Versions(home, Database(home, address))
+    names = [
+        versions.register(parse_strategy(strategy_text(stop=f"{{ticks: {n}}}")), at=n, person="ada").version
+        for n in (5, 6)
+    ]
+    for name in names:
+        told = {"at": 9, "version": name, "person": "ada", "reason": "", "accepted": True, "program": "0"}
+        up = [Moved(name, Step.PASSED_TESTS), Moved(name, Step.WENT_TO_PAPER)]
+        versions.carry_out(Attempt(wanted="paper", session="", **told), lambda _, up=up: up)
+        versions.carry_out(
+            Attempt(wanted="live", session="open", **told), lambda now, name=name: promotion(now, name, "open")
+        )
+    assert [(r.version, r.state.value, r.parent) for r in versions.recorded()] == [
+        (names[0], "paper", None),
+        (names[1], "live", names[0]),
+    ]
+    with pytest.raises(IntegrityError), versions.database.writing() as connection:
+        connection.exec_driver_sql(f"INSERT INTO live (session, version, attempt) VALUES ('open', '{names[0]}', 1)")
+    for _ in range(2):
+        versions.attach(names[0], "backtest", {"net_usd": float("nan")}, {"data": {"version": "d"}}, at=3)
+    assert [r.stats for r in versions.results(names[0])] == [{"net_usd": None}]
+    ledger = Trials(home, versions.database)
+    ledger.add("probe", "d", 40, "grid", evidence={"pbo": 0.25})
+    assert ledger.count("probe") == 40 and ledger.list()[0].evidence == {"pbo": 0.25}

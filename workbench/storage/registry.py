@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from workbench.domain.errors import InputError, StorageError, UnknownName
 from workbench.rules.load import parse_strategy
@@ -55,7 +55,7 @@ class Registry:
         StorageError
             The disk refuses; nothing is half-written.
         """
-        if parse_stored(strategy.source, where=strategy.where or strategy.name).version != strategy.version:
+        if parse_strategy(strategy.source, where=strategy.where or strategy.name).version != strategy.version:
             raise InputError(f"{strategy.name} differs from the text it carries; load it anew from its file")
         known = self._entry(strategy.version)
         if known is not None and self._is_whole(known):
@@ -112,7 +112,7 @@ class Registry:
         """Return the text of a stored copy and its normal form ({} where this program cannot read it any more)."""
         text = self._text(entry)
         try:
-            strategy = parse_stored(text, where=str(self._copy(entry)))
+            strategy = parse_strategy(text, where=str(self._copy(entry)))
         except InputError:
             return text, {}
         return text, strategy.normal() if strategy.version == entry.version else {}
@@ -153,7 +153,7 @@ class Registry:
     def _load(self, entry: Registered) -> Strategy:
         path, text = self._copy(entry), self._text(entry)
         try:
-            strategy = parse_stored(text, where=str(path))
+            strategy = parse_strategy(text, where=str(path))
         except InputError as error:
             raise StorageError(f"the stored copy {path} is damaged: {error}; register the strategy again") from error
         if strategy.version != entry.version and entry.semantics != SEMANTICS:
@@ -172,16 +172,6 @@ def kind_of(source: str) -> str:
     from workbench.rules.python.bundle import is_python
 
     return "python" if is_python(source) else "yaml"
-
-
-def parse_stored(text: str, where: str) -> Strategy:
-    """Return the strategy in a text, whichever of the two kinds it is."""
-    if kind_of(text) == "yaml":
-        return parse_strategy(text, where=where)
-    from workbench.rules.python import read_python
-
-    made: Any = read_python(text, where=where)  # it has the surface of a declarative one
-    return cast(Strategy, made)
 
 
 def _packed(entry: Registered) -> bytes:
