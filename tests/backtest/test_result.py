@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backtest.play import MES, enter
+from tests.rules.build import strategy_text
 from workbench.backtest.curve import Curve, curve, drawdown, trading_dates
 from workbench.backtest.page import page
 from workbench.backtest.played import (
@@ -27,6 +28,7 @@ from workbench.backtest.played import (
     fills_of,
     orders_of,
 )
+from workbench.backtest.prepared import Prepared
 from workbench.backtest.result import Result
 from workbench.backtest.series import Series, series
 from workbench.backtest.static import Picture, steps
@@ -36,6 +38,7 @@ from workbench.domain.errors import UnknownName
 from workbench.domain.hours import at_local
 from workbench.domain.order import OrderType
 from workbench.domain.timeframe import timeframe
+from workbench.rules import parse_strategy
 
 STRATEGY = enter()
 FEE_E4 = 6_200
@@ -400,3 +403,30 @@ def test_the_portfolio_of_vectorbt_is_worth_the_same_to_the_cent() -> None:
 def test_equal_fills_make_equal_results() -> None:
     assert isinstance(RESULT._played.fills, Fills) and isinstance(RESULT._played.orders, Orders)
     assert run(BARS, *FILLS).trades.equals(RESULT.trades)
+
+
+# --- against the lean account of a sweep ---
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_a_sweep_keeps_of_a_run_is_what_its_result_says(seed: int) -> None:
+    close = np.random.default_rng(seed).integers(-6, 7, 900).cumsum() + 4000
+    stamps = [stamp for day in (2, 3, 4) for stamp in minutes(date(2025, 9, day), "08:30", 300)]
+    text = strategy_text(
+        entry="{long: 'cross_above(sma(close, 3), sma(close, 8))', short: 'cross_below(sma(close, 3), sma(close, 8))'}",
+        stop="{ticks: 12}",
+        target="{ticks: 20}",
+        trading="{flat_by: '13:00'}",
+    )
+    strategy, prepared = parse_strategy(text), Prepared(series=bars_at(stamps, close.tolist()))
+    result, lean = Result(strategy, prepared.series, prepared.run(strategy)), prepared.summarise(strategy)
+    values, nets = result.stats, result.trades.dropna(subset=["exit_at"])["net_usd"]
+    assert lean.trades == values["trades"] and lean.trades > 20
+    assert lean.wins == (nets > 0).sum()
+    assert (lean.won_usd, lean.lost_usd) == (pytest.approx(nets[nets > 0].sum()), pytest.approx(nets[nets < 0].sum()))
+    assert lean.trade_sum_sq == pytest.approx((nets**2).sum())
+    for name in ("net_usd", "costs_usd", "max_drawdown_usd"):
+        assert getattr(lean, name) == pytest.approx(values[name]), name
+    assert lean.exposure_bars == round(float(values["exposure"] or 0) * len(prepared.series))
+    assert lean.daily.tolist() == pytest.approx(result.daily["net_usd"].tolist())
+    assert lean.refused == values["refused"]

@@ -116,7 +116,7 @@ def time_series_momentum(daily: pd.DataFrame, *, months: int = 12, target: float
     monthly = (1 + daily).groupby(month).prod().sub(1.0).where(counted)
     past = monthly.apply(np.log1p).rolling(months, min_periods=months).sum()
     volatility = daily.apply(_ex_ante_volatility).groupby(month).last()
-    positions = (np.sign(past) * target / volatility.where(volatility > 0)).shift(1)
+    positions = (past.apply(np.sign) * target / volatility.where(volatility > 0)).shift(1)
     made = (positions * monthly).where(monthly.notna() & positions.notna())
     made = made.dropna(how="all")
     return Momentum(monthly=made.mean(axis=1), instruments=made, positions=positions.reindex(made.index))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.backtest import frames
 from workbench.backtest.curve import Curve, curve, tick_value_e4
-from workbench.backtest.played import E4, MOVES, NO_LEVEL, STATUSES, Played
+from workbench.backtest.played import E4, Played
 from workbench.backtest.series import Series
 from workbench.backtest.stats import Number, Stats, TradeColumns, stats, years_between
-from workbench.backtest.trades import Float64Array, Trips, entry_rules, excursions, exit_rules, round_trips
+from workbench.backtest.trades import Float64Array, Trips, excursions, round_trips
 from workbench.domain.errors import InputError
-from workbench.domain.order import OrderType
 from workbench.rules.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Result:
         capital_usd: float | None = None,
     ) -> None:
         self.strategy = strategy
-        self._bars, self._played, self._writer = bars, _arrays(played, bars), writer
+        self._bars, self._played, self._writer = bars, played, writer
         self.capital_usd = _capital(self._played) if capital_usd is None else float(capital_usd)
         self.provenance = {**dict(provenance or {}), "capital_usd": self.capital_usd}
 
@@ -136,65 +136,12 @@ class Result:
     @cached_property
     def trades(self) -> pd.DataFrame:
         """One row per round trip; prices in points, money in USD, times UTC. An open trade has no exit."""
-        import pandas as pd
-
-        trips, played, spec = self._trips, self._played, self._bars.contract.spec
-        points = spec.tick.numerator, spec.tick.denominator
-        mae, mfe = self._excursions
-        over = trips.closed
-        frame = pd.DataFrame(
-            {
-                "entry_at": _times(trips.entry_at),
-                "exit_at": _times(trips.exit_at).where(over),
-                "side": np.where(trips.side > 0, "long", "short").astype(object),
-                "qty": trips.qty,
-                "entry_price": trips.entry_sum * points[0] / points[1] / trips.qty,
-                "exit_price": np.where(over, trips.exit_sum * points[0] / points[1] / np.maximum(trips.out, 1), np.nan),
-                "gross_usd": trips.gross_e4 / E4,
-                "costs_usd": trips.costs_e4 / E4,
-                "net_usd": trips.net_e4 / E4,
-                "rule": entry_rules(trips, played.orders, played.rules),
-                "exit_rule": exit_rules(trips, played.orders, played.rules, MOVES),
-                "mae_usd": mae,
-                "mfe_usd": mfe,
-                "bars": trips.exit_bar - trips.entry_bar,
-            }
-        )
-        return frame.astype({"side": object, "rule": object, "exit_rule": object})
+        return frames.trades(self._trips, self._excursions, self._played, self._bars.contract.spec)
 
     @cached_property
     def orders(self) -> pd.DataFrame:
         """One row per order, bracket legs included; prices in points. `moved` says what moved a stop last."""
-        import pandas as pd
-
-        o, fills, spec = self._played.orders, self._played.fills, self._bars.contract.spec
-        row = dict(zip(fills.order.tolist(), range(len(fills)), strict=True))
-        last = np.array([row.get(key, -1) for key in o.id.tolist()], dtype=np.int64)
-        found = last >= 0
-
-        def price(ticks: np.ndarray[Any, Any], known: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            return np.where(known, np.where(known, ticks, 0) * spec.tick.numerator / spec.tick.denominator, np.nan)
-
-        at, ticks = (
-            column[last] if len(fills) else np.zeros(len(o), dtype=np.int64) for column in (fills.at, fills.ticks)
-        )
-        return pd.DataFrame(
-            {
-                "order_id": o.id,
-                "at": _times(o.at),
-                "type": pd.Series([OrderType(kind).name.lower() for kind in o.type.tolist()], dtype=object),
-                "side": np.where(o.side > 0, "buy", "sell").astype(object),
-                "qty": o.qty,
-                "limit_price": price(o.limit, o.limit != NO_LEVEL),
-                "stop_price": price(o.stop, o.stop != NO_LEVEL),
-                "status": pd.Series([STATUSES[code] for code in o.status.tolist()], dtype=object),
-                "filled_at": _times(at).where(found),
-                "fill_price": price(ticks, found),
-                "parent_id": pd.Series(o.parent).astype("Int64").mask(o.parent == NO_LEVEL),
-                "rule": pd.Series([self._played.rules[code] for code in o.rule.tolist()], dtype=object),
-                "moved": pd.Series([MOVES[code] for code in o.moved.tolist()], dtype=object),
-            }
-        )
+        return frames.orders(self._played, self._bars.contract.spec)
 
     @cached_property
     def equity(self) -> pd.DataFrame:
@@ -202,7 +149,7 @@ class Result:
         import pandas as pd
 
         made = self._curve
-        index = _times(self._bars.ends, "at")
+        index = frames.utc(self._bars.ends, "at")
         columns = {
             "equity_usd": made.equity_e4 / E4,
             "drawdown_usd": made.fall_e4 / -E4,
@@ -246,7 +193,7 @@ class Result:
         """The bars it ran on, by their start."""
         import pandas as pd
 
-        index = _times(self._bars.starts, "ts")
+        index = frames.utc(self._bars.starts, "ts")
         columns = dict(zip(("open", "high", "low", "close"), self._bars.points, strict=True))
         return pd.DataFrame({**columns, "volume": self._bars.volume}, index=index)
 
@@ -333,13 +280,6 @@ _SHARES = frozenset(
 )
 
 
-def _times(stamps: np.ndarray[Any, np.dtype[np.int64]], name: str | None = None) -> pd.DatetimeIndex:
-    # UTC ns; a hundred times as fast as to_datetime
-    import pandas as pd
-
-    return pd.DatetimeIndex(stamps.view("M8[ns]"), name=name).tz_localize("UTC")
-
-
 def _capital(played: Played) -> float:
     account = played.account
     return CAPITAL_USD if account is None or not len(account.days) else int(account.days.balance_e4[0]) / E4
@@ -359,38 +299,3 @@ def _usd(value: Number) -> str:
 
 def _text(value: Number, form: str) -> str:
     return "–" if value is None else form.format(value)
-
-
-def _arrays(played: Any, bars: Series) -> Played:
-    # engines that still hand over lists of domain values
-    if isinstance(played, Played):
-        return played
-    from workbench.backtest.played import CANCELED, EXPIRED, FILLED, REJECTED, RULES, WORKING, fills_of, orders_of
-
-    at = [fill.at for fill in played.fills]
-    inside = np.searchsorted(bars.ends, np.array(at, dtype=np.int64), side="right").tolist()
-    rules = list(RULES)
-    rules += sorted({order.rule for order in played.orders} - set(rules))
-    codes = {"filled": FILLED, "canceled": CANCELED, "rejected": REJECTED, "expired": EXPIRED}
-    none = NO_LEVEL
-    return Played(
-        fills=fills_of(
-            [
-                (f.at, bar, f.order_id, f.qty, f.ticks, int(f.fees * E4))
-                for f, bar in zip(played.fills, inside, strict=True)
-            ]
-        ),
-        orders=orders_of(
-            [
-                (
-                    o.order_id, o.created_at, int(o.type), o.side.sign, o.qty,
-                    none if o.limit_ticks is None else o.limit_ticks, none if o.stop_ticks is None else o.stop_ticks,
-                    codes.get(o.status.value, WORKING), none if o.parent_id is None else o.parent_id,
-                    rules.index(o.rule), 0,
-                )
-                for o in played.orders
-            ]
-        ),
-        rules=tuple(rules),
-        alerts=tuple((at, alert.text) for at, alert in played.alerts),
-    )  # fmt: skip
