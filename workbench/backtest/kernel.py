@@ -13,6 +13,7 @@ prepare()
 
 from workbench.backtest.kernel_decide import Rules, count, decide
 from workbench.backtest.kernel_fills import play
+from workbench.backtest.kernel_firm import Firm, open_account, pass_over, roll_firm
 from workbench.backtest.kernel_state import (
     ENTERED,
     ENTRY_ID,
@@ -32,24 +33,32 @@ from workbench.rules.plan import NEVER
 
 
 @compiled
-def run(s: Ints, m: Market, x: Rules, g: Gate, log: Log, first: int, last: int) -> None:
+def run(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, first: int, last: int) -> None:
     """Play bars `first` to `last` (exclusive); earlier ones are history. `s` is fresh, and holds the state at the end."""
+    open_account(s, m, firm, first)
     i = first
     while i < last:
         if s[QTY] == 0 and s[WAS] == 0 and s[ENTERED] == 0 and s[ENTRY_ID] == 0:
             i = _next_entry(s, x, i, last)
             if i >= last:
                 break
-        elif s[QTY] != 0 or s[ENTRY_ID] != 0:
+            if firm.on:
+                pass_over(s, m, firm, log, i)
+        elif s[QTY] == 0 and s[ENTRY_ID] == 0:
+            if firm.on:
+                pass_over(s, m, firm, log, i)
+        else:
             for j in range(m.offsets[i], m.offsets[i + 1]):
-                play(s, m, g, log, i, j)
+                play(s, m, g, firm, log, i, j)
         roll(s, m, m.ends[i])
         s[LAST] = m.closes[i]
         if log.daily.shape[0] and (s[QTY] != 0 or s[WAS] != 0 or s[ENTERED] != 0):
             note_close(s, m, log, i)
         count(s, m, x, i)
-        decide(s, m, x, g, log, i)
+        decide(s, m, x, g, firm, log, i)
         i += 1
+    if firm.on and last > first:
+        roll_firm(s, m, firm, log, m.offsets[last] - 1)
 
 
 @compiled

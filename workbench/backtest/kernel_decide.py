@@ -11,6 +11,7 @@ prepare()
 import numpy as np
 
 from workbench.backtest.kernel_fills import submit
+from workbench.backtest.kernel_firm import Firm
 from workbench.backtest.kernel_state import (
     BARS_IN,
     BEST,
@@ -130,7 +131,7 @@ def count(s: Ints, m: Market, x: Rules, i: int) -> None:
 
 
 @inlined
-def decide(s: Ints, m: Market, x: Rules, g: Gate, log: Log, i: int) -> None:
+def decide(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, i: int) -> None:
     """Decide at the close of bar `i` and carry it out; call `count` before."""
     qty = s[QTY]
     held = 1 if qty > 0 else -1 if qty < 0 else 0
@@ -143,7 +144,7 @@ def decide(s: Ints, m: Market, x: Rules, g: Gate, log: Log, i: int) -> None:
     rule = 0
     if held != 0:
         rule = _leaves(s, x, i, held, side)
-    if side != 0 and side != held and may_enter(s, x, i) and _enter(s, m, x, g, log, i, side, held):
+    if side != 0 and side != held and may_enter(s, x, i) and _enter(s, m, x, g, firm, log, i, side, held):
         return
     if rule != 0:
         leave(s, m, log, i, rule)
@@ -173,7 +174,7 @@ def may_enter(s: Ints, x: Rules, i: int) -> bool:
 
 
 @compiled
-def _enter(s: Ints, m: Market, x: Rules, g: Gate, log: Log, i: int, side: int, held: int) -> bool:
+def _enter(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, i: int, side: int, held: int) -> bool:
     stop = target = NO
     ticks = 0
     if is_written(x, STOPS, side):
@@ -197,7 +198,7 @@ def _enter(s: Ints, m: Market, x: Rules, g: Gate, log: Log, i: int, side: int, h
         leave(s, m, log, i, _LONG if side > 0 else _SHORT)
         s[THEN_SIDE], s[THEN_QTY], s[THEN_STOP], s[THEN_TARGET] = side, qty, stop, target
     else:
-        submit(s, m, g, log, m.ends[i], side, qty, stop, target)
+        submit(s, m, g, firm, log, i, m.ends[i], side, qty, stop, target)
     return True
 
 

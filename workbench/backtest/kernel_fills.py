@@ -6,8 +6,19 @@ from workbench._numba_cache import prepare
 
 prepare()
 
+from workbench.backtest.kernel_firm import (
+    Firm,
+    balance,
+    level,
+    pause_at_close,
+    pause_at_open,
+    roll_firm,
+    see,
+)
 from workbench.backtest.kernel_state import (
     BASELINE,
+    BLOCKED,
+    CAP,
     CLOSE_ID,
     ENTRY,
     ENTRY_ID,
@@ -15,9 +26,11 @@ from workbench.backtest.kernel_state import (
     ENTRY_SIDE,
     ENTRY_STOP,
     ENTRY_TARGET,
+    FAILED,
     LIMIT,
     MARKET,
     NO,
+    PAUSED,
     QTY,
     REFUSED,
     RING,
@@ -42,21 +55,28 @@ from workbench.backtest.kernel_state import (
     equity,
     fill,
     inlined,
+    mark,
     place,
+    within,
 )
+from workbench.backtest.played import REJECTED
 from workbench.backtest.switches import Without
+from workbench.domain.programme import NONE
 
 MINUTE = 60_000_000_000
 # Why the gate refuses, in the order in which it looks.
-PASSED, PRODUCT, ORDER_SIZE, POSITION, OPEN_ORDERS, ORDER_RATE, DAILY_LOSS = range(7)
+PASSED, CANNOT_TRADE, PRODUCT, ORDER_SIZE, POSITION, OPEN_ORDERS, ORDER_RATE, DAILY_LOSS = range(8)
+CLOSED, TOO_BIG, NO_MARGIN = 10, 11, 12  # and why the broker does
 
-_GAP, _WORST, _WITHIN = int(Without.GAP), int(Without.WORST_PATH), int(Without.WITHIN_BAR)
+_GAP, _WORST = int(Without.GAP), int(Without.WORST_PATH)
 _THROUGH, _FROM_FILL = int(Without.TRADE_THROUGH), int(Without.FROM_FILL)
 
 
 @compiled
 def check(s: Ints, g: Gate, qty: int, orders: int, sent: int, pnl: int) -> int:
     """Return why a flat account may not enter with `qty` contracts in `orders` orders, PASSED if it may."""
+    if s[FAILED] or s[BLOCKED]:
+        return CANNOT_TRADE
     if not g.product:
         return PRODUCT
     if qty > g.max_order_qty:
@@ -73,8 +93,10 @@ def check(s: Ints, g: Gate, qty: int, orders: int, sent: int, pnl: int) -> int:
 
 
 @compiled
-def submit(s: Ints, m: Market, g: Gate, log: Log, at: int, side: int, qty: int, stop: int, target: int) -> None:
-    """Ask the gate for an entry; what passes meets the next print. Refused ones count as sent."""
+def submit(
+    s: Ints, m: Market, g: Gate, firm: Firm, log: Log, bar: int, at: int, side: int, qty: int, stop: int, target: int
+) -> None:
+    """Ask the gate and the broker for an entry; what passes meets the next print. Refused ones count as sent."""
     while s[SENT_COUNT] and log.sent[s[SENT_FIRST]] <= at - MINUTE:
         s[SENT_FIRST] = (s[SENT_FIRST] + 1) % RING
         s[SENT_COUNT] -= 1
@@ -88,48 +110,127 @@ def submit(s: Ints, m: Market, g: Gate, log: Log, at: int, side: int, qty: int, 
         s[REFUSED] += 1
         alert(s, log, at, code, side * qty, sent if code == ORDER_RATE else orders, pnl)
         return
-    s[ENTRY_ID] = place(s, log, at, MARKET, side, qty, NO, NO, NO, 1 if side > 0 else 2)
+    order = place(s, log, at, MARKET, side, qty, NO, NO, NO, 1 if side > 0 else 2)
+    code = _refuses(s, m, firm, bar, qty)
+    if code != PASSED:
+        s[REFUSED] += 1
+        mark(log, order, REJECTED)
+        alert(s, log, at, code, side * qty, orders, pnl)
+        return
+    s[ENTRY_ID] = order
     s[ENTRY_SIDE], s[ENTRY_QTY], s[ENTRY_STOP], s[ENTRY_TARGET] = side, qty, stop, target
 
 
-@inlined
-def within(m: Market, bar: int, ticks: int) -> int:
-    """Return a price moved into its bar."""
-    if m.without & _WITHIN:
-        return ticks
-    return min(max(ticks, m.lows[bar]), m.highs[bar])
+@compiled
+def _refuses(s: Ints, m: Market, firm: Firm, bar: int, qty: int) -> int:
+    # the firm and the broker look at an order of a flat account that the gate has let pass
+    if firm.on:
+        if s[PAUSED]:
+            return CLOSED
+        if qty > firm.most or qty * firm.units > s[CAP]:
+            return TOO_BIG
+    need = firm.margins[bar * firm.margin_step]
+    if need and need * qty > balance(s, m, firm):
+        return NO_MARGIN
+    return PASSED
 
 
 @inlined
-def play(s: Ints, m: Market, g: Gate, log: Log, bar: int, j: int) -> None:
-    """Play one sub-bar against what works: the open, the adverse extreme, the favourable one."""
-    if s[CLOSE_ID] or s[ENTRY_ID]:
-        _meet_open(s, m, g, log, bar, j)
-    if s[QTY] == 0 or not (s[STOP_ID] or s[TARGET_ID]):
+def play(s: Ints, m: Market, g: Gate, firm: Firm, log: Log, bar: int, j: int) -> None:
+    """Play one sub-bar: the firm's clock, the open, the adverse extreme, the favourable one, the close."""
+    if firm.on:
+        _play_with_firm(s, m, g, firm, log, bar, j)
         return
-    side = 1 if s[QTY] > 0 else -1
-    open_ = m.sub_opens[j]
-    start, end = m.sub_starts[j], m.sub_ends[j] - 1
-    if s[STOP_ID] and (open_ - s[STOP_AT]) * side <= 0:
-        ticks = s[STOP_AT] if m.without & _GAP else open_
-        _stop(s, m, log, bar, j, start, ticks)
-    elif s[TARGET_ID] and _reaches(s, m, open_, side):
-        _target(s, m, log, bar, j, start)
+    if s[CLOSE_ID] or s[ENTRY_ID]:
+        _meet_open(s, m, g, firm, log, bar, j)
+    if s[STOP_ID] or s[TARGET_ID]:
+        _open(s, m, log, bar, j)
+        if s[QTY] != 0:
+            _favourable_first(s, m, log, bar, j)
+            if s[STOP_ID] and (_adverse(s, m, j) - s[STOP_AT]) * _side(s) <= 0:
+                _stop(s, m, log, bar, j, m.sub_ends[j] - 1, s[STOP_AT])
+            elif s[TARGET_ID] and _reaches(s, m, _favourable(s, m, j)):
+                _target(s, m, log, bar, j, m.sub_ends[j] - 1)
+
+
+@compiled
+def _play_with_firm(s: Ints, m: Market, g: Gate, firm: Firm, log: Log, bar: int, j: int) -> None:
+    start, end, open_ = m.sub_starts[j], m.sub_ends[j], m.sub_opens[j]
+    roll_firm(s, m, firm, log, j)
+    late = firm.flat_times[j]
+    if start >= late and s[PAUSED] == 0:
+        pause_at_open(s, m, firm, log, j)
+    if s[CLOSE_ID] or s[ENTRY_ID]:
+        _meet_open(s, m, g, firm, log, bar, j)
+    if s[STOP_ID] or s[TARGET_ID]:
+        _open(s, m, log, bar, j)
+    see(s, m, firm, log, bar, j, start, open_)
+    _legs_with_firm(s, m, firm, log, bar, j)
+    if start < late and late < end and s[PAUSED] == 0:
+        pause_at_close(s, m, firm, log, bar, j)
+
+
+@compiled
+def _legs_with_firm(s: Ints, m: Market, firm: Firm, log: Log, bar: int, j: int) -> None:
+    at = m.sub_ends[j] - 1
     if s[QTY] == 0:
         return
-    adverse = m.sub_lows[j] if side > 0 else m.sub_highs[j]
-    favourable = m.sub_highs[j] if side > 0 else m.sub_lows[j]
-    if m.without & _WORST and s[TARGET_ID] and _reaches(s, m, favourable, side):
-        _target(s, m, log, bar, j, end)
-    elif s[STOP_ID] and (adverse - s[STOP_AT]) * side <= 0:
-        _stop(s, m, log, bar, j, end, s[STOP_AT])
-    elif s[TARGET_ID] and _reaches(s, m, favourable, side):
-        _target(s, m, log, bar, j, end)
+    _favourable_first(s, m, log, bar, j)
+    if s[QTY] != 0:
+        side, adverse, breaks = _side(s), _adverse(s, m, j), level(s, m, firm)
+        stopped = s[STOP_ID] != 0 and (adverse - s[STOP_AT]) * side <= 0
+        broken = breaks != NONE and (adverse - breaks) * side <= 0
+        if stopped and (not broken or (s[STOP_AT] - breaks) * side >= 0):
+            price = s[STOP_AT]
+            _stop(s, m, log, bar, j, at, price)
+            see(s, m, firm, log, bar, j, at, price)
+        elif broken:
+            see(s, m, firm, log, bar, j, at, breaks)
+    if s[QTY] != 0:
+        favourable = _favourable(s, m, j)
+        if s[TARGET_ID] and _reaches(s, m, favourable):
+            _target(s, m, log, bar, j, at)
+        see(s, m, firm, log, bar, j, at, favourable)
+    if s[QTY] != 0:  # only a level that has just followed the price can break on the way to the close
+        breaks = level(s, m, firm)
+        if breaks != NONE and (m.sub_closes[j] - breaks) * _side(s) <= 0:
+            see(s, m, firm, log, bar, j, at, breaks)
 
 
 @inlined
-def _reaches(s: Ints, m: Market, ticks: int, side: int) -> bool:
-    beyond = (ticks - s[TARGET_AT]) * side
+def _side(s: Ints) -> int:
+    return 1 if s[QTY] > 0 else -1
+
+
+@inlined
+def _adverse(s: Ints, m: Market, j: int) -> int:
+    return m.sub_lows[j] if s[QTY] > 0 else m.sub_highs[j]
+
+
+@inlined
+def _favourable(s: Ints, m: Market, j: int) -> int:
+    return m.sub_highs[j] if s[QTY] > 0 else m.sub_lows[j]
+
+
+@inlined
+def _open(s: Ints, m: Market, log: Log, bar: int, j: int) -> None:
+    if s[STOP_ID] and (m.sub_opens[j] - s[STOP_AT]) * _side(s) <= 0:
+        ticks = s[STOP_AT] if m.without & _GAP else m.sub_opens[j]
+        _stop(s, m, log, bar, j, m.sub_starts[j], ticks)
+    elif s[TARGET_ID] and _reaches(s, m, m.sub_opens[j]):
+        _target(s, m, log, bar, j, m.sub_starts[j])
+
+
+@inlined
+def _favourable_first(s: Ints, m: Market, log: Log, bar: int, j: int) -> None:
+    # only without the rule that the worst comes first
+    if m.without & _WORST and s[TARGET_ID] and _reaches(s, m, _favourable(s, m, j)):
+        _target(s, m, log, bar, j, m.sub_ends[j] - 1)
+
+
+@inlined
+def _reaches(s: Ints, m: Market, ticks: int) -> bool:
+    beyond = (ticks - s[TARGET_AT]) * _side(s)
     touch = m.touch != 0
     if m.without & _THROUGH:
         touch = not touch
@@ -154,7 +255,7 @@ def _target(s: Ints, m: Market, log: Log, bar: int, j: int, at: int) -> None:
 
 
 @compiled
-def _meet_open(s: Ints, m: Market, g: Gate, log: Log, bar: int, j: int) -> None:
+def _meet_open(s: Ints, m: Market, g: Gate, firm: Firm, log: Log, bar: int, j: int) -> None:
     at, open_, slip = m.sub_starts[j], m.sub_opens[j], m.slips[j]
     if s[CLOSE_ID]:
         order, signed = s[CLOSE_ID], -s[QTY]
@@ -163,7 +264,9 @@ def _meet_open(s: Ints, m: Market, g: Gate, log: Log, bar: int, j: int) -> None:
         if s[THEN_SIDE]:
             side, qty, stop, target = s[THEN_SIDE], s[THEN_QTY], s[THEN_STOP], s[THEN_TARGET]
             s[THEN_SIDE] = 0
-            submit(s, m, g, log, at, side, qty, stop, target)
+            submit(s, m, g, firm, log, bar, at, side, qty, stop, target)
+        if firm.on:
+            see(s, m, firm, log, bar, j, at, open_)
     if s[ENTRY_ID]:
         order, side, qty = s[ENTRY_ID], s[ENTRY_SIDE], s[ENTRY_QTY]
         s[ENTRY_ID] = 0
@@ -177,3 +280,5 @@ def _meet_open(s: Ints, m: Market, g: Gate, log: Log, bar: int, j: int) -> None:
         if s[ENTRY_TARGET] != NO:
             s[TARGET_AT] = base + s[ENTRY_TARGET]
             s[TARGET_ID] = place(s, log, at, LIMIT, -side, qty, s[TARGET_AT], NO, order, 0)
+        if firm.on:
+            see(s, m, firm, log, bar, j, at, open_)

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from workbench.backtest import kernel_state as k
 from workbench.backtest.kernel import run as _run
-from workbench.backtest.played import E4, Fills, Orders, Played, Summary
-from workbench.backtest.words import refusal
+from workbench.backtest.played import E4, RULES, AccountDays, AccountPlayed, Fills, Orders, Played, Summary
+from workbench.backtest.words import told
+from workbench.domain.account import AccountProgramme
+from workbench.domain.programme import FirmAccount, rules_of
 
 if TYPE_CHECKING:
     from workbench.backtest.prepared import Prepared
@@ -28,20 +30,52 @@ def run(
     """Run a plan and return everything it did."""
     market, gate, rules = prepared.market, prepared.gate(plan), prepared.rules(plan, cache, given)
     size = max(1024, (last - first) // 16)
-    log = _log(size, size, size, _NO_DAYS)
+    log = _log([size] * 5, _NO_DAYS)
     s = k.fresh()
-    _run(s, market, rules, gate, log, first, last)
-    if s[k.FILLS] > size or s[k.ORDERS] > size or s[k.ALERTS] > size:  # the counts are known now
-        log = _log(int(s[k.FILLS]), int(s[k.ORDERS]), int(s[k.ALERTS]), _NO_DAYS)
+    _run(s, market, rules, gate, prepared.firm, log, first, last)
+    counts = [int(s[place]) for place in (k.FILLS, k.ORDERS, k.ALERTS, k.FIRM_DAYS, k.SEEN)]
+    if max(counts) > size:  # they are known now
+        log = _log(counts, _NO_DAYS)
         s = k.fresh()
-        _run(s, market, rules, gate, log, first, last)
+        _run(s, market, rules, gate, prepared.firm, log, first, last)
     limits = prepared.limits.tighter(plan.daily_loss_usd, plan.max_position)
-    rows = log.alerts[:, : s[k.ALERTS]].T.tolist()
+    rows = log.alerts[:, : counts[2]].T.tolist()
+    fills = Fills(*log.fills[:, : counts[0]])
     return Played(
-        fills=Fills(*log.fills[:, : s[k.FILLS]]),
-        orders=Orders(*log.orders[:, : s[k.ORDERS]]),
-        alerts=tuple((row[0], refusal(prepared.series.contract, limits, *row[1:])) for row in rows),
+        fills=fills,
+        orders=Orders(*log.orders[:, : counts[1]]),
+        alerts=tuple((row[0], told(prepared.series.contract, limits, *row[1:])) for row in rows),
+        account=_account(prepared, s, AccountDays(*log.days[:, : counts[3]]), log.breaches[:, : counts[4]], fills),
     )
+
+
+def _account(prepared: Prepared, s: k.Ints, days: AccountDays, breaches: k.Ints, fills: Fills) -> AccountPlayed | None:
+    if prepared.programme is None:
+        return None
+    broken = tuple((at, RULES[rule].removeprefix("firm: ")) for at, rule in breaches.T.tolist())
+    failed = [at for at, rule in broken if rule == "max_loss"]
+    return AccountPlayed(
+        programme=prepared.programme.name,
+        days=days,
+        breaches=broken,
+        balance_e4=int(prepared.firm.start + s[k.CASH] + s[k.QTY] * s[k.ENTRY] * prepared.tick_value),
+        floor_e4=int(s[k.FLOOR]),
+        failed_at=failed[0] if failed else None,
+        passed_at=_passed_at(prepared.programme, days, fills, failed),
+    )
+
+
+def _passed_at(programme: AccountProgramme, days: AccountDays, fills: Fills, failed: list[int]) -> int | None:
+    # reaching the target changes nothing in the run, so it is looked at afterwards, by the rules themselves
+    account = FirmAccount(rules_of(programme))
+    traded = np.diff(np.searchsorted(fills.at, days.at), prepend=0) > 0
+    rows = zip(days.at.tolist(), days.balance_e4.tolist(), traded.tolist(), strict=True)
+    for at, closed, any_trade in rows:
+        account.failed = bool(failed) and failed[0] < at
+        account.roll(closed, traded=any_trade)
+        if account.passed:
+            return at
+    return None
 
 
 def summarise(
@@ -49,9 +83,10 @@ def summarise(
 ) -> Summary:
     """Run a plan and return what a sweep keeps."""
     daily = np.full(len(prepared.days), np.nan)
-    log = _log(0, 0, 0, daily)
+    log = _log([0] * 5, daily)
     s = k.fresh()
-    _run(s, prepared.market, prepared.rules(plan, cache, given), prepared.gate(plan), log, first, last)
+    rules = prepared.rules(plan, cache, given)
+    _run(s, prepared.market, rules, prepared.gate(plan), prepared.firm, log, first, last)
     known = ~np.isnan(daily)
     daily[known] = np.diff(daily[known], prepend=0.0)
     daily[~known] = 0.0
@@ -73,12 +108,6 @@ def summarise(
     )
 
 
-def _log(fills: int, orders: int, alerts: int, daily: npt.NDArray[np.float64]) -> k.Log:
-    return k.Log(
-        np.empty((6, fills), dtype=np.int64),
-        np.empty((k.COLUMNS, orders), dtype=np.int64),
-        np.empty((5, alerts), dtype=np.int64),
-        np.empty(k.RING, dtype=np.int64),
-        daily,
-        np.zeros(1),
-    )
+def _log(sizes: list[int], daily: npt.NDArray[np.float64]) -> k.Log:
+    tables = [np.empty((rows, size), dtype=np.int64) for rows, size in zip((6, k.COLUMNS, 5, 3, 2), sizes, strict=True)]
+    return k.Log(*tables, np.empty(k.RING, dtype=np.int64), daily, np.zeros(1))

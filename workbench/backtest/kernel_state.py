@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.backtest.played import CANCELED, FILLED, NO_LEVEL, WORKING
+from workbench.backtest.switches import Without
 from workbench.rules.plan import NEVER
 
 Ints = NDArray[np.int64]
@@ -25,6 +26,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.uint8]
 F = TypeVar("F", bound=Callable[..., Any])
 
+_WITHIN = int(Without.WITHIN_BAR)
 LIMIT, MARKET, STOP = 1, 2, 4  # as domain.order.OrderType
 RING = 256  # more than the orders of a minute: at most one per bar, and no bar is shorter than a second
 COLUMNS = 11  # of an order
@@ -39,8 +41,9 @@ COLUMNS = 11  # of an order
     TODAY, TRADES_TODAY, SINCE, ENTERED, WAS, BARS_IN, BEST,  # the decision's memory, see rules.decision
     FILLS, ORDERS, ALERTS, SENT_FIRST, SENT_COUNT,  # rows written; orders of the last minute
     TRADES, WINS, WON, LOST, OPENED, COSTS, REFUSED, EXPOSED, PEAK, DEPTH, FIRST_FILL, LAST_FILL,  # the summary
+    FLOOR, DAY_START, CAP, FAILED, BLOCKED, PAUSED, LOCKED, ROLLED, PAID, FIRM_DAYS, SEEN,  # the firm, see kernel_firm
     SIZE,
-) = range(45)
+) = range(56)
 # fmt: on
 
 
@@ -85,6 +88,8 @@ class Log(NamedTuple):
     fills: Ints  # (6, n)
     orders: Ints  # (11, n)
     alerts: Ints  # (5, n)
+    days: Ints  # (3, n), of the firm
+    breaches: Ints  # (2, n)
     sent: Ints  # (RING,)
     daily: Floats  # equity at the last close of each trading date, NaN where nothing changed
     squares: Floats  # (1,)
@@ -192,6 +197,7 @@ def fill(s: Ints, m: Market, log: Log, order: int, bar: int, at: int, signed: in
     s[COSTS] += fee
     s[QTY] += signed
     s[LAST] = ticks
+    s[PAID] = 1
     if s[FIRST_FILL] < 0:
         s[FIRST_FILL] = bar
     s[LAST_FILL] = bar
@@ -210,6 +216,14 @@ def _book_trade(s: Ints, log: Log) -> None:
     else:
         s[LOST] += net
     log.squares[0] += (net / 10_000.0) * (net / 10_000.0)
+
+
+@inlined
+def within(m: Market, bar: int, ticks: int) -> int:
+    """Return a price moved into its bar."""
+    if m.without & _WITHIN:
+        return ticks
+    return min(max(ticks, m.lows[bar]), m.highs[bar])
 
 
 @inlined

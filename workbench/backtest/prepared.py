@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from workbench.backtest.account import START_E4
 from workbench.backtest.costs import Costs, fees_e4, slippage_ticks
 from workbench.backtest.margin import margins_e4
 from workbench.backtest.played import E4, Played, Summary
@@ -22,16 +23,17 @@ from workbench.backtest.switches import Without
 from workbench.domain.account import AccountProgramme
 from workbench.domain.errors import InputError
 from workbench.domain.hours import trading_hours
-from workbench.domain.programme import day_rows, flat_times
+from workbench.domain.programme import day_rows, flat_times, rules_of
 from workbench.risk.limits import Limits
 from workbench.rules.arrays import ColumnCache, evaluate
 from workbench.rules.inputs import Inputs
-from workbench.rules.plan import Plan
+from workbench.rules.plan import NEVER, Plan
 from workbench.rules.strategy import Strategy
 from workbench.rules.windows import allowed, flat_at
 
 if TYPE_CHECKING:
     from workbench.backtest.kernel_decide import Rules
+    from workbench.backtest.kernel_firm import Firm
     from workbench.backtest.kernel_state import Gate, Market
 
 View = memoryview
@@ -279,6 +281,24 @@ class Prepared:
         hours = trading_hours("index")
         rows = np.arange(len(hours.opens), dtype=np.int64)
         return np.concatenate([hours.opens, hours.next_opens(rows[-1:])])
+
+    @cached_property
+    def firm(self) -> Firm:
+        """The account programme as the kernel takes it."""
+        from workbench.backtest.kernel_firm import Firm
+
+        margins = self.margins if self.costs.margin_usd is not None else np.zeros(1, dtype=np.int64)
+        ends = (margins, int(len(margins) > 1))
+        none = np.zeros(1, dtype=np.int64)
+        if self.programme is None:
+            return Firm(0, START_E4, 0, 0, 0, 0, 1, 0, none, none, none, none, *ends)
+        rules, product = rules_of(self.programme), self.series.contract.spec
+        most = dict(rules.product_caps).get(product.exchange_root, NEVER)
+        profits, caps = (np.array(column, dtype=np.int64) for column in zip(*rules.scaling, strict=True))
+        return Firm(
+            1, rules.start, rules.max_loss, rules.trail, rules.lock, rules.daily_loss, rules.units(product), most,
+            profits, caps, self.flat_times, _own(self.firm_days), *ends,
+        )  # fmt: skip
 
     def gate(self, plan: Plan) -> Gate:
         """Return the limits that hold for a plan's orders, as the kernel takes them."""

@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from workbench.backtest.account import FirmOfBars
 from workbench.backtest.broker import BarBroker
 from workbench.backtest.played import RULES, Played, fills_of
@@ -149,6 +151,7 @@ class Account:
         self.feed(e.RunnerStarted(at=first - 1, epoch=1, uid="backtest"))
         for line in self.lines:
             line.begin()
+        self._open_firm()
         if len(self.lines) == 1:
             self._run_one(self.lines[0])
             return
@@ -170,10 +173,15 @@ class Account:
             lists = line.prepared.lists
             self.roll(lists.sub_starts[lists.offsets[line.last] - 1])
 
+    def _open_firm(self) -> None:
+        line = min(self.lines, key=lambda each: each.prepared.lists.starts[each.first])
+        lists = line.prepared.lists
+        place = lists.offsets[line.first]
+        self._day_ends = trading_hours("index").session_bounds(lists.sub_starts[place])[1]
+        self._rolled = int(np.searchsorted(line.prepared.firm_days, place, side="right"))
+
     def roll(self, start: int) -> None:
         """Let the firm's trading dates end that are over at `start`; each is told with its first sub-bar."""
-        if self._day_ends < 0:
-            self._day_ends = trading_hours("index").session_bounds(start)[1]
         if start < self._day_ends:
             return
         # Every trading date that had bars ends by itself, those that were passed over, too.
@@ -182,8 +190,7 @@ class Account:
         if len(self.lines) == 1:
             while self._rolled < len(days) and starts[int(days[self._rolled])] <= start:
                 at = starts[int(days[self._rolled])]
-                if at >= self._day_ends:
-                    self.firm.roll(at)
+                self.firm.roll(at)
                 self._rolled += 1
         else:
             self.firm.roll(start)
