@@ -17,7 +17,7 @@ from workbench.rules.indicators.base import SEED_WEIGHT, bars_to_forget
 
 Floats = NDArray[np.float64]
 BY_NAME = {op.name: op for op in SHIPPED}
-PLAIN = [op.name for op in SHIPPED if op.memory is not Memory.SESSION]
+PLAIN = [op.name for op in SHIPPED if op.memory not in (Memory.SESSION, Memory.PRIOR_DAY)]
 DECAYING = [op.name for op in SHIPPED if op.memory is Memory.DECAY]
 
 # Ratios: where their parts err by SEED_WEIGHT of a seed, they err by that times how much the seed may exceed the parts.

@@ -98,7 +98,7 @@ def test_vwap_without_volume_is_unknown() -> None:
     assert math.isnan(found[0]) and found[1] == 1.0
 
 
-@pytest.mark.parametrize("name", [op.name for op in SHIPPED if op.memory is Memory.SESSION])
+@pytest.mark.parametrize("name", [op.name for op in SHIPPED if op.memory in (Memory.SESSION, Memory.PRIOR_DAY)])
 def test_a_date_joined_too_late_stays_unknown_and_later_ones_are_those_of_the_whole_history(name: str) -> None:
     op = INDICATORS[name]
     constants = op_data.defaults(op, 1) if not any(c.clock for c in op.constants) else None

@@ -60,7 +60,7 @@ def column(op: Indicator, inputs: Sequence[Floats | float], constants: Sequence[
     Raises
     ------
     InputError
-        If lengths differ, or an argument is missing.
+        If lengths differ, an argument is missing, or a person's own step raises or gives no number.
 
     Examples
     --------
@@ -75,10 +75,7 @@ def column(op: Indicator, inputs: Sequence[Floats | float], constants: Sequence[
     if _is_shipped(op):
         _loop(op)(out, state, *arrays, typed)
     else:
-        memory = state.tolist()
-        step = op.step
-        for i, bar in enumerate(zip(*(a.tolist() for a in arrays), strict=True)):
-            out[i] = step(memory, *bar, *typed)
+        _plain_loop(op, out, arrays, state.tolist(), typed)
     return out
 
 
@@ -101,6 +98,17 @@ def warm_up(progress: Progress | None = None, ops: Iterable[Indicator] | None = 
     if progress is not None:
         progress(len(wanted), len(wanted), "")
     return compiled, len(wanted) - compiled
+
+
+def _plain_loop(
+    op: Indicator, out: Floats, arrays: Sequence[Floats], state: list[float], constants: Sequence[float]
+) -> None:
+    step, i = op.step, -1
+    try:
+        for i, bar in enumerate(zip(*(a.tolist() for a in arrays), strict=True)):
+            out[i] = step(state, *bar, *constants)
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, NameError) as error:
+        raise InputError(f"indicator {op.name}: at bar {i} its step raised {type(error).__name__}: {error}") from error
 
 
 def _columns(op: Indicator, inputs: Sequence[Floats | float]) -> list[Floats]:

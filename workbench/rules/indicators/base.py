@@ -31,6 +31,7 @@ class Memory(StrEnum):
     WINDOW = "window"  # a fixed number of bars: exact after the warm-up
     DECAY = "decay"  # exponential: after the warm-up the seed weighs at most SEED_WEIGHT
     SESSION = "session"  # since the trading date began: exact as soon as there is a value
+    PRIOR_DAY = "prior_day"  # the trading date before: exact as soon as one was seen whole
     PATH = "path"  # depends on the first bar for as long as the market likes; only the anchor makes it repeatable
 
 
@@ -89,6 +90,9 @@ class Indicator:
         Where the definition comes from, and where it differs from TA-Lib on purpose.
     memory : Memory
         What the warm-up promises.
+    source_hash : str
+        Of a person's own indicator: the hash of its source, which belongs to a strategy's version. Empty for shipped
+        ones: the version of the engine's semantics covers those.
     """
 
     name: str
@@ -101,6 +105,7 @@ class Indicator:
     summary: str
     source: str
     memory: Memory = Memory.WINDOW
+    source_hash: str = ""
 
     def typed(self, constants: Sequence[float]) -> tuple[float, ...]:
         """Return the constants as the step takes them: whole ones as int, others as float; defaults filled in.

@@ -115,7 +115,7 @@ PRIOR_DAY = tuple(
         warmup=_one,
         summary=f"{says} of the trading date before",
         source="the exchange's trading date, from 17:00 Chicago",
-        memory=Memory.SESSION,
+        memory=Memory.PRIOR_DAY,
     )
     for part, step, says in (
         ("open", prior_open_step, "opening"),
@@ -135,7 +135,7 @@ PIVOTS = tuple(
         warmup=_one,
         summary=f"{says}, from the trading date before",
         source="floor traders' pivots",
-        memory=Memory.SESSION,
+        memory=Memory.PRIOR_DAY,
     )
     for name, step, says in (
         ("pivot", pivot_step, "pivot: mean of high, low and close"),

@@ -207,7 +207,7 @@ GAP = Indicator(
     warmup=_one,
     summary="opening of the day session (or at another time of day) minus the last close of the trading date before",
     source=_DATE,
-    memory=Memory.SESSION,
+    memory=Memory.PRIOR_DAY,
 )
 SESSION = (
     OPENING_RANGE_HIGH,
