@@ -103,7 +103,7 @@ def window_text(window: Window) -> str:
     >>> window_text(Window((0, 1, 2, 3, 4), 34200, 57600, "America/New_York"))
     'Mon Tue Wed Thu Fri 09:30 to 16:00 America/New_York'
     """
-    days = " ".join(DAYS[day] for day in window.days)
+    days = "every day" if len(window.days) == len(DAYS) else " ".join(DAYS[day] for day in window.days)
     return f"{days} {_clock(window.begins_s)} to {_clock(window.ends_s)} {window.zone}"
 
 

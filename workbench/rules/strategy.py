@@ -22,6 +22,7 @@ from workbench.rules.windows import Window
 if TYPE_CHECKING:
     from workbench.domain.contract import Contract
     from workbench.rules.evaluator import RuleState
+    from workbench.rules.explanation import Explanation
     from workbench.rules.plan import Plan
 
 __all__ = ["SEMANTICS", "SIDES", "Distance", "Parameter", "Protection", "Strategy", "Value"]
@@ -149,6 +150,15 @@ class Strategy:
         from workbench.rules.planning import make_plan
 
         return make_plan(self, contract)
+
+    def explain(self, bars: Any, at: Any = -1, *, contract: str | None = None, trades: Any = None) -> Explanation:
+        """Return each condition's values and truth at the close of one bar, and what kept an entry back.
+
+        `bars` is a frame of this timeframe, `at` a time or a row (see `workbench.rules.explain.explain`).
+        """
+        from workbench.rules.explain import explain
+
+        return explain(self, bars, at, contract=contract, trades=trades)
 
     def with_parameters(self, **values: object) -> Strategy:
         """Return the same strategy (and version) with other parameter values.
