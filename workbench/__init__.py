@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.backtest.costs import Costs
+    from workbench.backtest.detectors import detect
     from workbench.commands.stack import demo_stack
     from workbench.desk import connect
     from workbench.research import backtest, bars, load_strategy, quality
@@ -20,25 +21,39 @@ if TYPE_CHECKING:
 _WHERE = {
     "Costs": "workbench.backtest.costs",
     "Strategy": "workbench.rules.python.authoring",
+    "account": "workbench.research",
     "backtest": "workbench.research",
     "bars": "workbench.research",
     "connect": "workbench.desk",
     "demo_stack": "workbench.commands.stack",
+    "detect": "workbench.backtest.detectors",
+    "indicator": "workbench.rules.indicators.custom",
     "load_strategy": "workbench.research",
+    "promote": "workbench.research_versions",
     "quality": "workbench.research",
     "run_report": "workbench.services.reports",
+    "sweep": "workbench.research_sweep",
+    "versions": "workbench.research_versions",
+    "walk_forward": "workbench.research_sweep",
 }
 
 __all__ = [
     "Costs",
     "Strategy",
+    "account",
     "backtest",
     "bars",
     "connect",
     "demo_stack",
+    "detect",
+    "indicator",
     "load_strategy",
+    "promote",
     "quality",
     "run_report",
+    "sweep",
+    "versions",
+    "walk_forward",
 ]
 
 

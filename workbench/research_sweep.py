@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.backtest.costs import Costs
 from workbench.domain.timeframe import timeframe as parse_timeframe
-from workbench.research import When, _data, _home, _provenance, load_strategy
+from workbench.research import load_strategy, provenance
+from workbench.research_data import When, data_for, data_version, home_of
 from workbench.storage.home import Home
 
 if TYPE_CHECKING:
@@ -167,11 +168,12 @@ def _job(
     chosen = load_strategy(strategy, home=home)
     if timeframe is not None:
         chosen = chosen.with_timeframe(timeframe)
-    traded, frame = _data(chosen, bars, contract, start, end, _home(home))
+    traded, frame = data_for(chosen, bars, contract, start, end, home_of(home))
     data = series(frame, traded, parse_timeframe(chosen.timeframe))
     costs, limits = costs or Costs(), limits or Limits()
-    told = _provenance(chosen, frame, traded, costs, limits, touch)
-    job = Job(series=data, data_version=told["data"]["version"], costs=costs, limits=limits, touch=touch)
+    version = data_version(frame)
+    job = Job(series=data, data_version=version, costs=costs, limits=limits, touch=touch)
+    told = provenance(chosen, frame, job.prepared, "kernel")
     return chosen, job, told
 
 
@@ -181,7 +183,7 @@ def _where(
     from workbench.services.sweeping import Where
     from workbench.storage.ledger import Trials
 
-    place = _home(home)
+    place = home_of(home)
     return Where(home=place, ledger=Trials(place), jobs=jobs, cluster=cluster, resume=resume, progress=progress)
 
 

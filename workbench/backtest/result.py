@@ -41,6 +41,7 @@ class Result:
     played : Played
         What the engine did; everything here is read from it when it is asked for.
     provenance : mapping, optional
+        Or a callable that makes it when it is asked for.
     writer : callable, optional
         Writes bytes to a path, for `report`.
     capital_usd : float, optional
@@ -61,14 +62,20 @@ class Result:
         bars: Series,
         played: Played,
         *,
-        provenance: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         writer: Writer | None = None,
         capital_usd: float | None = None,
     ) -> None:
         self.strategy = strategy
         self._bars, self._played, self._writer = bars, played, writer
         self.capital_usd = _capital(self._played) if capital_usd is None else float(capital_usd)
-        self.provenance = {**dict(provenance or {}), "capital_usd": self.capital_usd}
+        self._told = provenance
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """What it takes to make this result again; hashing the bars can wait until somebody asks."""
+        told = self._told() if callable(self._told) else self._told
+        return {**dict(told or {}), "capital_usd": self.capital_usd}
 
     # --- arrays, read once ---
 

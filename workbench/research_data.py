@@ -1,0 +1,197 @@
+"""The data behind the calls of a notebook: which bars are meant, where they are, in which form they come."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.domain.contract import Contract, front_month, parse_contract, spec
+from workbench.domain.errors import InputError, UnknownContract
+from workbench.domain.hours import CHICAGO, TradingHours, local, trading_hours
+from workbench.domain.timeframe import TIMEFRAMES
+from workbench.domain.timeframe import timeframe as parse_timeframe
+from workbench.storage.home import Home
+from workbench.storage.home import home as home_at
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+    from workbench.rules.strategy import Strategy
+    from workbench.storage.bars import BarStore
+
+When = str | date | datetime | int | None
+
+
+def home_of(home: str | Path | Home | None) -> Home:
+    """Return the home that is meant: given as one, as a folder, or the environment's."""
+    return home if isinstance(home, Home) else home_at(home)
+
+
+@cache
+def store_at(market: Path) -> BarStore:
+    """Return the bar store of a market folder, one for each folder."""
+    from workbench.storage.bars import BarStore
+
+    return BarStore(market)
+
+
+def data_for(
+    strategy: Strategy, given: Any, contract: str | None, start: When, end: When, place: Home
+) -> tuple[Contract, pl.DataFrame]:
+    """Return the contract a strategy is to be tested on, and its bars: those given, or those of the store."""
+    if given is None:
+        chosen = stored_contract(contract or strategy.roots[0], strategy.timeframe, place)
+        strategy.require_contract(chosen.id)
+        frame = read_stored(chosen, strategy.timeframe, start, end, place)
+        if frame.is_empty():
+            raise InputError(f"no {strategy.timeframe} bars of {chosen.id} in the store{what_is_stored(place)}")
+        return chosen, frame
+    frame = to_polars(given)
+    chosen = contract_of(frame, contract or getattr(given, "attrs", {}).get("contract") or strategy.roots[0])
+    strategy.require_contract(chosen.id)
+    return chosen, cut(frame, start, end, trading_hours(chosen.spec))
+
+
+def contract_of(frame: pl.DataFrame, written: str) -> Contract:
+    """Return the contract that a frame of bars belongs to; `written` where the frame does not tell."""
+    if "contract" in frame.columns and frame.height:
+        names = frame["contract"].unique().to_list()
+        if len(names) > 1:
+            raise InputError(f"the frame holds bars of {len(names)} contracts ({names[0]}, {names[1]} …); give one")
+        return parse_contract(str(names[0]))
+    last = local(frame["ts"].cast(int).max() or 0).date() if frame.height else date(2025, 1, 1)  # type: ignore[arg-type]
+    return full_contract(written) or front_month(spec(written), last)
+
+
+def full_contract(written: str) -> Contract | None:
+    """Return the contract that `written` names in full; None for a root."""
+    try:
+        spec_of = spec(written)
+    except UnknownContract:
+        return parse_contract(written)
+    if written.upper() in (spec_of.root, spec_of.exchange_root, spec_of.symbol_id):
+        return None
+    return parse_contract(written)
+
+
+def stored_contract(written: str, timeframe: str, place: Home) -> Contract:
+    """Return the contract that is named, or of a root the stored one with the newest bars."""
+    full = full_contract(written)
+    if full is not None:
+        return full
+    product = spec(written)
+    parse_timeframe(timeframe)
+    held = [(c.last, c.rows, c.contract) for c in store_at(place.market).coverage() if spec(c.contract) == product]
+    if not held:
+        raise InputError(f"no bars of {product.exchange_root} in the store{what_is_stored(place)}")
+    return parse_contract(max(held)[2])
+
+
+def what_is_stored(place: Home) -> str:
+    """Say what the store holds and how more comes in, for messages."""
+    held = sorted({f"{c.contract} {c.timeframe}" for c in store_at(place.market).coverage()})
+    told = f"; it holds {', '.join(held[:8])}" if held else f"; {place.market} is empty"
+    return f"{told}. workbench data pull or workbench data import brings bars"
+
+
+def read_stored(contract: Contract, timeframe: str, start: When, end: When, place: Home) -> pl.DataFrame:
+    """Return stored bars, built from shorter ones where only those are stored."""
+    from workbench.ingestion.aggregate import bars_from_bars
+
+    hours, wanted = trading_hours(contract.spec), parse_timeframe(timeframe)
+    first, last = _instant(start, hours, last=False), _instant(end, hours, last=True)
+    store = store_at(place.market)
+    held = [c.timeframe for c in store.coverage() if c.contract == contract.id]
+    if wanted.text not in held:
+        shorter = [t for t in TIMEFRAMES if t in held and _builds(t, wanted.text)]
+        if shorter:
+            return bars_from_bars(store.read(contract, shorter[-1], first, last), shorter[-1], wanted, hours)
+    return store.read(contract, wanted, first, last)
+
+
+def _builds(source: str, wanted: str) -> bool:
+    from workbench.ingestion.aggregate import require_divisible
+
+    try:
+        require_divisible(parse_timeframe(source), parse_timeframe(wanted))
+    except InputError:
+        return False
+    return True
+
+
+def cut(frame: pl.DataFrame, start: When, end: When, hours: TradingHours) -> pl.DataFrame:
+    """Return the bars between two moments."""
+    import polars as pl
+
+    first, last = _instant(start, hours, last=False), _instant(end, hours, last=True)
+    at = pl.col("ts").cast(pl.Int64)
+    if first is not None:
+        frame = frame.filter(at >= first)
+    return frame if last is None else frame.filter(at < last)
+
+
+def _instant(when: When, hours: TradingHours, *, last: bool) -> int | None:
+    if when is None or (isinstance(when, int) and not isinstance(when, bool)):
+        return when
+    moment: date | datetime
+    if isinstance(when, str):
+        try:
+            moment = date.fromisoformat(when) if len(when) <= 10 else datetime.fromisoformat(when)
+        except ValueError:
+            raise InputError(f"{when!r} is no date; write 2025-03-17 or 2025-03-17T08:30") from None
+    else:
+        moment = when
+    if isinstance(moment, datetime):
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=CHICAGO)
+        return int(zoned.timestamp() * 1_000_000) * 1000
+    import numpy as np
+
+    row = int(np.searchsorted(hours.dates, np.datetime64(moment), "right" if last else "left"))
+    return int(hours.opens[min(row, len(hours.opens) - 1)])
+
+
+def to_polars(given: Any) -> pl.DataFrame:
+    """Return bars in polars with `ts` in UTC, whatever frame they came in."""
+    import polars as pl
+
+    if isinstance(given, pl.DataFrame):
+        frame = given
+    else:
+        import pandas as pd
+
+        if not isinstance(given, pd.DataFrame):
+            raise InputError(f"bars must be a pandas or polars frame, not {type(given).__name__}")
+        columns = {name: given[name].to_numpy() for name in given.columns if name != "ts"}
+        stamps = given["ts"] if "ts" in given.columns else given.index
+        if not isinstance(getattr(stamps, "dtype", None), pd.DatetimeTZDtype):
+            raise InputError("bars need their start as index or column ts, with a time zone (UTC)")
+        ns = pd.DatetimeIndex(stamps).as_unit("ns").asi8
+        frame = pl.DataFrame({"ts": ns, **columns}).with_columns(pl.col("ts").cast(pl.Datetime("ns", "UTC")))
+    if "ts" not in frame.columns or frame["ts"].dtype.base_type() != pl.Datetime:
+        raise InputError(f"bars need a column ts with the start of each bar; there are {', '.join(frame.columns)}")
+    if getattr(frame["ts"].dtype, "time_zone", None) is None:
+        raise InputError("the column ts has no time zone; say which one it is, such as dt.replace_time_zone('UTC')")
+    return frame.with_columns(pl.col("ts").dt.convert_time_zone("UTC").cast(pl.Datetime("ns", "UTC")))
+
+
+def to_pandas(frame: pl.DataFrame, contract: Contract, timeframe: str) -> pd.DataFrame:
+    """Return bars as people get them: by their start, with contract, timeframe and data version as attributes."""
+    import pandas as pd
+
+    from workbench.storage.cache import content_version
+
+    index = pd.DatetimeIndex(frame["ts"].cast(int).to_numpy(), tz="UTC", name="ts")  # type: ignore[arg-type]
+    made = pd.DataFrame({name: frame[name].to_numpy() for name in frame.columns if name != "ts"}, index=index)
+    made.attrs = {"contract": contract.id, "timeframe": timeframe, "data_version": content_version(frame)}
+    return made
+
+
+def data_version(frame: pl.DataFrame) -> str:
+    """Return the version of the bars of a frame: a hash of their content, 32 hex digits."""
+    from workbench.domain.bar import BAR_COLUMNS
+    from workbench.storage.cache import content_version
+
+    return content_version(frame.select([name for name in BAR_COLUMNS if name in frame.columns]))
