@@ -174,6 +174,31 @@ class FlattenRequested(Event, frozen=True, kw_only=True, tag="flatten_requested"
     person: str = ""
 
 
+class StrategyAnswered(Event, frozen=True, kw_only=True, tag="strategy_answered"):
+    """What the worker of a Python strategy wants at the close of the bar that ended at `bar_end` (ns).
+
+    The other fields are those of `rules.signal.Signal`; the journal holds the answer, so a replay asks nobody.
+    """
+
+    session: str
+    bar_end: int
+    entry: int = 0
+    exit: bool = False
+    exit_side: int = 0
+    rule: str = ""
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
+    qty: int = 0
+    stop_to: int | None = None
+
+
+class StrategyFailed(Event, frozen=True, kw_only=True, tag="strategy_failed"):
+    """The worker of a Python strategy raised, died or was late: its session is paused, its protection stays."""
+
+    session: str
+    reason: str
+
+
 class ManualOrderRequested(Event, frozen=True, kw_only=True, tag="manual_order_requested"):
     """An order by a person, through the same gate. `request` makes a repeated call harmless."""
 
@@ -222,6 +247,8 @@ AnyEvent = (
     | SessionPaused
     | SessionEnded
     | FlattenRequested
+    | StrategyAnswered
+    | StrategyFailed
     | ManualOrderRequested
     | Halted
     | Released

@@ -95,7 +95,11 @@ def _on_bar(state: AccountState, event: e.BarClosed) -> Out:
 
 def _is_fresh(state: AccountState, bar: e.BarClosed) -> bool:
     """A signal is acted on in the first half of the next bar, never on warm-up or catch-up bars."""
-    return (state.now - bar.end) * 2 <= timeframe(bar.timeframe).seconds * 1_000_000_000
+    return _is_in_time(state, bar.end, bar.timeframe)
+
+
+def _is_in_time(state: AccountState, end: int, frame: str) -> bool:
+    return (state.now - end) * 2 <= timeframe(frame).seconds * 1_000_000_000
 
 
 def _act(state: AccountState, session: Session, signal: Signal) -> Out:
@@ -288,6 +292,29 @@ def _on_session_ended(state: AccountState, event: e.SessionEnded) -> Out:
     return list(start_flatten(state, session.contract, event.reason)) if event.flatten else []
 
 
+def _on_strategy_answered(state: AccountState, event: e.StrategyAnswered) -> Out:
+    session = state.sessions.get(event.session)
+    if session is None or session.status == "ended" or event.bar_end != session.last_bar_end:
+        return []  # the next bar has closed meanwhile: what was wanted at the last one is no longer wanted
+    if not _is_in_time(state, event.bar_end, session.timeframe):
+        return []
+    wish = {name: getattr(event, name) for name in Signal.__struct_fields__ if name != "at"}
+    return _act(state, session, Signal(at=event.bar_end, **wish))
+
+
+def _on_strategy_failed(state: AccountState, event: e.StrategyFailed) -> Out:
+    session = state.sessions.get(event.session)
+    if session is None or session.status == "ended":
+        return []
+    if session.status == "running":
+        session.status, session.reason = "paused", f"its strategy failed: {event.reason}"
+    text = (
+        f"the strategy of session {session.session} failed, the session is paused: {event.reason}. Its stops stay at "
+        "the broker; resume it to start the strategy again, or flatten it"
+    )
+    return [Alert(account=state.account, contract=session.contract, level="critical", text=text)]
+
+
 def _on_flatten(state: AccountState, event: e.FlattenRequested) -> Out:
     for session in state.sessions.values():
         if session.contract == event.contract and session.status == "running":
@@ -352,6 +379,8 @@ HANDLERS: dict[type[e.Event], Callable[[AccountState, Any], Any]] = {
     e.SessionStarted: _on_session_started,
     e.SessionPaused: _on_session_paused,
     e.SessionEnded: _on_session_ended,
+    e.StrategyAnswered: _on_strategy_answered,
+    e.StrategyFailed: _on_strategy_failed,
     e.FlattenRequested: _on_flatten,
     e.ManualOrderRequested: _on_manual,
     e.Halted: _on_halted,

@@ -17,7 +17,7 @@ import msgspec
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, PlaceOrder, ReadBroker
 from workbench.domain.position import Fill
-from workbench.execution.state import AccountState, RuleFactory
+from workbench.execution.state import AccountState, RuleFactory, Session
 from workbench.risk.gate import Approved
 from workbench.risk.limits import Limits
 from workbench.services.clock import MarketClock, wall_ns
@@ -27,6 +27,7 @@ from workbench.services.feed import Feed, FetchBars
 from workbench.services.lanes import Lanes
 from workbench.services.reader import ReadableBroker, Reader
 from workbench.services.sender import Broker, Sender
+from workbench.services.strategy_hosts import StrategyHosts
 from workbench.storage.home import Home
 from workbench.storage.journal import Journal
 from workbench.storage.latch import Latch, read_latch, stopped_mark
@@ -82,6 +83,7 @@ class Runner:
         self.sender = Sender(gateway, self.lanes.put, clock.now)
         self.reader = Reader(gateway, account, self.lanes.put, clock.now, self._read_since, self._unread)
         self.feed = Feed(fetch, self.lanes.put, clock.now)
+        self.hosts = StrategyHosts(self._sessions, self.lanes.put, clock.now)
         self.alerts: deque[dict[str, Any]] = deque(maxlen=200)
         self.alerted = 0  # how many there were in all
         self._unread_told = ""
@@ -200,6 +202,7 @@ class Runner:
                 tasks.create_task(self.sender.run()),
                 tasks.create_task(self.reader.run()),
                 tasks.create_task(self._feed()),
+                tasks.create_task(self.hosts.run()),
                 tasks.create_task(self._watch_latch()),
                 tasks.create_task(self._timer()),
             ]
@@ -235,7 +238,11 @@ class Runner:
             self.sender.drop_entries(event.reason)  # what was approved before the block must not leave behind it
         elif isinstance(event, e.FlattenRequested):
             self.sender.drop_entries(event.reason, event.contract)
+        self.hosts.look()
         self.on_change()
+
+    def _sessions(self) -> Iterable[Session]:
+        return self.state.sessions.values()
 
     def _note(self, event: e.Event) -> None:
         fills = [event.fill] if isinstance(event, e.FillReported) else []
@@ -290,7 +297,7 @@ class Runner:
     def idle(self) -> bool:
         """Say whether nothing is queued, on the wire or being read."""
         feeding = self._feeding or self._feed_wake.is_set() or not self.feed.idle
-        return not (len(self.lanes) or feeding) and self.sender.idle and self.reader.idle
+        return not (len(self.lanes) or feeding) and self.sender.idle and self.reader.idle and self.hosts.idle
 
     async def settle(self) -> None:
         """Wait until the runner has nothing to do (lockstep)."""

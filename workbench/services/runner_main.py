@@ -22,6 +22,8 @@ from workbench.execution.state import Rule
 from workbench.gateway.client import GatewayClient, GatewayUrls, Handlers
 from workbench.gateway.market_data import TradeSeen
 from workbench.gateway.wire_hub import SimulatorClock
+from workbench.rules.python import PythonStrategy
+from workbench.rules.python.asked import AskedRule
 from workbench.services.broker import RestBroker, fetch_closed
 from workbench.services.children import ACCOUNT_TAKEN, CANNOT_RUN
 from workbench.services.clock import MarketClock, wall_ns
@@ -96,7 +98,8 @@ class RunnerProcess:
         self.link = ChildLink(lambda: channel_at(f"runner-{account}", desk), verbs.table())
 
     def _rule(self, version: str, contract: str, parameters: dict[str, Any]) -> Rule:
-        return self.registry.get(version).with_parameters(**parameters).start()
+        strategy = self.registry.get(version).with_parameters(**parameters)
+        return AskedRule(strategy) if isinstance(strategy, PythonStrategy) else strategy.start()
 
     def _is_open(self) -> bool:
         if self.clock.lockstep or self.clock.rate <= 0:

@@ -13,8 +13,10 @@ from workbench.domain.errors import InputError, UnknownName, WorkbenchError
 from workbench.domain.hours import TradingHours, trading_hours
 from workbench.domain.timeframe import Timeframe, timeframe
 from workbench.execution.state import Session
+from workbench.rules.python import PythonStrategy
 from workbench.services.runner import Runner
 from workbench.services.snapshot import fill_dict, order_dict, session_dicts
+from workbench.services.strategy_hosts import warmup_of
 from workbench.storage.registry import Registry
 
 Json = dict[str, Any]
@@ -49,6 +51,11 @@ class RunnerVerbs:
         ]
         if busy:
             raise InputError(f"{body['contract']} is already traded by session {busy[0]}; end it first")
+        strategy = strategy.with_parameters(**body["parameters"])
+        if isinstance(strategy, PythonStrategy):  # its code runs in a worker only; what cannot start is refused
+            warmup = await warmup_of(strategy, body["contract"])
+        else:
+            warmup = strategy.warmup
         now = runner.clock.now()
         event = e.SessionStarted(
             at=now,
@@ -61,7 +68,6 @@ class RunnerVerbs:
         )
         runner.lanes.put(event)
         frame, hours = timeframe(body["timeframe"]), trading_hours(spec(body["contract"]))
-        warmup = strategy.with_parameters(**body["parameters"]).warmup
         await self._until(lambda: body["session"] in runner.state.sessions)
         runner.follow(body["contract"], body["timeframe"], warm_from(hours, frame, warmup, now))
         return self._session(body["session"])
