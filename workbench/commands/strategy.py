@@ -129,7 +129,14 @@ def _history(version: str, place: Home) -> tuple[dict[str, Any], str]:
         if not line:
             return empty, ""
         results = [
-            {"kind": r.kind, "at": _day(r.at), "data": r.data_version, **r.stats} for r in versions.results(version)
+            {
+                "kind": r.kind,
+                "at": _day(r.at),
+                "data": r.data_version,
+                "found": len(r.stats.get("findings", [])),
+                **r.stats,
+            }
+            for r in versions.results(version)
         ]
         promotions = [
             {"at": _day(a.at), "to": a.wanted, "session": a.session, "by": a.person, "reason": a.reason,
@@ -151,7 +158,7 @@ def _print_history(history: dict[str, Any]) -> None:
     where = f" in {', '.join(history['live_in'])}" if history["live_in"] else ""
     print(f"{history['state']}{where}, {history['trials']:,} trials of this name recorded")
     print("lineage: " + " → ".join(f"{r['version']} ({r['state']})" for r in history["lineage"]))
-    columns = ["kind", "at", "net_usd", "trades", "max_drawdown_usd", "data"]
+    columns = ["kind", "at", "net_usd", "trades", "max_drawdown_usd", "found", "data"]
     table(history["results"], columns, empty="no results attached")
     table(history["promotions"], ["at", "to", "session", "by", "reason", "done"], empty="never promoted")
 

@@ -72,18 +72,17 @@ def judge(asked: Asked, evidence: Evidence, *, into: str) -> list[Verdict]:
 
 def _judged(asked: Asked, evidence: Evidence) -> Iterator[dict[str, Any]]:
     whole = evidence.whole
-    if asked.detectors is not None:
-        yield _detectors(evidence.findings)
-    if whole is None:
-        if asked != Asked(detectors=asked.detectors, min_days_in_paper=asked.min_days_in_paper):
-            yield _told("backtest", False, None, None, f"no backtest: {evidence.missing or 'none was made'}")
-    else:
+    if whole is not None:
         yield from _of_run(asked, whole, evidence)
+    elif asked != Asked(min_days_in_paper=asked.min_days_in_paper):
+        yield _told("backtest", False, None, None, f"no backtest: {evidence.missing or 'none was made'}")
     if asked.min_days_in_paper is not None:
         yield _days_in_paper(asked.min_days_in_paper, evidence)
 
 
 def _of_run(asked: Asked, whole: Run, evidence: Evidence) -> Iterator[dict[str, Any]]:
+    if asked.detectors is not None:
+        yield _detectors(evidence.findings)
     if asked.costs is not None:
         paid = whole.costs_usd > 0 and whole.slippage
         how = "fees and slippage are paid" if paid else "fees or slippage are zero: nobody trades for nothing"
