@@ -13,13 +13,25 @@ prepare()
 
 from workbench.backtest.kernel_decide import Rules, count, decide
 from workbench.backtest.kernel_fills import play
-from workbench.backtest.kernel_firm import Firm, open_account, pass_over, roll_firm
+from workbench.backtest.kernel_firm import Firm, level, open_account, pass_over, roll_firm
 from workbench.backtest.kernel_state import (
+    ACTED,
+    BARS_IN,
+    CASH,
+    CLOSE_ID,
+    DAY_END,
+    DEPTH,
     ENTERED,
     ENTRY_ID,
+    EXPOSED,
     LAST,
+    PEAK,
     QTY,
     SINCE,
+    STOP_AT,
+    STOP_ID,
+    TARGET_AT,
+    TARGET_ID,
     WAS,
     Gate,
     Ints,
@@ -29,15 +41,23 @@ from workbench.backtest.kernel_state import (
     note_close,
     roll,
 )
+from workbench.domain.programme import INTRADAY, NONE
 from workbench.rules.plan import NEVER
+
+FAR = 1 << 61
 
 
 @compiled
 def run(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, first: int, last: int) -> None:
-    """Play bars `first` to `last` (exclusive); earlier ones are history. `s` is fresh, and holds the state at the end."""
+    """Play bars `first` to `last` (exclusive) on a fresh state, which is the result; earlier bars are history."""
     open_account(s, m, firm, first)
     i = first
+    may_glide = not x.moves and not (firm.on and firm.trail == INTRADAY)
     while i < last:
+        if may_glide and s[QTY] != 0 and s[WAS] == s[QTY] and s[CLOSE_ID] == 0:
+            i = _glide(s, m, x, firm, log, i, last)
+            if i >= last:
+                break
         if s[QTY] == 0 and s[WAS] == 0 and s[ENTERED] == 0 and s[ENTRY_ID] == 0:
             i = _next_entry(s, x, i, last)
             if i >= last:
@@ -71,4 +91,47 @@ def _next_entry(s: Ints, x: Rules, i: int, last: int) -> int:
         i += 1
     if s[SINCE] < NEVER:
         s[SINCE] += i - begin
+    return i
+
+
+@compiled
+def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int) -> int:
+    # the next bar in which something can happen to a position; in those before it, it is merely held
+    begin, end = i, last
+    out, against, along = x.exit_long, x.entry_short, x.entry_long
+    a, b, c = x.steps[2], x.steps[1], x.steps[0]
+    low, high = s[STOP_AT] if s[STOP_ID] else -FAR, s[TARGET_AT] if s[TARGET_ID] else FAR
+    if s[QTY] < 0:
+        out, against, along = x.exit_short, x.entry_long, x.entry_short
+        a, b, c = x.steps[3], x.steps[0], x.steps[1]
+        low, high = s[TARGET_AT] if s[TARGET_ID] else -FAR, s[STOP_AT] if s[STOP_ID] else FAR
+    if firm.on:
+        breaks = level(s, m, firm)
+        if breaks != NONE:
+            low, high = (max(low, breaks), high) if s[QTY] > 0 else (low, min(high, breaks))
+        while s[ACTED] < firm.bars.shape[0] and firm.bars[s[ACTED]] < i:
+            s[ACTED] += 1
+        if s[ACTED] < firm.bars.shape[0]:
+            end = min(end, firm.bars[s[ACTED]])
+    if x.exit_after:
+        end = min(end, max(i, i + x.exit_after - s[BARS_IN] - 1))
+    day_ends, past_step, lean = s[DAY_END], x.past_step, log.daily.shape[0] > 0
+    worth, cash, peak, depth = s[QTY] * m.tick_value, s[CASH], s[PEAK], s[DEPTH]
+    while i < end:
+        if m.lows[i] <= low or m.highs[i] >= high or m.ends[i] >= day_ends or x.past[i * past_step]:
+            break
+        if out[i * a] == 1.0 or (against[i * b] == 1.0 and along[i * c] != 1.0):
+            break
+        if lean:
+            now = cash + worth * m.closes[i]
+            log.daily[m.days[i]] = now
+            peak = max(peak, now)
+            depth = max(depth, peak - now)
+        i += 1
+    if i > begin:
+        s[LAST] = m.closes[i - 1]
+        s[BARS_IN] += i - begin
+        if lean:
+            s[PEAK], s[DEPTH] = peak, depth
+            s[EXPOSED] += i - begin
     return i

@@ -61,6 +61,7 @@ class Firm(NamedTuple):
     caps: Ints
     flat_times: Ints  # by sub-bar
     days: Ints  # sub-bars that begin a trading date
+    bars: Ints  # bars in which a trading date begins or the flat-by comes
     margins: Ints  # of one contract by bar, or one value
     margin_step: int
 

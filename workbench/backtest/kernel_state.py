@@ -41,9 +41,9 @@ COLUMNS = 11  # of an order
     TODAY, TRADES_TODAY, SINCE, ENTERED, WAS, BARS_IN, BEST,  # the decision's memory, see rules.decision
     FILLS, ORDERS, ALERTS, SENT_FIRST, SENT_COUNT,  # rows written; orders of the last minute
     TRADES, WINS, WON, LOST, OPENED, COSTS, REFUSED, EXPOSED, PEAK, DEPTH, FIRST_FILL, LAST_FILL,  # the summary
-    FLOOR, DAY_START, CAP, FAILED, BLOCKED, PAUSED, LOCKED, ROLLED, PAID, FIRM_DAYS, SEEN,  # the firm, see kernel_firm
+    FLOOR, DAY_START, CAP, FAILED, BLOCKED, PAUSED, LOCKED, ROLLED, PAID, FIRM_DAYS, SEEN, ACTED,  # the firm
     SIZE,
-) = range(56)
+) = range(57)
 # fmt: on
 
 

@@ -291,13 +291,13 @@ class Prepared:
         ends = (margins, int(len(margins) > 1))
         none = np.zeros(1, dtype=np.int64)
         if self.programme is None:
-            return Firm(0, START_E4, 0, 0, 0, 0, 1, 0, none, none, none, none, *ends)
+            return Firm(0, START_E4, 0, 0, 0, 0, 1, 0, none, none, none, none, none, *ends)
         rules, product = rules_of(self.programme), self.series.contract.spec
         most = dict(rules.product_caps).get(product.exchange_root, NEVER)
         profits, caps = (np.array(column, dtype=np.int64) for column in zip(*rules.scaling, strict=True))
         return Firm(
             1, rules.start, rules.max_loss, rules.trail, rules.lock, rules.daily_loss, rules.units(product), most,
-            profits, caps, self.flat_times, _own(self.firm_days), *ends,
+            profits, caps, self.flat_times, _own(self.firm_days), _own(self.firm_bars), *ends,
         )  # fmt: skip
 
     def gate(self, plan: Plan) -> Gate:
