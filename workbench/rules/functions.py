@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.rules.expression import Kind
-from workbench.rules.indicators import INDICATORS, Constant, Indicator
+from workbench.rules.indicators import INDICATORS, Indicator
 
 SERIES = ("open", "high", "low", "close", "volume", "time")
 CONSTANT = "a whole number or parameter"  # an argument that is fixed for a run
@@ -18,7 +18,8 @@ TF = "tf"  # tf("4h").close, tf("4h").sma(close, 20)
 class Function:
     """One callable name: `arguments` are (name, kind) pairs; the last `optional` of them may be left out.
 
-    With `variadic`, the last argument may be given any number of times.
+    `defaults` are what stands for those, as far as it is a number. With `variadic`, the last argument may be given any
+    number of times.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Function:
     summary: str
     optional: int = 0
     variadic: bool = False
+    defaults: tuple[float | None, ...] = ()
 
     @property
     def usage(self) -> str:
@@ -35,26 +37,22 @@ class Function:
         return f"{self.name}({', '.join(names)}{', …' if self.variadic else ''})"
 
 
-def is_clock(constant: Constant) -> bool:
-    """Return whether an argument is a time of day."""
-    return constant.clock or constant.name == "open_s"
-
-
 def _from_indicator(indicator: Indicator) -> Function:
     arguments: list[tuple[str, str]] = [(name, str(Kind.NUMBER)) for name in ("x", "y") if name in indicator.inputs]
     optional = 0
     for constant in indicator.constants:
-        if is_clock(constant):
+        if constant.clock:
             arguments.append(("opens" if constant.name == "open_s" else constant.name, str(Kind.TEXT)))
         else:
             arguments.append((constant.name, CONSTANT if constant.whole else FRACTION))
-        optional = optional + 1 if is_clock(constant) or constant.default is not None else 0
+        optional = optional + 1 if constant.clock or constant.default is not None else 0
     return Function(
         name=indicator.name,
         arguments=tuple(arguments),
         result=Kind.NUMBER,
         summary=indicator.summary,
         optional=optional,
+        defaults=tuple(constant.default for constant in indicator.constants[len(indicator.constants) - optional :]),
     )
 
 

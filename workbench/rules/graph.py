@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from workbench.domain.errors import InputError
@@ -26,15 +25,16 @@ from workbench.rules.expression import (
     Negative,
     Not,
     Number,
-    Parameter,
     Series,
     Text,
     is_constant,
     text,
 )
+from workbench.rules.fixed import fold
 from workbench.rules.higher import HigherBars
 from workbench.rules.indicators import INDICATORS, Constant, Indicator
 from workbench.rules.indicators.base import Memory
+from workbench.rules.node import Node
 from workbench.rules.operators import (
     ABSOLUTE,
     ALL,
@@ -62,34 +62,12 @@ INPUTS = ("open", "high", "low", "close", "volume", "day", "start_s", "end_s")
 _TRADING_S = {"week": 5 * DAY_S, "month": 23 * DAY_S}
 _WINDOWED = {op.name: op for op in (ANY, ALL, COUNT)}
 _CHAINED = {op.name: op for op in (LEAST, MOST)}
+# Trading dates of history for what is exact once a date, or the one before it, was seen.
+_DAYS = {Memory.SESSION: 1, Memory.PRIOR_DAY: 2}
 _GENERAL, _ONE, _TWO, _ONE_FIXED, _HELD = range(5)
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One computed slot.
-
-    Parameters
-    ----------
-    slot : int
-    op : Indicator
-        An indicator or an operator.
-    inputs : tuple of int
-        Slots it reads; for `HOLD` the slot of the graph ``graph.higher[timeframe]``.
-    constants : tuple of float
-        Whole ones are int.
-    warm : int
-        Bars until it no longer depends on older history.
-    timeframe : str
-        Of what it holds; empty for all others.
-    """
-
-    slot: int
-    op: Indicator
-    inputs: tuple[int, ...]
-    constants: tuple[float, ...]
-    warm: int
-    timeframe: str = ""
+__all__ = ["INPUTS", "Graph", "Node", "fold"]
 
 
 class Graph:
@@ -282,9 +260,7 @@ class Graph:
 
     def _indicator(self, call: Call) -> int:
         indicator = INDICATORS[call.function]
-        if "day" in indicator.inputs:
-            today = indicator.memory is Memory.SESSION or indicator.name.startswith("opening_range")
-            self.days = max(self.days, 1 if today else 2)
+        self.days = max(self.days, _DAYS.get(indicator.memory, 0))
         given = list(call.arguments)
         inputs = tuple(self.add(given.pop(0)) if n in ("x", "y") else self.columns[n] for n in indicator.inputs)
         constants: list[float] = []
@@ -342,7 +318,7 @@ class Graph:
 
     def _put(self, op: Indicator, inputs: tuple[int, ...], constants: tuple[float, ...] = ()) -> int:
         keys = self.keys
-        key = f"{op.name}({','.join([keys[i] for i in inputs])};{','.join(map(repr, constants))})"
+        key = f"{op.name}{op.source_hash}({','.join([keys[i] for i in inputs])};{','.join(map(repr, constants))})"
         known = self._made.get(key)
         if known is not None:
             return known
@@ -373,21 +349,3 @@ class Graph:
             if feed.take(start, end, open_, high, low, close, volume):
                 for slot, source in held:
                     self.values[slot] = graph.values[source]
-
-
-def fold(expression: Expression, parameters: Mapping[str, float | bool]) -> float:
-    """Return the value of a constant expression; NaN where it divides by zero."""
-    match expression:
-        case Number(value):
-            return value
-        case Parameter(name):
-            return float(parameters[name])
-        case Negative(of):
-            return -fold(of, parameters)
-        case Arithmetic(operator, left, right):
-            return ARITHMETIC[operator].step([], fold(left, parameters), fold(right, parameters))
-        case Call("abs", arguments):
-            return abs(fold(arguments[0], parameters))
-        case Call("min" | "max" as name, arguments):
-            return (min if name == "min" else max)(fold(part, parameters) for part in arguments)
-    raise InputError(f"{text(expression)} is not fixed for a run")

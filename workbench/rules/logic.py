@@ -32,20 +32,28 @@ from workbench.rules.expression import (
     is_constant,
     text,
 )
-from workbench.rules.graph import fold
+from workbench.rules.fixed import fold
 from workbench.rules.linear import Above, Linear, contradict
 
 MAX_CLAUSES = 128
 
 # What an indicator can be at all; an end that is not there is None.
 RANGES: dict[str, tuple[float | None, float | None]] = {
-    **dict.fromkeys(
-        ("rsi", "stoch", "stoch_k", "stoch_d", "stochrsi", "stochrsi_k", "stochrsi_d", "mfi"), (0.0, 100.0)
-    ),
-    **dict.fromkeys(("adx", "plus_di", "minus_di", "di_plus", "di_minus", "dx", "percent_rank"), (0.0, 100.0)),
+    **dict.fromkeys(("rsi", "stoch", "stoch_d", "stochrsi", "stochrsi_d", "mfi"), (0.0, 100.0)),
+    **dict.fromkeys(("adx", "plus_di", "minus_di", "percent_rank"), (0.0, 100.0)),
     **dict.fromkeys(("atr", "natr", "tr", "stdev", "bars_since", "count", "volume"), (0.0, None)),
+    "supertrend_direction": (-1.0, 1.0),
     "willr": (-100.0, 0.0),
     "cmf": (-1.0, 1.0),
+}
+# What is never below, and never above: the newest bar's extreme, or (empty) its own arguments.
+_OVER: dict[str, tuple[Expression, ...]] = {
+    **dict.fromkeys(("highest", "max"), ()),
+    **dict.fromkeys(("donchian_upper", "session_high"), (Series("high"),)),
+}
+_UNDER: dict[str, tuple[Expression, ...]] = {
+    **dict.fromkeys(("lowest", "min"), ()),
+    **dict.fromkeys(("donchian_lower", "session_low"), (Series("low"),)),
 }
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 _PRICES = ("open", "high", "low", "close")
@@ -268,11 +276,11 @@ class _Clause:
                 self.between(this, RANGES.get(name, (None, None)))
             case Parameter(name):
                 self.between(this, self.reasoner.ranges.get(name, (None, None)))
-            case Call("highest" | "max" as name, arguments):
-                for part in arguments[:1] if name == "highest" else arguments:
+            case Call(name, arguments) if name in _OVER:
+                for part in _OVER[name] or (arguments[:1] if name == "highest" else arguments):
                     self.rows.append(Above(this - self.linear(part, at)))
-            case Call("lowest" | "min" as name, arguments):
-                for part in arguments[:1] if name == "lowest" else arguments:
+            case Call(name, arguments) if name in _UNDER:
+                for part in _UNDER[name] or (arguments[:1] if name == "lowest" else arguments):
                     self.rows.append(Above(self.linear(part, at) - this))
             case Call("abs", (inner,)):
                 self.rows += [Above(this - self.linear(inner, at)), Above(this + self.linear(inner, at))]

@@ -288,7 +288,7 @@ class _Parser:
                 return Logic(_QUANTIFIERS[function.name], (*items, last))
         pairs = zip(node.args, self.wanted_arguments(function, len(node.args)), strict=True)
         arguments = tuple(self.argument(arg, name, kind, function, depth) for arg, (name, kind) in pairs)
-        return Call(function.name, arguments, function.result)
+        return Call(function.name, arguments + _left_out(function, len(arguments)), function.result)
 
     def wanted_arguments(self, function: Function, given: int) -> tuple[tuple[str, str], ...]:
         wanted = function.arguments
@@ -311,3 +311,14 @@ class _Parser:
             return made
         minutes = day_second(made.value, where=self.where) // 60 + 17 * 60
         return Text(f"{minutes // 60 % 24:02d}:{minutes % 60:02d}")
+
+
+def _left_out(function: Function, given: int) -> tuple[Expression, ...]:
+    # The numbers for arguments that were left out are written down, so that rsi(close) and rsi(close, 14) are one rule.
+    missing = len(function.arguments) - given
+    made: list[Expression] = []
+    for default in function.defaults[len(function.defaults) - missing :] if missing > 0 else ():
+        if default is None:
+            break
+        made.append(Number(float(default)))
+    return tuple(made)

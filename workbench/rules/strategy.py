@@ -14,7 +14,8 @@ from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName
 from workbench.domain.timeframe import timeframe
 from workbench.rules.expression import Comparison, Expression, Logic, text
-from workbench.rules.graph import Graph, fold
+from workbench.rules.fixed import fold
+from workbench.rules.graph import Graph
 from workbench.rules.parameter import Parameter, Value, shown
 from workbench.rules.protection import BreakEven, Distance, OwnLimits, Protection, Sizing, window_text
 from workbench.rules.windows import Window
