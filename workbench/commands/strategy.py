@@ -62,7 +62,10 @@ def _stored(place: Home, name: str | None) -> tuple[list[dict[str, Any]], str]:
         record = known.get(entry.version)
         if record is None and not (trouble and name in (None, entry.name)):
             continue
-        state = {"state": record and record.state.value, "live_in": ", ".join(record.sessions) if record else None}
+        state: dict[str, Any] = {
+            "state": record and record.state.value,
+            "live_in": ", ".join(record.sessions) if record else None,
+        }
         facts = {"timeframe": entry.timeframe, "roots": "/".join(entry.roots), "from": entry.origin}
         rows.append({"name": entry.name, "version": entry.version, **state, **facts})
     return rows, trouble

@@ -134,7 +134,7 @@ def run_of(result: Tested, label: str = "") -> Run:
         trades=int(stats["trades"] or 0),
         net_usd=float(stats["net_usd"] or 0.0),
         costs_usd=float(stats["costs_usd"] or 0.0),
-        slippage=any(_number(costs.get(name)) > 0 for name in ("slippage_ticks", "range_fraction")),
+        slippage=any(_number(costs.get(name)) > 0 for name in ("slippage_ticks", "range_fraction", "latency_s")),
         max_drawdown_usd=float(stats["max_drawdown_usd"] or 0.0),
         worst_day_usd=float(stats["worst_day_usd"] or 0.0),
         daily=np.asarray(daily["net_usd"], dtype=np.float64),
