@@ -23,6 +23,7 @@ from workbench.domain.hours import local
 from workbench.domain.timeframe import Timeframe
 from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.ingestion.aggregate import aggregate_ticks, require_divisible
+from workbench.ingestion.columns import bar_columns
 from workbench.ingestion.validate import check_bars, check_ticks
 
 if TYPE_CHECKING:
@@ -112,6 +113,9 @@ def with_inner(series: Series, finer: pl.DataFrame, timeframe: Timeframe | str |
 
 
 def _bars(series: Series, frame: pl.DataFrame, timeframe: Timeframe) -> _Finer:
+    quick = bar_columns(frame, series.contract, timeframe, series.hours)
+    if quick is not None:
+        return _Finer(quick.starts, timeframe.bar_ends(quick.starts, series.hours), quick.ticks)
     good = check_bars(frame, series.contract, timeframe, series.hours).good
     starts = good["ts"].dt.timestamp("ns").to_numpy().astype(np.int64)
     columns = tuple(ticks_of(good[name].to_numpy(), series.contract.spec)[0] for name in PRICES)
