@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import stat
 import sys
 import tempfile
@@ -26,13 +27,36 @@ PREFIX = "kernels-"
 
 # What is compiled without naming numba: steps are plain Python, rebuilt by `workbench.rules.compiled`.
 PLAIN_SOURCES = ("rules/indicators/*.py", "rules/operators*.py", "rules/plan.py", "backtest/kernel*.py")
+_IMPORTS_NUMBA = re.compile(rb"^\s*(import|from) numba\b", re.MULTILINE)
+_IMPORTS_OURS = re.compile(rb"^from workbench\.?([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 
 def kernel_sources(root: Path | None = None) -> list[Path]:
-    """Return every module below `root` (default: this package) that speaks of numba or holds a step, sorted."""
+    """Return every module below `root` (default: this package) that machine code may be made of, sorted.
+
+    Those are the modules that import numba, those that hold steps, and what they import at their top, to any depth
+    (by the module's own name: a package's re-exports are not followed).
+    """
     root = root or Path(__file__).parent
-    plain = {path for pattern in PLAIN_SOURCES for path in root.glob(pattern)}
-    return [path for path in sorted(root.rglob("*.py")) if path in plain or b"numba" in path.read_bytes()]
+    texts = {path: path.read_bytes() for path in root.rglob("*.py")}
+    waiting = [path for path, text in texts.items() if _IMPORTS_NUMBA.search(text)]
+    waiting += [path for pattern in PLAIN_SOURCES for path in root.glob(pattern)]
+    found: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path in texts and path not in found:
+            found.add(path)
+            waiting += _imported(texts[path], root)
+    return sorted(found)
+
+
+def _imported(text: bytes, root: Path) -> list[Path]:
+    paths = []
+    for module, names in _IMPORTS_OURS.findall(text):
+        folder = root.joinpath(*module.decode().split(".")) if module else root
+        paths.append(folder.with_suffix(".py"))
+        paths += [folder / f"{name}.py" for name in re.findall(r"\w+", names.decode())]
+    return paths
 
 
 def cache_key(root: Path | None = None) -> str:

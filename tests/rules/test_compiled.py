@@ -198,6 +198,19 @@ def test_a_changed_step_changes_the_folder(tmp_path: Path) -> None:
     assert _numba_cache.cache_key(tmp_path) != before
 
 
+def test_a_changed_module_that_a_kernel_imports_changes_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "domain").mkdir()
+    (tmp_path / "kernel.py").write_text("import numba as nb\nfrom workbench.domain import rule\n")
+    (tmp_path / "domain" / "rule.py").write_text("from workbench.domain.deep import (\n    X,\n)\n")
+    (tmp_path / "domain" / "deep.py").write_text("X = 1\n")
+    (tmp_path / "domain" / "other.py").write_text("# numba is only spoken of\nX = 1\n")
+    names = {path.name for path in _numba_cache.kernel_sources(tmp_path)}
+    assert names == {"kernel.py", "rule.py", "deep.py"}
+    before = _numba_cache.cache_key(tmp_path)
+    (tmp_path / "domain" / "deep.py").write_text("X = 2\n")
+    assert _numba_cache.cache_key(tmp_path) != before
+
+
 def test_every_step_lies_in_a_source_that_keys_the_folder() -> None:
     keyed = {path.resolve() for path in _numba_cache.kernel_sources()}
     for op in OPS.values():

@@ -14,9 +14,11 @@ import pytest
 
 from workbench.domain.errors import InputError
 from workbench.rules import compiled, functions
+from workbench.rules.graph import Graph
 from workbench.rules.indicators import INDICATORS, over
 from workbench.rules.indicators.custom import indicator, unregister
 from workbench.rules.indicators.table import indicator_markdown, indicator_table
+from workbench.rules.parser import parse
 
 FACTOR = 2.0
 DRIFTS = [1.0]
@@ -121,7 +123,7 @@ def test_a_step_that_fails_is_named_with_its_bar() -> None:
 # --- the source belongs to the version ------------------------------------------------------------------------------
 
 
-def source_hash(tmp_path: Path, body: str, before: str = "", declared: str = "") -> str:
+def source_hash(tmp_path: Path, body: str, before: str = "", declared: str = "", forget: bool = True) -> str:
     """The hash of ``step(state, x)`` with this body, written to a module of its own."""
     text = "from math import sqrt\nfrom workbench.rules.indicators.custom import indicator\n"
     text += f"{before}\n@indicator('mine'{declared})\ndef step(state, x):\n{textwrap.indent(body, '    ')}\n"
@@ -131,7 +133,8 @@ def source_hash(tmp_path: Path, body: str, before: str = "", declared: str = "")
     assert spec is not None and spec.loader is not None
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
     made = INDICATORS["mine"].source_hash
-    unregister("mine")
+    if forget:
+        unregister("mine")
     return made
 
 
@@ -171,3 +174,13 @@ def test_the_table_has_a_row_for_each_indicator_also_for_an_own_one() -> None:
 
 def lambda_free_step_of_two(state: Any, x: float, gain: float) -> float:
     return x * gain
+
+
+def test_a_changed_own_indicator_is_another_sub_expression(tmp_path: Path) -> None:
+    keys = []
+    for body in ("return x", "return 2 * x"):
+        source_hash(tmp_path, body, forget=False)
+        graph = Graph({})
+        keys.append(graph.keys[graph.add(parse("mine(close)", {}))])
+        unregister("mine")
+    assert keys[0] != keys[1]
