@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.rules.build import strategy_text
 from workbench.domain.errors import InputError
-from workbench.rules import compiled, functions
+from workbench.rules import compiled, functions, parse_strategy
 from workbench.rules.graph import Graph
 from workbench.rules.indicators import INDICATORS, over
 from workbench.rules.indicators.custom import indicator, unregister
@@ -184,3 +185,16 @@ def test_a_changed_own_indicator_is_another_sub_expression(tmp_path: Path) -> No
         keys.append(graph.keys[graph.add(parse("mine(close)", {}))])
         unregister("mine")
     assert keys[0] != keys[1]
+
+
+def test_a_strategy_that_uses_one_has_its_source_in_the_version(tmp_path: Path) -> None:
+    uses = strategy_text(entry="{long: 'close > tf(\"4h\").mine(close)'}", timeframe="1h", secondary="[4h]")
+    versions = []
+    for body in ("return x", "return  (x)", "return 2 * x"):
+        source_hash(tmp_path, body, forget=False)
+        versions.append(parse_strategy(uses).version)
+        unregister("mine")
+    assert versions[0] == versions[1] != versions[2]
+    with pytest.raises(InputError, match="mine"):
+        parse_strategy(uses)
+    assert "indicators" not in parse_strategy(strategy_text()).normal()

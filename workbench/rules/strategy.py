@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName
 from workbench.domain.timeframe import timeframe
-from workbench.rules.expression import Comparison, Expression, Logic, text
+from workbench.rules.expression import Call, Comparison, Expression, Logic, text, walk
 from workbench.rules.fixed import fold
 from workbench.rules.graph import Graph
+from workbench.rules.indicators import INDICATORS
 from workbench.rules.parameter import Parameter, Value, shown
 from workbench.rules.protection import BreakEven, Distance, OwnLimits, Protection, Sizing, window_text
 from workbench.rules.windows import Window
@@ -247,6 +248,7 @@ class Strategy:
             "sizing": self.sizing and self.sizing.normal(),
             "windows": sorted(map(window_text, self.windows)),
             "limits": self.limits.normal(),
+            "indicators": self._own_indicators(),
         }
         return {name: value for name, value in added.items() if value} | {
             "semantics": SEMANTICS,
@@ -268,6 +270,13 @@ class Strategy:
             "window": self.window and list(self.window),
             "flat_by": self.flat_by,
         }
+
+    def _own_indicators(self) -> dict[str, str]:
+        # What a person wrote in Python belongs to the version by its source.
+        parts = (part for expression in self.expressions for part in walk(expression))
+        names = {part.function for part in parts if isinstance(part, Call)}
+        found = {name: INDICATORS[name].source_hash for name in sorted(names) if name in INDICATORS}
+        return {name: source for name, source in found.items() if source}
 
     def _line(self, parameter: str) -> str:
         line = self.parameters[parameter].line
