@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 GROUPS = ("account", "data", "report", "session", "strategy")
-SINGLE = ("backtest", "dashboard", "demo", "desk", "simulator", "stop")
+SINGLE = ("backtest", "dashboard", "demo", "desk", "simulator", "stop", "sweep")
 
 
 @app.callback()

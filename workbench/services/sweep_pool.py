@@ -109,7 +109,7 @@ def _on_cluster(client: Client, job: Job, of: Space, tasks: Sequence[Task], done
         client.submit(run_packed, packed, key, task.table, task.dates, pure=False, retries=3): task for task in tasks
     }
     try:
-        for future, chunk in as_completed(list(futures), with_results=True):
+        for future, chunk in as_completed(list(futures), loop=client.loop, with_results=True):
             done(futures[future], chunk)
             future.release()
     except BaseException:
