@@ -244,6 +244,8 @@ def test_profit_from_thin_hours_and_one_side_and_costs_are_told() -> None:
     rows = trips([*[-2] * 20, *[9] * 20], every=9)
     assert "thin_hours" in names(run(thin, *rows)) and "thin_hours" not in names(run(LONG_BARS, *rows))
     assert "cost_share" in names(run(LONG_BARS, *trips([4, -2] * 20)))
+    eaten = run(LONG_BARS, *trips([4, -3] * 20))  # 25.00 before costs of 49.60
+    assert "take 198% of gross profit, so nothing is left" in repr(eaten)
     both = [(b, -q if i % 4 > 1 else q, t, r) for i, (b, q, t, r) in enumerate(trips([9, 1] * 20))]
     assert "one_side" in names(run(LONG_BARS, *both))
 

@@ -55,6 +55,7 @@ _WHY = {
     "profit_factor": "winners make {:.1f} times what losers lose, above {:g}; look for look-ahead and wishful fills",
     "cost_share": "fees and commissions take {:.0%} of gross profit, above {:.0%}; a little slippage takes the rest",
 }
+_NOTHING_LEFT = "fees and commissions take {:.0%} of gross profit, so nothing is left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +94,13 @@ def _of_counts(values: Mapping[str, Number]) -> list[Alarm]:
 
 def _of_stats(values: Mapping[str, Number]) -> list[Alarm]:
     enough = int(values["trades"] or 0) >= FEWEST_FOR_SHARES
-    return [
-        Alarm(name=name, value=value, text=_WHY[name].format(value, most))
-        for name, most in MOST.items()
-        if enough and (value := values.get(name)) is not None and value > most
-    ]
+    found = []
+    for name, most in MOST.items():
+        value = values.get(name)
+        if enough and value is not None and value > most:
+            why = _NOTHING_LEFT if name == "cost_share" and value >= 1 else _WHY[name]
+            found.append(Alarm(name=name, value=value, text=why.format(value, most)))
+    return found
 
 
 def _of_net(values: Mapping[str, Number], trips: Trips, curve: Curve) -> list[Alarm]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_CANDLES = 1500
 MOST_POINTS = 4000
-MOST_TRADES = 1000
+MOST_TRADES = 300
 MOST_BREAKS = 60
 _BREAK_NS = 12 * 3600 * 10**9
 UP, DOWN, LINE, SHORT = "#2a9d6f", "#c8453c", "#3b6ea5", "#8a4fa3"
@@ -62,6 +62,13 @@ def _utc(when: Any) -> pd.Timestamp | None:
     return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
 
 
+def _wall(times: Any) -> Any:
+    # UTC without its name: plotly copies an array of these at once, and zoned ones one by one
+    import pandas as pd
+
+    return pd.DatetimeIndex(times).tz_localize(None).to_numpy()
+
+
 def plot_result(result: Result, start: Any = None, end: Any = None) -> go.Figure:
     """Return the figure."""
     import plotly.graph_objects as go
@@ -81,7 +88,7 @@ def plot_result(result: Result, start: Any = None, end: Any = None) -> go.Figure
         line = {"color": colour, "width": 1.3}
         name = column.removesuffix("_usd")
         trace = go.Scatter(
-            x=points.index, y=points, line=line, name=name, fill="tozeroy" if row == 3 else None,
+            x=_wall(points.index), y=points.to_numpy(), line=line, name=name, fill="tozeroy" if row == 3 else None,
             hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{y:,.2f} USD",
         )  # fmt: skip
         figure.add_trace(trace, row=row, col=1)
@@ -119,7 +126,7 @@ def _price(figure: go.Figure, bars: pd.DataFrame) -> None:
 
     made = candles([bars[name].to_numpy(dtype=np.float64) for name in ("open", "high", "low", "close")], MOST_CANDLES)
     trace = go.Candlestick(
-        x=bars.index[made.first], open=made.open, high=made.high, low=made.low, close=made.close, name="price",
+        x=_wall(bars.index[made.first]), open=made.open, high=made.high, low=made.low, close=made.close, name="price",
         increasing={"line": {"color": "#8aa0ad", "width": 1}, "fillcolor": "#dfe7eb"},
         decreasing={"line": {"color": "#8aa0ad", "width": 1}, "fillcolor": "#8aa0ad"},
     )  # fmt: skip
@@ -135,7 +142,7 @@ def _marks(figure: go.Figure, trades: pd.DataFrame) -> None:
     mark = {"symbol": "x-thin", "size": 8, "line": {"color": colours, "width": 1.8}}
     figure.add_trace(
         go.Scatter(
-            x=out["exit_at"], y=out["exit_price"], mode="markers", marker=mark, text=text, name="out",
+            x=_wall(out["exit_at"]), y=out["exit_price"], mode="markers", marker=mark, text=text, name="out",
             hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{text}<br>%{y:,}<extra></extra>",
         ),
         row=1, col=1,
@@ -146,8 +153,8 @@ def _marks(figure: go.Figure, trades: pd.DataFrame) -> None:
         text = [f"{side} {qty} · {rule}" for qty, rule in zip(part["qty"], part["rule"], strict=True)]
         figure.add_trace(
             go.Scatter(
-                x=part["entry_at"], y=part["entry_price"], mode="markers", marker=mark, text=text, name=f"{side} in",
-                hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{text}<br>%{y:,}<extra></extra>",
+                x=_wall(part["entry_at"]), y=part["entry_price"], mode="markers", marker=mark, text=text,
+                name=f"{side} in", hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{text}<br>%{y:,}<extra></extra>",
             ),
             row=1, col=1,
         )  # fmt: skip

@@ -25,7 +25,7 @@ Float64Array = npt.NDArray[np.float64]
 
 WIDTH, HEIGHT = 1000, 640
 LEFT, RIGHT = 78, 14
-MOST_TRADES = 400
+MOST_TRADES = 150
 _PANELS = ((52, 330), (366, 500), (536, 606))  # top and bottom of price, net profit, drawdown
 
 _FONT = 'font-family="system-ui,sans-serif" font-size="11" fill="#444" role="img"'
