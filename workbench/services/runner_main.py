@@ -22,8 +22,6 @@ from workbench.execution.state import Rule
 from workbench.gateway.client import GatewayClient, GatewayUrls, Handlers
 from workbench.gateway.market_data import TradeSeen
 from workbench.gateway.wire_hub import SimulatorClock
-from workbench.rules.python import PythonStrategy
-from workbench.rules.python.asked import AskedRule
 from workbench.services.broker import RestBroker, fetch_closed
 from workbench.services.children import ACCOUNT_TAKEN, CANNOT_RUN
 from workbench.services.clock import MarketClock, wall_ns
@@ -33,6 +31,7 @@ from workbench.services.link import ChildLink, channel_at
 from workbench.services.logs import hide, set_up
 from workbench.services.runner import Runner, end_tasks
 from workbench.services.runner_verbs import RunnerVerbs
+from workbench.services.session_rule import name_of, session_rule
 from workbench.services.snapshot import account_dict, session_dicts
 from workbench.services.stop import emergency_stop
 from workbench.services.tokens import DeskTokens
@@ -68,6 +67,7 @@ class RunnerProcess:
         self.simulated: bool = options.simulated
         self.registry = Registry(place)
         self._names: dict[str, str] = {}
+        self._lost: list[str] = []
         self._early: list[e.Event] = []
         self._held_events: list[e.Event] = []
         self._desk_was_there = False
@@ -94,12 +94,13 @@ class RunnerProcess:
             rules=self._rule,
             limits=link.limits,
         )
+        for text in dict.fromkeys(self._lost):
+            self.runner.alert("critical", text)
         verbs = RunnerVerbs(self.runner, self.registry)
         self.link = ChildLink(lambda: channel_at(f"runner-{account}", desk), verbs.table())
 
     def _rule(self, version: str, contract: str, parameters: dict[str, Any]) -> Rule:
-        strategy = self.registry.get(version).with_parameters(**parameters)
-        return AskedRule(strategy) if isinstance(strategy, PythonStrategy) else strategy.start()
+        return session_rule(self.registry, version, parameters, self._lost.append)
 
     def _is_open(self) -> bool:
         if self.clock.lockstep or self.clock.rate <= 0:
@@ -229,7 +230,7 @@ class RunnerProcess:
     def _names_of(self, sessions: Any) -> dict[str, str]:
         for session in sessions:
             if session.strategy not in self._names:
-                self._names[session.strategy] = self.registry.get(session.strategy).name
+                self._names[session.strategy] = name_of(self.registry, session.strategy)
         return self._names
 
     async def close_alone(self, reason: str) -> None:

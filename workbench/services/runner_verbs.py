@@ -15,6 +15,7 @@ from workbench.domain.timeframe import Timeframe, timeframe
 from workbench.execution.state import Session
 from workbench.rules.python import PythonStrategy
 from workbench.services.runner import Runner
+from workbench.services.session_rule import name_of
 from workbench.services.snapshot import fill_dict, order_dict, session_dicts
 from workbench.services.strategy_hosts import warmup_of
 from workbench.storage.registry import Registry
@@ -80,7 +81,7 @@ class RunnerVerbs:
             await asyncio.sleep(0.005)
 
     def _session(self, session: str) -> Json:
-        names = {s.strategy: self._registry.get(s.strategy).name for s in self._runner.state.sessions.values()}
+        names = {s.strategy: name_of(self._registry, s.strategy) for s in self._runner.state.sessions.values()}
         found = {d["session"]: d for d in session_dicts(self._runner.state, names)}
         if session not in found:
             raise UnknownName("session", session, found)
