@@ -66,8 +66,14 @@ def test_a_bar_that_differs_is_named_and_stays_its_own() -> None:
     assert made.differences == ("2025-09-02 08:35 Chicago: high 1005.0, from 1m 1004.0",)
     assert made.told() == {
         "source": "1m", "sub_bars": 11, "bars": 3, "bars_without": 0, "bars_that_differ": 1,
-        "differences": list(made.differences),
+        "version": made.version, "differences": list(made.differences),
     }  # fmt: skip
+
+
+def test_the_version_is_that_of_what_is_inside() -> None:
+    versions = [inner(with_inner(coarse(WHOLE), frame(rows), "1m")).version for rows in (MINUTES, MINUTES, MINUTES[:4])]
+    assert versions[0] == versions[1] != versions[2]
+    assert len(versions[0]) == 32
 
 
 def test_a_bar_with_nothing_finer_stays_its_own_and_is_counted() -> None:

@@ -10,6 +10,7 @@ its own sub-bar, as if nothing finer were known, and is counted; the first such 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +71,18 @@ class Inner:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @property
+    def version(self) -> str:
+        """Hash of the sub-bars: what a result that used them is made from."""
+        digest = hashlib.blake2b(digest_size=16)
+        for column in (self.starts, self.ends, *self.ticks, self.offsets):
+            digest.update(column.tobytes())
+        return digest.hexdigest()
+
     def told(self) -> dict[str, Any]:
         """Return what the provenance of a result says about it."""
         told: dict[str, Any] = {"source": self.source, "sub_bars": len(self), "bars": len(self.offsets) - 1}
-        told |= {"bars_without": self.missing, "bars_that_differ": self.different}
+        told |= {"bars_without": self.missing, "bars_that_differ": self.different, "version": self.version}
         return told | ({"differences": list(self.differences)} if self.differences else {})
 
 
