@@ -113,6 +113,8 @@ def test_trades_tell_position_cool_down_and_the_days_count() -> None:
     assert blocked((4, 5)) == ["cooldown"]  # out within bar 5; two more closes without a position
     assert blocked((3, 4)) == []
     assert blocked((1, 2), (2, 3)) == ["max_trades_per_day"]
+    held = trades((4, None)).assign(side="short")
+    assert made.explain(bars, 7, trades=held).verdicts["entry.long"].endswith("what is held on the other side is left")
 
 
 def test_higher_bars_and_times_say_when_they_closed() -> None:

@@ -25,9 +25,9 @@ from workbench.rules.expression import (
     Negative,
     Not,
     Number,
+    Parameter,
     Series,
     Text,
-    is_constant,
     text,
 )
 from workbench.rules.fixed import fold
@@ -112,7 +112,8 @@ class Graph:
         self.days = 0
         self.timeframe = timeframe
         self._parameters, self._group, self._where = parameters, group, where
-        self._slots: dict[Expression, int] = {}
+        # By identity: hashing a whole tree at each of its levels would be most of the work of a sweep.
+        self._slots: dict[int, tuple[Expression, int]] = {}
         self._made: dict[str, int] = dict(self.columns)  # by key
         self._warm: list[int] = [1] * len(INPUTS)
         self._program: list[tuple[int, int, Callable[..., float], list[float], Any, Any]] = []
@@ -164,11 +165,11 @@ class Graph:
 
     def add(self, expression: Expression) -> int:
         """Return the slot of an expression, new or shared."""
-        known = self._slots.get(expression)
+        known = self._slots.get(id(expression))
         if known is not None:
-            return known
+            return known[1]
         slot = self._make(expression)
-        self._slots[expression] = slot
+        self._slots[id(expression)] = expression, slot
         return slot
 
     def whole(self, expression: Expression, constant: Constant) -> int:
@@ -191,15 +192,18 @@ class Graph:
         """Return the value of an expression of numbers and parameters."""
         value = fold(expression, self._parameters)
         if not math.isfinite(value):
-            raise InputError(f"{text(expression)} has no value{f' ({self._where})' if self._where else ''}")
+            raise self._valueless(expression)
         return value
+
+    def _valueless(self, expression: Expression) -> InputError:
+        return InputError(f"{text(expression)} has no value{f' ({self._where})' if self._where else ''}")
 
     # --- building ---
 
     def _make(self, expression: Expression) -> int:
-        if is_constant(expression):
-            return self._fixed_slot(self.constant(expression))
         match expression:
+            case Number() | Parameter():
+                return self._fixed_slot(self.constant(expression))
             case Series(name):
                 return self.columns["end_s" if name == "time" else name]
             case Negative(of):
@@ -207,7 +211,10 @@ class Graph:
             case Not(of):
                 return self._put(NOT, (self.add(of),))
             case Arithmetic(operator, left, right):
-                return self._put(ARITHMETIC[operator], (self.add(left), self.add(right)))
+                slot = self._put(ARITHMETIC[operator], (self.add(left), self.add(right)))
+                if slot in self.constants and not math.isfinite(self.constants[slot]):
+                    raise self._valueless(expression)
+                return slot
             case Comparison(operator, left, right):
                 return self._put(COMPARISONS[operator], (self.add(left), self.add(right)))
             case Logic(operator, items):

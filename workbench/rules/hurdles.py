@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from workbench.rules.strategy import Strategy
 
 
+_OTHER = "the other side is held"
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A close, and what had been traded by then; None where that is not known.
@@ -100,7 +103,7 @@ def _traded(plan: Plan, moment: Moment, side: int) -> Iterator[Hurdle]:
     unknown = "the bars do not tell; pass trades=result.trades"
     if moment.position is not None:
         same = moment.position == side
-        said = "this side is held already" if same else "flat" if not moment.position else "the other side is held"
+        said = "this side is held already" if same else "flat" if not moment.position else _OTHER
         yield Hurdle("position", not same, said)
     if plan.max_trades != NEVER:
         passes = None if moment.today is None else moment.today < plan.max_trades
@@ -153,7 +156,8 @@ def verdict(
         return "true: a position of that side is left"
     stopped = [h for h in passed if h.passes is False]
     if stopped:
-        return "true, but kept back by " + "; ".join(f"{h.name} ({h.text})" for h in stopped)
+        leaves = "; what is held on the other side is left" if any(h.text == _OTHER for h in passed) else ""
+        return "true, but kept back by " + "; ".join(f"{h.name} ({h.text})" for h in stopped) + leaves
     side = 1 if name == "entry.long" else -1
     asked = [h.name for h in passed if h.passes is None]
     unless = f", unless {' or '.join(asked)} keeps it back" if asked else ""

@@ -142,6 +142,9 @@ class Strategy:
 
     def bind(self) -> Graph:
         """Return a fresh graph of all expressions with this object's parameter values."""
+        made: Graph | None = self.__dict__.pop("_checked_graph", None)  # nobody has seen the one that `checked` made
+        if made is not None:
+            return made
         graph = Graph(self.values, group=self.group, where=self.where, timeframe=self.timeframe)
         for expression in self.expressions:
             graph.add(expression)
@@ -195,10 +198,9 @@ class Strategy:
         """Return this strategy, or raise InputError: a constraint broken, a length out of range."""
         for constraint, line in self.constraints:
             self._check_constraint(constraint, f"{self.where}, line {line}")
-        self.bind()
-        graph = Graph(self.values, where=self.where)
+        self.__dict__["_checked_graph"] = self.bind()
         for path, (expression, least, most, whole) in self.settings.items():
-            value = graph.constant(expression)
+            value = fold(expression, self.values)
             if not least <= value <= most or (whole and value != int(value)):
                 kind = f"a whole number, at least {least:g}" if whole else "a number above 0"
                 raise InputError(f"{path} = {value:g} must be {kind} ({self.place(path)})")
