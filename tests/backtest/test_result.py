@@ -257,7 +257,8 @@ def test_a_position_that_is_hardly_ever_held_is_told() -> None:
 def test_a_broken_account_is_told() -> None:
     at = int(LONG_BARS.starts[10])
     days = AccountDays(np.array([at]), np.array([1_500_000_000]), np.array([1_455_000_000]))
-    account = AccountPlayed("Topstep 150K", days, ((at, "max_loss"),), 0, 0, failed_at=at)
+    # 20 × 5 ticks × 1.25 less 40 × 1.24: it ended 75.40 above its 150,000
+    account = AccountPlayed("Topstep 150K", days, ((at, "max_loss"),), 1_500_754_000, 0, failed_at=at)
     result = run(LONG_BARS, *trips([9, -4] * 20), account=account)
     assert names(result) == {"account"} and "it ended the account" in result.alarms[0].text
     assert result.capital_usd == 150_000.0  # the programme's

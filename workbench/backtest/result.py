@@ -68,7 +68,7 @@ class Result:
     ) -> None:
         self.strategy = strategy
         self._bars, self._played, self._writer = bars, played, writer
-        self.capital_usd = _capital(self._played) if capital_usd is None else float(capital_usd)
+        self._capital = capital_usd
         self._told = provenance
 
     @cached_property
@@ -76,6 +76,11 @@ class Result:
         """What it takes to make this result again; hashing the bars can wait until somebody asks."""
         told = self._told() if callable(self._told) else self._told
         return {**dict(told or {}), "capital_usd": self.capital_usd}
+
+    @cached_property
+    def capital_usd(self) -> float:
+        """Balance of the account at the beginning, USD."""
+        return _capital(self._played, self._trips) if self._capital is None else float(self._capital)
 
     # --- arrays, read once ---
 
@@ -287,9 +292,12 @@ _SHARES = frozenset(
 )
 
 
-def _capital(played: Played) -> float:
-    account = played.account
-    return CAPITAL_USD if account is None or not len(account.days) else int(account.days.balance_e4[0]) / E4
+def _capital(played: Played, trips: Trips) -> float:
+    # what the account ended with, less what its fills made and cost: its first balance
+    if played.account is None:
+        return CAPITAL_USD
+    made = int(trips.gross_e4.sum() - trips.costs_e4.sum())
+    return round((played.account.balance_e4 - made) / E4, 2)
 
 
 def _shown(name: str, value: float) -> str:
