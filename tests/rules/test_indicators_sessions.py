@@ -55,6 +55,16 @@ def test_the_night_grows_until_the_opening_and_then_stands() -> None:
     same(ours("overnight_low", OPENS), [99, 99, 99, 99, 103, 102, 102, 102, 100, 100])
 
 
+def test_the_night_has_an_opening_and_a_last_close() -> None:
+    same(ours("overnight_open"), [100] * 4 + [105] * 4 + [101] * 2)
+    same(ours("overnight_close", OPENS), [101, 103, 103, 103, 104, 103, 103, 103, 102, 103])
+
+
+def test_the_day_session_has_extremes_of_its_own() -> None:
+    same(ours("day_high", OPENS), [NAN, NAN, 106, 106, NAN, NAN, 109, 110, NAN, NAN])
+    same(ours("day_low", OPENS), [NAN, NAN, 101, 100, NAN, NAN, 106, 104, NAN, NAN])
+
+
 def test_a_bar_that_reaches_past_the_opening_is_not_of_the_night() -> None:
     same(ours("overnight_high", int(9.5 * HOUR + 1)), [102] * 4 + [107] * 4 + [103] * 2)
 

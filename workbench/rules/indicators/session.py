@@ -90,6 +90,45 @@ def overnight_low_step(state: State, low: float, day: float, start_s: float, end
     return _so_far(state, low, day, start_s, end_s, float(open_s), -1.0)
 
 
+def overnight_open_step(state: State, open: float, day: float, start_s: float) -> float:
+    """Take one bar; return the opening of the trading date's first bar."""
+    return session_open_step(state, open, day, start_s, 0)
+
+
+def overnight_close_step(state: State, close: float, day: float, start_s: float, end_s: float, open_s: int) -> float:
+    """Take one bar; return the last close from 17:00 to `open_s`: so far during the night, then that of the night."""
+    # state: [0:3] date, [3] 1 when it is known, [4] the close
+    if not isfinite(close + day + start_s + end_s):
+        return NAN
+    if is_new_date(state, 0, day, start_s, 0.0) > 0.0:
+        state[3] = 0.0
+    if end_s <= open_s:
+        state[3], state[4] = 1.0, close
+    return state[4] if state[2] > 0.0 and state[3] > 0.0 else NAN
+
+
+def _since(state: State, x: float, day: float, start_s: float, open_s: int, sign: float) -> float:
+    # state: [0:3] date, [3] bars that count, [4] their extreme; a bar counts when it begins at `open_s` at the earliest
+    if not isfinite(x + day + start_s):
+        return NAN
+    if is_new_date(state, 0, day, start_s, float(open_s)) > 0.0:
+        state[3] = 0.0
+    if start_s >= open_s:
+        state[4] = x if state[3] == 0.0 else sign * max(sign * state[4], sign * x)
+        state[3] += 1.0
+    return state[4] if state[2] > 0.0 and state[3] > 0.0 else NAN
+
+
+def day_high_step(state: State, high: float, day: float, start_s: float, open_s: int) -> float:
+    """Take one bar; return the highest high of the date since `open_s`; unknown before it."""
+    return _since(state, high, day, start_s, open_s, 1.0)
+
+
+def day_low_step(state: State, low: float, day: float, start_s: float, open_s: int) -> float:
+    """Take one bar; return the lowest low of the date since `open_s`; unknown before it."""
+    return _since(state, low, day, start_s, open_s, -1.0)
+
+
 def gap_step(state: State, open: float, close: float, day: float, start_s: float, open_s: int) -> float:
     """Take one bar; return the opening at `open_s` minus the last close of the date before; unknown before it."""
     # state: [0:5] the opening, [5] newest close, [6] close of the date before, [7] 1 when that is known
@@ -209,13 +248,65 @@ GAP = Indicator(
     source=_DATE,
     memory=Memory.PRIOR_DAY,
 )
+OVERNIGHT_OPEN = Indicator(
+    name="overnight_open",
+    inputs=("open", "day", "start_s"),
+    constants=(),
+    size=lambda: 5,
+    step=overnight_open_step,
+    first=_one,
+    warmup=_one,
+    summary="opening of the trading date, at 17:00 Chicago",
+    source=_DATE,
+    memory=Memory.SESSION,
+)
+OVERNIGHT_CLOSE = Indicator(
+    name="overnight_close",
+    inputs=("close", *_DAY),
+    constants=(_OPENS,),
+    size=lambda open_s: 5,
+    step=overnight_close_step,
+    first=_one,
+    warmup=_one,
+    summary="last close before the day session's opening (or another time of day); so far, during the night",
+    source=_DATE,
+    memory=Memory.SESSION,
+)
+DAY_HIGH = Indicator(
+    name="day_high",
+    inputs=("high", "day", "start_s"),
+    constants=(_OPENS,),
+    size=lambda open_s: 5,
+    step=day_high_step,
+    first=_one,
+    warmup=_one,
+    summary="highest high since the day session's opening (or another time of day) so far; unknown before it",
+    source=_DATE,
+    memory=Memory.SESSION,
+)
+DAY_LOW = Indicator(
+    name="day_low",
+    inputs=("low", "day", "start_s"),
+    constants=(_OPENS,),
+    size=lambda open_s: 5,
+    step=day_low_step,
+    first=_one,
+    warmup=_one,
+    summary="lowest low since the day session's opening (or another time of day) so far; unknown before it",
+    source=_DATE,
+    memory=Memory.SESSION,
+)
 SESSION = (
     OPENING_RANGE_HIGH,
     OPENING_RANGE_LOW,
     SESSION_HIGH,
     SESSION_LOW,
     SESSION_OPEN,
+    DAY_HIGH,
+    DAY_LOW,
+    OVERNIGHT_OPEN,
     OVERNIGHT_HIGH,
     OVERNIGHT_LOW,
+    OVERNIGHT_CLOSE,
     GAP,
 )
