@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.backtest.costs import Costs
+from workbench.domain.errors import InputError
 from workbench.domain.timeframe import timeframe as parse_timeframe
-from workbench.research import load_strategy, provenance
+from workbench.research import FINER, _programme, _with_finer, load_strategy, provenance
 from workbench.research_data import When, data_for, data_version, home_of
 from workbench.storage.home import Home
 
@@ -37,6 +38,8 @@ def sweep(
     timeframe: str | None = None,
     costs: Costs | None = None,
     limits: Limits | None = None,
+    account: Any = None,
+    finer: Any = FINER,
     touch: bool = False,
     jobs: int | None = None,
     cluster: Any = None,
@@ -49,7 +52,7 @@ def sweep(
 
     Parameters
     ----------
-    strategy, bars, contract, start, end, timeframe, costs, limits, touch
+    strategy, bars, contract, start, end, timeframe, costs, limits, account, finer, touch
         As `workbench.backtest` takes them.
     method : str
         ``grid`` (every combination), ``random`` or ``tpe`` (Optuna's estimator learns where to look).
@@ -84,12 +87,15 @@ def sweep(
     """
     from workbench.backtest.result import Result
     from workbench.services.sweeping import sweep as run
+    from workbench.storage.home import write_durably
 
-    chosen, job, told = _job(strategy, bars, contract, start, end, timeframe, costs, limits, touch, home)
+    chosen, job, told = _job(
+        strategy, bars, contract, start, end, timeframe, costs, limits, account, finer, touch, home
+    )  # fmt: skip
 
     def result(best: Strategy) -> Result:
-        provenance = {**told, "parameters": dict(best.values)}
-        return Result(best, job.series, job.prepared.run(best), provenance=provenance, writer=_writer())
+        of_best = {**told, "parameters": dict(best.values)}
+        return Result(best, job.series, job.prepared.run(best), provenance=of_best, writer=write_durably)
 
     where = _where(home, jobs, cluster, resume, progress)
     return run(
@@ -117,6 +123,8 @@ def walk_forward(
     timeframe: str | None = None,
     costs: Costs | None = None,
     limits: Limits | None = None,
+    account: Any = None,
+    finer: Any = FINER,
     touch: bool = False,
     jobs: int | None = None,
     cluster: Any = None,
@@ -146,7 +154,9 @@ def walk_forward(
     """
     from workbench.services.sweeping import walk_forward as run
 
-    chosen, job, told = _job(strategy, bars, contract, start, end, timeframe, costs, limits, touch, home)
+    chosen, job, told = _job(
+        strategy, bars, contract, start, end, timeframe, costs, limits, account, finer, touch, home
+    )  # fmt: skip
     return run(
         chosen, job, parameters, where=_where(home, jobs, cluster, False, progress), train=train, test=test,
         anchored=anchored, purge=purge, embargo=embargo, method=method, trials=trials, metric=metric, seed=seed,
@@ -159,22 +169,33 @@ def walk_forward(
 
 def _job(
     strategy: str | Path | Strategy, bars: Any, contract: str | None, start: When, end: When, timeframe: str | None,
-    costs: Costs | None, limits: Limits | None, touch: bool, home: str | Path | Home | None,
+    costs: Costs | None, limits: Limits | None, account: Any, finer: Any, touch: bool, home: str | Path | Home | None,
 ) -> tuple[Strategy, Job, dict[str, Any]]:  # fmt: skip
     from workbench.backtest.series import series
     from workbench.risk.limits import Limits
+    from workbench.rules.strategy import Strategy
     from workbench.services.sweep_job import Job
 
     chosen = load_strategy(strategy, home=home)
+    if not isinstance(chosen, Strategy):
+        raise InputError(
+            f"{chosen.name} is written in Python; sweeps run strategies written as rules (YAML), because a Python one "
+            "needs its worker process at every bar: loop over wb.backtest(strategy, bars, length=…) instead"
+        )
     if timeframe is not None:
         chosen = chosen.with_timeframe(timeframe)
-    traded, frame = data_for(chosen, bars, contract, start, end, home_of(home))
-    data = series(frame, traded, parse_timeframe(chosen.timeframe))
-    costs, limits = costs or Costs(), limits or Limits()
-    version = data_version(frame)
-    job = Job(series=data, data_version=version, costs=costs, limits=limits, touch=touch)
-    told = provenance(chosen, frame, job.prepared, "kernel")
-    return chosen, job, told
+    place = home_of(home)
+    traded, frame = data_for(chosen, bars, contract, start, end, place)
+    data = _with_finer(series(frame, traded, parse_timeframe(chosen.timeframe)), finer, bars is None, place)
+    job = Job(
+        series=data,
+        data_version=data_version(frame),
+        costs=costs or Costs(),
+        limits=limits or Limits(),
+        programme=None if account is None else _programme(account),
+        touch=touch,
+    )
+    return chosen, job, provenance(chosen, frame, job.prepared, "kernel")
 
 
 def _where(
@@ -185,9 +206,3 @@ def _where(
 
     place = home_of(home)
     return Where(home=place, ledger=Trials(place), jobs=jobs, cluster=cluster, resume=resume, progress=progress)
-
-
-def _writer() -> Any:
-    from workbench.storage.home import write_durably
-
-    return write_durably

@@ -117,6 +117,20 @@ class TestNotebook:
         dear = wb_sweep("sma_cross", fast=[5, 10], home=place, costs=Costs(slippage_ticks=5))
         assert (dear.frame["net_usd"] < cheap.frame["net_usd"]).all()
 
+    def test_the_firm_holds_a_sweep_to_its_rules(self, place: Path):
+        given = {"fast": [5, 10], "slow": [20, 30], "contracts": 5}
+        free = wb_sweep("sma_cross", home=place, **given)
+        held = wb_sweep("sma_cross", home=place, account="topstep-50k", **given)
+        alone = backtest("sma_cross", home=place, account="topstep-50k", contracts=5, **held.best)
+        assert held.top(1)["net_usd"].iloc[0] == pytest.approx(alone.stats["net_usd"])
+        assert (held.frame["trades"] != free.frame["trades"]).any()
+        assert held.provenance["sweep"] != free.provenance["sweep"]
+
+    def test_a_strategy_in_python_is_told_what_to_do_instead(self, place: Path):
+        shipped = next(Path("strategies").glob("*.py"))
+        with pytest.raises(InputError, match="is written in Python; sweeps run strategies written as rules"):
+            wb_sweep(shipped, length=[5, 10], home=place)
+
     def test_walk_forward_over_the_store(self, place: Path):
         made = walk_forward("sma_cross", train=6, test=4, home=place, fast=[5, 10], slow=[30, 60])
         assert len(made.frame) == len(made.steps) >= 2

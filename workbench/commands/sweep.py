@@ -38,6 +38,7 @@ def sweep(
     trials: Annotated[int | None, Opt(help="Combinations of random and tpe; 100 when left out.")] = None,
     metric: Annotated[str, Opt(help="What the best is best in.")] = "sharpe_daily",
     seed: Annotated[int, Opt(help="Of everything that is drawn.")] = 0,
+    account: Annotated[str | None, Opt(help="The firm's rules to be held to, such as topstep-50k.")] = None,
     slippage: Annotated[int, Opt(help="Ticks against us on each market and stop fill.")] = 1,
     jobs: Annotated[int | None, Opt(help="Threads; as many as processors when left out.")] = None,
     cluster: Annotated[str | None, Opt(help="Address of a dask scheduler, tcp://host:8786.")] = None,
@@ -56,7 +57,8 @@ def sweep(
         strategy,
         None if data is None else research.read_bars(data),
         method=method, trials=trials, metric=metric, seed=seed, contract=contract, start=start, end=end,
-        timeframe=timeframe, costs=Costs(slippage_ticks=slippage), jobs=jobs, cluster=cluster, resume=resume,
+        timeframe=timeframe, account=account,
+        costs=Costs(slippage_ticks=slippage), jobs=jobs, cluster=cluster, resume=resume,
         progress=False if json_ else None, home=home, **tried(set_ or []),
     )  # fmt: skip
     if csv is not None:

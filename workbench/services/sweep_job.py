@@ -22,6 +22,7 @@ from workbench.backtest.sweep import Chunk, bound, run_chunk
 from workbench.domain.errors import InputError
 from workbench.risk.limits import Limits
 from workbench.rules.arrays import ColumnCache
+from workbench.rules.python import PythonStrategy
 from workbench.rules.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from workbench.backtest.played import Summary
     from workbench.backtest.sweep import Float64Array
+    from workbench.domain.account import AccountProgramme
 
 CACHE_BYTES = 192 * 1024 * 1024
 Bounds = tuple[int, int]
@@ -63,9 +65,8 @@ class Job:
     data_version : str
     costs : Costs
     limits : Limits
+    programme : AccountProgramme, optional
     touch : bool
-    more : dict
-        Further arguments of `Prepared`, such as an account programme.
     cache_bytes : int
         Of shared sub-expressions; it changes nothing but speed.
     """
@@ -74,13 +75,15 @@ class Job:
     data_version: str
     costs: Costs
     limits: Limits
+    programme: AccountProgramme | None = None
     touch: bool = False
-    more: dict[str, Any] = field(default_factory=dict)
     cache_bytes: int = CACHE_BYTES
 
     @cached_property
     def prepared(self) -> Prepared:
-        return Prepared(series=self.series, costs=self.costs, limits=self.limits, touch=self.touch, **self.more)
+        return Prepared(
+            series=self.series, costs=self.costs, limits=self.limits, programme=self.programme, touch=self.touch
+        )
 
     @cached_property
     def cache(self) -> SharedCache:
@@ -120,7 +123,7 @@ class Job:
             "costs": repr(self.costs),
             "limits": repr(self.limits),
             "touch": self.touch,
-            "more": repr(sorted(self.more.items())),
+            "programme": repr(self.programme),
             **options,
         }
         packed = json.dumps(described, sort_keys=True, default=str).encode()
@@ -137,6 +140,9 @@ class _Engine:
         self._bars, self._dates = bars, dates
 
     def summarise(self, strategy: Strategy, cache: ColumnCache | None = None) -> Summary:
+        if isinstance(strategy, PythonStrategy):
+            made = self._prepared.summarise(strategy, first=self._bars[0], last=self._bars[1])
+            return self._cut(made)
         plan = self._prepared.plan(strategy)
         keys = plan.graph.keys
         passing = [keys[slot] for slot in self._unshared if slot < len(keys)]
@@ -145,6 +151,9 @@ class _Engine:
             made = self._prepared.summarise(plan, self._cache, first=self._bars[0], last=self._bars[1])
         finally:
             self._cache.passing.difference_update(passing)
+        return self._cut(made)
+
+    def _cut(self, made: Summary) -> Summary:
         first, last = self._dates
         return made if last - first == len(made.daily) else replace(made, daily=made.daily[first:last])
 
