@@ -28,7 +28,7 @@ def write(tmp_path: Path) -> Any:
 
 
 def test_what_is_well_is_said_in_a_line(write: Any) -> None:
-    done = run(write("good"))
+    done = run(write("good", stop="{ticks: 8}"))
     assert done.exit_code == 0
     assert done.output.startswith("ok ") and "probe@" in done.output and len(done.output.splitlines()) == 1
 
@@ -47,7 +47,11 @@ def test_an_error_fails_with_its_line(write: Any) -> None:
 
 
 def test_programs_get_every_finding(write: Any) -> None:
-    paths = [write("good"), write("dead", entry="{long: 'close > high'}"), write("broken", entry="{long: 'clos > 1'}")]
+    paths = [
+        write("good", stop="{ticks: 8}"),
+        write("dead", entry="{long: 'close > high'}"),
+        write("broken", entry="{long: 'clos > 1'}"),
+    ]
     done = run(*paths, "--json")
     assert done.exit_code == 1
     good, dead, broken = json.loads(done.output)

@@ -247,6 +247,8 @@ def findings(**sections: str) -> list[Finding]:
             5,
             "the stop of 20 ticks costs on one MES (25)",
         ),
+        ({}, WARNING, "no-way-out", 4, "nothing ends a long position"),
+        ({"target": "{ticks: 20}"}, HINT, "no-stop", 4, "a long position has no stop"),
         ({"stop": "{ticks: 2}"}, WARNING, "widened", 5, "it becomes 4"),
         (
             {"stop": "{ticks: 8}", "target": "{ticks: 8}", "break_even": "{after: {ticks: 9}}"},
@@ -326,10 +328,8 @@ def test_the_shipped_strategies_have_no_errors(path: Path) -> None:
 
 
 def test_a_plain_strategy_gives_no_finding() -> None:
-    assert (
-        findings(entry="{long: 'cross_above(close, sma(close, 20))', short: 'cross_below(close, sma(close, 20))'}")
-        == []
-    )
+    rules = "{long: 'cross_above(close, sma(close, 20))', short: 'cross_below(close, sma(close, 20))'}"
+    assert findings(entry=rules, stop="{points: 10}") == []
 
 
 def test_the_year_of_bars_is_the_calendar() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.rules.build import DAY_OPEN, strategy_text
 from tests.rules.work import at_most_calls
@@ -350,3 +353,11 @@ def test_unclear_values_are_refused_with_little_work(tmp_path: Path) -> None:
     for text in texts:
         with at_most_calls(500_000), pytest.raises(InputError):
             parse_strategy(text)
+
+
+@given(st.permutations(range(9)), st.booleans())
+def test_neither_the_order_of_keys_nor_comments_change_the_version(order: list[int], comments: bool) -> None:
+    sections = re.split(r"(?m)^(?=\w)", EXAMPLE)[1:]
+    assert len(sections) == len(order)
+    text = ("# a word\n" if comments else "").join(sections[i] for i in order)
+    assert parse_strategy(text).version == parse_strategy(EXAMPLE).version

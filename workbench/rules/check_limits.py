@@ -10,7 +10,7 @@ import numpy as np
 from workbench.domain.contract import spec
 from workbench.domain.hours import trading_hours
 from workbench.domain.timeframe import timeframe
-from workbench.rules.check import ERROR, WARNING, Finding, Found
+from workbench.rules.check import ERROR, HINT, WARNING, Finding, Found
 from workbench.rules.check_times import entry_closes
 from workbench.rules.grid import year_of_bars
 from workbench.rules.plan import FIXED, MIN_TICKS, NEVER, RISK, Plan, whole_ticks
@@ -24,6 +24,7 @@ _SIDES = (("long", 1), ("short", -1))
 def limits(strategy: Strategy) -> Found:
     """Yield what follows from the numbers that are fixed for a run, on the contract of the first root."""
     plan = strategy.plan(strategy.roots[0])
+    yield from _ways_out(strategy, plan)
     yield from _distances(strategy, plan)
     yield from _size(strategy, plan)
     yield from _counts(strategy, plan)
@@ -31,6 +32,21 @@ def limits(strategy: Strategy) -> Found:
 
 def _fixed(plan: Plan, slot: int) -> float | None:
     return plan.graph.constants.get(slot) if slot >= 0 else None
+
+
+def _ways_out(strategy: Strategy, plan: Plan) -> Found:
+    for name, side in _SIDES:
+        if f"entry.{name}" not in plan.conditions:
+            continue
+        other = "short" if side > 0 else "long"
+        rules = f"exit.{name}" in plan.conditions or f"entry.{other}" in plan.conditions
+        times = plan.exit_after or plan.flat_by_s is not None
+        if not rules and not times and plan.stop.of(side) < 0 and plan.target.of(side) < 0:
+            said = f"nothing ends a {name} position: write an exit, a stop, a target, exit.after_bars or flat_by"
+            yield Finding(WARNING, "no-way-out", said, strategy.line(f"entry.{name}"))
+        elif plan.stop.of(side) < 0:
+            said = f"a {name} position has no stop: between two closes only the account's limits bound its loss"
+            yield Finding(HINT, "no-stop", said, strategy.line(f"entry.{name}"))
 
 
 def _distances(strategy: Strategy, plan: Plan) -> Found:

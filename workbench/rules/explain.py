@@ -101,12 +101,16 @@ def as_inputs(bars: Any, strategy: Strategy) -> Inputs:
     """Return bars of any kind as inputs; raise InputError if columns are missing or there are no bars."""
     if isinstance(bars, Inputs):
         made = bars
+    elif hasattr(bars, "points"):  # the checked bars of a backtest
+        prices = dict(zip(PRICES, (*bars.points, bars.volume), strict=True))
+        columns = {name: np.asarray(column, dtype=np.float64) for name, column in prices.items()}
+        made = Inputs(starts=bars.starts, ends=bars.ends, hours=bars.hours, **columns)
     else:
-        columns = list(bars.columns)
-        missing = [name for name in PRICES if name not in columns]
+        given = list(bars.columns)
+        missing = [name for name in PRICES if name not in given]
         if missing:
-            raise InputError(f"the bars have no column {', '.join(missing)}; they have {', '.join(map(str, columns))}")
-        stamps = bars["ts"] if "ts" in columns else bars.index
+            raise InputError(f"the bars have no column {', '.join(missing)}; they have {', '.join(map(str, given))}")
+        stamps = bars["ts"] if "ts" in given else bars.index
         starts = _ns(stamps)
         hours = trading_hours(strategy.group)
         made = Inputs(
