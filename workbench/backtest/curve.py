@@ -125,18 +125,20 @@ def trading_dates(bars: Series) -> tuple[Int64Array, Int64Array]:
 
 def drawdown(curve: Curve, capital: float) -> Drawdown:
     """Return how deep and how long a curve falls; `capital` is the account's balance (USD) at the beginning."""
-    fall, n = curve.fall_e4, len(curve.equity_e4)
-    good = np.flatnonzero(fall == 0)
+    equity, peak, n = curve.equity_e4, curve.peak_e4, len(curve.equity_e4)
+    good = np.flatnonzero(equity == peak)
     if len(good) == n:
         return Drawdown(0.0, 0.0, 0, 0, 0.0)
     # Between two bars at a highest point the highest point stays the same. The run begins at one, before its first bar.
     marks = np.concatenate([[-1], good, [n - 1]])
-    wide = np.flatnonzero((np.diff(marks) > 1) | (marks[1:] > marks[:-1]) & (fall[marks[1:]] > 0))
+    falls = np.diff(marks) > 1
+    falls[-1] = marks[-1] > marks[-2]  # the last bar is no highest point, unless it stands there twice
+    wide = np.flatnonzero(falls)
     begin = marks[wide]
-    deepest = np.maximum.reduceat(fall, begin + 1)
+    deepest = peak[begin + 1] - np.minimum.reduceat(equity, begin + 1)
     spans = curve.day(marks[wide + 1]) - curve.day(np.maximum(begin, 0))
     worst = int(np.argmax(deepest))
-    top = curve.peak_e4[begin + 1] + round(capital * E4)
+    top = peak[begin + 1] + round(capital * E4)
     return Drawdown(
         usd=int(deepest[worst]) / E4,
         share=float(np.max(deepest / top)) if capital > 0 else 0.0,
