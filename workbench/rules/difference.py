@@ -149,7 +149,8 @@ def words(value: Any) -> str:
             return f"{next(v for k, v in value.items() if k != 'range')} × {value['range']}"
         return ", ".join(f"{words(v)} {k}" if k in _UNITS else f"{k} {words(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
-        return " to ".join(map(words, value)) if len(value) == 2 else ", ".join(map(words, value)) or _NONE
+        hours = len(value) == 2 and all(str(part)[2:3] == ":" for part in value)
+        return (" to " if hours else ", ").join(map(words, value)) or _NONE
     return str(value)
 
 

@@ -24,5 +24,6 @@ def year_of_bars(group: str, text: str) -> tuple[Int64Array, Int64Array]:
     rows = np.flatnonzero((hours.dates >= np.datetime64(YEAR[0])) & (hours.dates <= np.datetime64(YEAR[1])))
     spans = [np.arange(hours.opens[row], hours.closes[row], MINUTE, dtype=np.int64) for row in rows.tolist()]
     minutes = np.concatenate(spans)
-    starts = np.unique(frame.bar_starts(minutes[hours.is_open_array(minutes)], hours))
+    all_starts = frame.bar_starts(minutes[hours.is_open_array(minutes)], hours)
+    starts = all_starts[np.concatenate([[True], all_starts[1:] != all_starts[:-1]])]
     return starts, frame.bar_ends(starts, hours)
