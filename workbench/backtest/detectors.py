@@ -18,7 +18,8 @@ from workbench.backtest.compare import SEED, Difference, Reader, Table, differen
 from workbench.backtest.probes import Probe, probe_of
 from workbench.domain.errors import InputError
 from workbench.domain.hours import local
-from workbench.rules.python import PythonStrategy
+from workbench.rules.python import PythonStrategy, of_class
+from workbench.rules.python import Strategy as Author
 from workbench.rules.strategy import Strategy
 
 EVERY = 300  # with no more bars than this, every cut is made
@@ -123,6 +124,8 @@ def detect(what: Any, bars: Any, *, warmup: int | None = None, contract: str | N
     >>> detect(lambda bars: bars.close.shift(-1) > bars.close, bars).look_ahead[0].row
     0
     """
+    if isinstance(what, type) and issubclass(what, Author):
+        what = of_class(what)
     if isinstance(what, Strategy | PythonStrategy):
         probe = probe_of(what, bars, contract)
     elif callable(what):
@@ -154,13 +157,14 @@ def _run(probe: Probe) -> Findings:
                 ahead[found.column] = _finding("look-ahead", found, probe, known)
     late: dict[str, Finding] = {}
     starts, warm = 0, probe.warmup
+    lasting = _only(full, probe)
     slack = {name: SEED * size for name, size in full.ranges().items()} | {"": 0.0}
     for start in probe.starts():
         part = _maybe(probe, start, len(probe), len(probe)) if start + warm < len(probe) else None
         if part is None:
             continue
         starts += 1
-        for found in differences(full, part, start, start + warm - 1, slack):
+        for found in differences(lasting, _only(part, probe), start, start + warm - 1, slack):
             known = f"when the bars begin at row {start} ({found.row - start + 1} bars loaded, warm-up {warm})"
             late.setdefault(found.column, _finding("warm-up", found, probe, known))
     if not made:
@@ -173,6 +177,10 @@ def _run(probe: Probe) -> Findings:
         uncertain=tuple(probe.uncertain),
         checked=f"{len(probe):,} bars, {made} cuts, {told}",
     )
+
+
+def _only(table: Table, probe: Probe) -> Table:
+    return Table({name: column for name, column in table.columns.items() if probe.forgets(name)}, table.rows)
 
 
 def _maybe(probe: Probe, first: int, last: int, rows: int) -> Table | None:
@@ -241,6 +249,9 @@ class _FunctionProbe:
 
     def starts(self) -> Sequence[int]:
         return [max(1, int(len(self) * share)) for share in STARTS]
+
+    def forgets(self, column: str) -> bool:
+        return True
 
     def table(self, first: int, last: int) -> Table:
         bars = self._bars

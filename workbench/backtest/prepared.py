@@ -19,6 +19,7 @@ from workbench.backtest.costs import Costs, fees_e4, slippage_ticks
 from workbench.backtest.margin import margins_e4
 from workbench.backtest.played import E4, Played, Summary
 from workbench.backtest.series import Series
+from workbench.backtest.summary import summary_of
 from workbench.backtest.switches import Without
 from workbench.domain.account import AccountProgramme
 from workbench.domain.errors import InputError
@@ -28,6 +29,7 @@ from workbench.risk.limits import Limits
 from workbench.rules.arrays import ColumnCache, evaluate
 from workbench.rules.inputs import Inputs
 from workbench.rules.plan import NEVER, Plan
+from workbench.rules.python import PythonStrategy
 from workbench.rules.strategy import Strategy
 from workbench.rules.windows import allowed, flat_at
 
@@ -158,12 +160,16 @@ class Prepared:
         """
         from workbench.backtest.kernel_runs import summarise
 
-        plan = strategy if isinstance(strategy, Plan) else self.plan(strategy)
         end = len(self.series) if last is None else last
+        if isinstance(strategy, PythonStrategy):
+            return summary_of(self.run(strategy, "every", first=first, last=end), self, first, end)
+        plan = strategy if isinstance(strategy, Plan) else self.plan(strategy)
         return summarise(self, plan, cache, columns, first, end)
 
     def plan(self, strategy: Strategy) -> Plan:
-        """Return a strategy's plan on the contract of these bars."""
+        """Return a strategy's plan on the contract of these bars; raise InputError where there can be none."""
+        if isinstance(strategy, PythonStrategy):
+            raise InputError(f"{strategy.name} is written in Python: it has no plan of rules to compute this from")
         return strategy.plan(self.series.contract)
 
     @cached_property

@@ -19,6 +19,7 @@ from workbench.rules.python import PythonStrategy
 from workbench.rules.python.running import PythonRule
 from workbench.rules.strategy import Strategy
 
+HELD = ("(long)", "(short)")
 MOST_BARS = 12_000  # a Python strategy is run many times: the newest bars are enough
 
 
@@ -35,6 +36,10 @@ class Probe(Protocol):
     def cuts(self, full: Table) -> Sequence[int]: ...
     def starts(self) -> Sequence[int]: ...
     def table(self, first: int, last: int) -> Table: ...
+
+    def forgets(self, column: str) -> bool:
+        """Say whether a column must not depend on where the bars begin."""
+        ...
 
 
 def probe_of(strategy: Strategy | PythonStrategy, bars: Any, contract: str | None) -> Probe:
@@ -76,6 +81,9 @@ class RuleProbe:
     def starts(self) -> Sequence[int]:
         return later_starts(len(self), self.warmup)
 
+    def forgets(self, column: str) -> bool:
+        return True
+
     def table(self, first: int, last: int) -> Table:
         made = evaluate(self._graph, inputs_of(self._data, first, last), self._names)
         rows = last - first
@@ -108,6 +116,9 @@ class PythonProbe:
 
     def starts(self) -> Sequence[int]:
         return later_starts(len(self), self.warmup)
+
+    def forgets(self, column: str) -> bool:
+        return not column.endswith(HELD)  # what is done with a position depends on when it was entered, and should
 
     def table(self, first: int, last: int) -> Table:
         columns: dict[str, list[float]] = {}

@@ -94,6 +94,8 @@ class Strategy(ABC):  # noqa: B024  it is abstract so that other classes can be 
     history : int
         Bars that `on_bar` must have seen before its first entry counts: for what the class remembers by itself.
         Indicators know their own warm-up.
+    constraints : tuple of str
+        What must hold between parameters, such as ``("fast < slow",)``; sweeps leave out what breaks them.
 
     Notes
     -----
@@ -128,6 +130,7 @@ class Strategy(ABC):  # noqa: B024  it is abstract so that other classes can be 
     max_trades_per_day: int | None = None
     cooldown: int = 0
     history: int = 0
+    constraints: tuple[str, ...] = ()
 
     _host: Host | None = None
 

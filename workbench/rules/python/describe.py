@@ -18,15 +18,17 @@ from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName, WorkbenchError
 from workbench.domain.timeframe import timeframe
 from workbench.rules.daytime import day_second
+from workbench.rules.expression import Comparison, Expression, Kind, Logic, is_constant
+from workbench.rules.parser import parse
 from workbench.rules.python.bundle import Bundle
 from workbench.rules.python.closure import tree_of
 from workbench.rules.strategy import Parameter, Value
 
 SETTINGS = (
     *("name", "description", "roots", "timeframe", "contracts", "window", "flat_by"),
-    *("max_trades_per_day", "cooldown", "history"),
+    *("max_trades_per_day", "cooldown", "history", "constraints"),
 )
-FIXED = ("name", "description", "roots", "timeframe", "window", "flat_by")  # these cannot be parameters
+FIXED = ("name", "description", "roots", "timeframe", "window", "flat_by", "constraints")  # these cannot be parameters
 # What an instance offers to on_bar; a parameter of that name would hide it.
 RESERVED = (
     *("parameter", "start", "on_bar", "indicator", "expression", "enter_long", "enter_short", "exit", "move_stop"),
@@ -62,6 +64,7 @@ class Description:
     flat_by: str | None
     settings: Mapping[str, int] = field(default_factory=dict)
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    constraints: tuple[tuple[Expression, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -133,6 +136,7 @@ class _Reader:
             flat_by=plain.get("flat_by"),
             settings=settings,
             parameters=parameters,
+            constraints=self.constraints(members, parameters, plain.get("constraints", ())),
         )
 
     # --- which class ---
@@ -200,6 +204,25 @@ class _Reader:
             if declared is not None and (declared.type != "int" or declared.min is None or declared.min < least):
                 raise InputError(f"{name} as a parameter is whole, with a min of {least} or more ({self.where})")
         return parameters, settings
+
+    def constraints(
+        self, members: Mapping[str, tuple[str, ast.expr]], parameters: Mapping[str, Parameter], written: tuple[str, ...]
+    ) -> tuple[tuple[Expression, int], ...]:
+        if not written:
+            return ()
+        file, node = members["constraints"]
+        kinds = {name: parameter.kind for name, parameter in parameters.items()}
+        made = []
+        for text in written:
+            parsed = parse(text, kinds, where=self.place(file, node), wants=Kind.CONDITION)
+            parts = parsed.items if isinstance(parsed, Logic) and parsed.operator == "and" else (parsed,)
+            for part in parts:
+                if not (isinstance(part, Comparison) and is_constant(part.left) and is_constant(part.right)):
+                    raise InputError(
+                        f"a constraint compares parameters and numbers, in `{text}` ({self.place(file, node)})"
+                    )
+            made.append((parsed, getattr(node, "lineno", 0)))
+        return tuple(made)
 
     def whole(self, name: str, value: object, where: str) -> int:
         least = 1 if name in ("contracts", "max_trades_per_day") else 0
@@ -341,6 +364,13 @@ def _window(value: object, where: str) -> tuple[str, str] | None:
     return begins, str(ends)
 
 
+def _constraints(value: object, where: str) -> tuple[str, ...]:
+    written = (value,) if isinstance(value, str) else value
+    if not isinstance(written, tuple | list) or not all(isinstance(text, str) for text in written):
+        raise InputError(f'constraints: {value!r} must be texts, such as ("fast < slow",) ({where})')
+    return tuple(written)
+
+
 def _clock(value: object, where: str) -> str | None:
     if value is None:
         return None
@@ -358,6 +388,7 @@ _CHECKS = {
     "timeframe": _timeframe,
     "window": _window,
     "flat_by": _clock,
+    "constraints": _constraints,
 }
 
 

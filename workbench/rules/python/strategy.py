@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName
 from workbench.domain.timeframe import timeframe
+from workbench.rules.expression import Comparison, Expression, Logic, text
+from workbench.rules.graph import fold
 from workbench.rules.python.authoring import Strategy
 from workbench.rules.python.bundle import Bundle, unpack
 from workbench.rules.python.closure import uncertain
@@ -66,6 +68,11 @@ class PythonStrategy:
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         return self.declared.parameters
+
+    @property
+    def constraints(self) -> tuple[tuple[Expression, int], ...]:
+        """Conditions between parameters, each with its line."""
+        return self.declared.constraints
 
     @property
     def window(self) -> tuple[str, str] | None:
@@ -127,11 +134,11 @@ class PythonStrategy:
             if name not in self.parameters:
                 raise UnknownName("parameter", name, self.parameters, where=self.where)
         given = {name: self.parameters[name].require(value, self._line(name)) for name, value in values.items()}
-        return replace(self, values={**self.values, **given})
+        return replace(self, values={**self.values, **given})._kept()
 
-    def with_timeframe(self, text: str) -> PythonStrategy:
+    def with_timeframe(self, written: str) -> PythonStrategy:
         """Return the same class on another timeframe: another strategy, with a version of its own."""
-        wanted = timeframe(text).text
+        wanted = timeframe(written).text
         if wanted == self.timeframe:
             return self
         bundle = self.bundle.on(wanted)
@@ -163,10 +170,15 @@ class PythonStrategy:
     def uncertain(self) -> list[tuple[str, str]]:
         """Return (place, what) of all that can make one run differ from the next: clocks, random numbers, files."""
         made = []
-        for file, text in self.bundle.files.items():
+        for file, body in self.bundle.files.items():
             shown = self.where if file == self.bundle.main else file
-            made += [(f"{shown}, line {line}", what) for line, what in uncertain(text, shown)]
+            made += [(f"{shown}, line {line}", what) for line, what in uncertain(body, shown)]
         return made
+
+    def _kept(self) -> PythonStrategy:
+        for constraint, line in self.constraints:
+            require_constraint(constraint, self.values, f"{self.where}, line {line}")
+        return self
 
     def _line(self, parameter: str) -> str:
         line = self.parameters[parameter].line
@@ -188,7 +200,20 @@ def of_bundle(bundle: Bundle, where: str) -> PythonStrategy:
     """Return the strategy that a bundle holds; raise InputError with the line of what is wrong."""
     found = describe(bundle, where)
     values = {name: parameter.default for name, parameter in found.parameters.items()}
-    return PythonStrategy(bundle=bundle, declared=found, values=values, where=where)
+    return PythonStrategy(bundle=bundle, declared=found, values=values, where=where)._kept()
+
+
+def require_constraint(constraint: Expression, values: Mapping[str, Value], where: str) -> None:
+    """Raise InputError unless a constraint between parameters holds."""
+    if isinstance(constraint, Logic):
+        for item in constraint.items:
+            require_constraint(item, values, where)
+    elif isinstance(constraint, Comparison):
+        left, right = fold(constraint.left, values), fold(constraint.right, values)
+        holds = {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}
+        if not (holds | {"==": left == right, "!=": left != right})[constraint.operator]:
+            given = ", ".join(f"{name}={value:g}" for name, value in values.items())
+            raise InputError(f"{text(constraint)} does not hold for {given} ({where})")
 
 
 Strategy.register(PythonStrategy)
