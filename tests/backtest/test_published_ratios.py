@@ -12,7 +12,7 @@ import pytest
 
 from workbench.backtest import ratios
 from workbench.backtest.curve import Curve
-from workbench.backtest.stats import TradeColumns, stats
+from workbench.backtest.stats import TradeColumns, growth_a_year, stats
 
 ANSWERS = json.loads((Path(__file__).parents[1] / "answers" / "bacon.json").read_text(encoding="utf-8"))
 MONTHS = np.array(ANSWERS["returns_percent"]) / 100
@@ -24,9 +24,23 @@ def known(value: float | None) -> float:
     return value
 
 
+def adjusted(sharpe: float) -> float:
+    # S (1 + skew/6 S − (kurtosis − 3)/24 S²); Pezier and White 2006, Bacon p. 99
+    skew, tails = known(ratios.skew(MONTHS)), known(ratios.kurtosis(MONTHS))
+    return sharpe * (1 + skew / 6 * sharpe - (tails - 3) / 24 * sharpe**2)
+
+
 def compounded() -> float:
     # annual return over annual deviation (n − 1), as the package takes the Sharpe ratio
-    return known(ratios.annual_return(MONTHS, 12)) / (float(MONTHS.std(ddof=1)) * 12**0.5)
+    return known(growth_a_year(float(np.prod(1 + MONTHS)), 2.0)) / (float(MONTHS.std(ddof=1)) * 12**0.5)
+
+
+def pain_index() -> float:
+    # the mean depth under the highest value so far, on the curve of an account of 10,000 that compounds
+    capital = 100_000_000
+    equity = np.round((np.cumprod(1 + MONTHS) - 1) * capital).astype(np.int64)
+    curve = Curve(np.zeros(COUNT, dtype=np.int64), equity, np.arange(COUNT + 1), np.arange(COUNT))
+    return float(np.mean(curve.fall_e4 / (curve.peak_e4 + capital)))
 
 
 OURS: dict[str, Callable[[], float]] = {
@@ -40,9 +54,9 @@ OURS: dict[str, Callable[[], float]] = {
     # the sample form of the third moment is ours × √(n (n − 1)) ÷ (n − 2)
     "sample_skew": lambda: known(ratios.skew(MONTHS)) * (COUNT * (COUNT - 1)) ** 0.5 / (COUNT - 2),
     "skew_over_kurtosis": lambda: known(ratios.skew(MONTHS)) / known(ratios.kurtosis(MONTHS)),
-    "adjusted_sharpe_bacon": lambda: known(ratios.adjusted_sharpe(ratios.sharpe(MONTHS, 12, ddof=0), MONTHS)),
-    "adjusted_sharpe_compounded": lambda: known(ratios.adjusted_sharpe(compounded(), MONTHS)),
-    "pain_index": lambda: ratios.pain_index(MONTHS),
+    "adjusted_sharpe_bacon": lambda: adjusted(known(ratios.sharpe(MONTHS, 12, ddof=0))),
+    "adjusted_sharpe_compounded": lambda: adjusted(compounded()),
+    "pain_index": pain_index,
 }
 
 

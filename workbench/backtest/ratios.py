@@ -1,10 +1,9 @@
 """Ratios of profits or returns per period, each a few lines, None where it is undefined.
 
-They take dollars or returns alike: none but `annual_return` compounds. `per_year` is the number of periods in a year.
+They take dollars or returns alike; none compounds. `per_year` is the number of periods in a year.
 
 ====================  ==================================================================================================
 sharpe                mean ÷ standard deviation × √per_year; Sharpe, The Sharpe Ratio, J. of Portfolio Management 1994
-adjusted_sharpe       S (1 + skew/6 S − (kurtosis − 3)/24 S²); Pezier and White, ICMA Centre Discussion Papers 2006
 sortino               (mean − target) ÷ downside deviation × √per_year; Sortino and Price, J. of Investing 1994
 downside_deviation    √ of the mean of min(x − target, 0)², over all periods; Sortino and Price 1994
 omega                 gains over the target ÷ shortfalls under it, summed; Keating and Shadwick 2002. With target 0
@@ -12,8 +11,6 @@ omega                 gains over the target ÷ shortfalls under it, summed; Keat
 skew, kurtosis        third and fourth standardised moment (a normal distribution has 0 and 3); Bacon 2008, p. 83
 tail_ratio            95th percentile ÷ |5th percentile|
 t_statistic           mean ÷ its standard error: is the mean above 0 by more than luck?
-annual_return         growth to the end, per year, compounded
-pain_index            mean depth under the highest value so far, compounded; Bacon 2008, p. 89
 ====================  ==================================================================================================
 
 Bacon 2008: Practical Portfolio Performance Measurement and Attribution, 2nd edition, Wiley.
@@ -37,14 +34,6 @@ def sharpe(made: Float64Array, per_year: float, ddof: int = 1) -> float | None:
     """
     spread = _spread(made, ddof)
     return float(made.mean()) / spread * math.sqrt(per_year) if spread else None
-
-
-def adjusted_sharpe(ratio: float | None, made: Float64Array) -> float | None:
-    """Return the annual Sharpe ratio `ratio` less what skew and fat tails of the periods take from it."""
-    skewed, tails = skew(made), kurtosis(made)
-    if ratio is None or skewed is None or tails is None:
-        return None
-    return ratio * (1 + skewed / 6 * ratio - (tails - 3) / 24 * ratio**2)
 
 
 def downside_deviation(made: Float64Array, target: float = 0.0) -> float:
@@ -116,19 +105,3 @@ def t_statistic(made: Float64Array) -> float | None:
     3.4641
     """
     return sharpe(made, len(made))
-
-
-def annual_return(returns: Float64Array, per_year: float) -> float | None:
-    """Return compounded growth per year; None when everything was lost.
-
-    >>> round(annual_return(np.array([0.1, 0.1]), 1), 6)
-    0.1
-    """
-    end = float(np.prod(1.0 + returns))
-    return math.expm1(math.log(end) * per_year / len(returns)) if len(returns) and end > 0 else None
-
-
-def pain_index(returns: Float64Array) -> float:
-    """Return the mean depth under the highest compounded value so far, the beginning included."""
-    value = np.cumprod(1.0 + returns)
-    return float(np.mean(1.0 - value / np.maximum.accumulate(np.maximum(value, 1.0))))
