@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.backtest.costs import Costs
-from workbench.domain.errors import InputError
 from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.research import FINER, _programme, _with_finer, load_strategy, provenance
 from workbench.research_data import When, data_for, data_version, home_of
@@ -177,11 +176,6 @@ def _job(
     from workbench.services.sweep_job import Job
 
     chosen = load_strategy(strategy, home=home)
-    if not isinstance(chosen, Strategy):
-        raise InputError(
-            f"{chosen.name} is written in Python; sweeps run strategies written as rules (YAML), because a Python one "
-            "needs its worker process at every bar: loop over wb.backtest(strategy, bars, length=…) instead"
-        )
     if timeframe is not None:
         chosen = chosen.with_timeframe(timeframe)
     place = home_of(home)
@@ -195,7 +189,8 @@ def _job(
         programme=None if account is None else _programme(account),
         touch=touch,
     )
-    return chosen, job, provenance(chosen, frame, job.prepared, "kernel")
+    engine = "kernel" if isinstance(chosen, Strategy) else "event"
+    return chosen, job, provenance(chosen, frame, job.prepared, engine)
 
 
 def _where(

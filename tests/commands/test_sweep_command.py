@@ -126,10 +126,12 @@ class TestNotebook:
         assert (held.frame["trades"] != free.frame["trades"]).any()
         assert held.provenance["sweep"] != free.provenance["sweep"]
 
-    def test_a_strategy_in_python_is_told_what_to_do_instead(self, place: Path):
-        shipped = next(Path("strategies").glob("*.py"))
-        with pytest.raises(InputError, match="is written in Python; sweeps run strategies written as rules"):
-            wb_sweep(shipped, length=[5, 10], home=place)
+    def test_a_strategy_in_python_is_swept_by_the_event_engine(self, place: Path):
+        made = wb_sweep("volatility_breakout", quiet=[4, 8], calm=[1.6], home=place)
+        alone = backtest("volatility_breakout", home=place, quiet=8, calm=1.6)
+        row = made.frame[made.frame["quiet"] == 8].iloc[0]
+        assert (row["trades"], row["net_usd"]) == (alone.stats["trades"], pytest.approx(alone.stats["net_usd"]))
+        assert made.provenance["engine"] == "event" and alone.stats["trades"] > 0
 
     def test_walk_forward_over_the_store(self, place: Path):
         made = walk_forward("sma_cross", train=6, test=4, home=place, fast=[5, 10], slow=[30, 60])
