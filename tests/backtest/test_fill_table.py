@@ -174,6 +174,8 @@ limit      buy   stop            96      99  99  91  95        96   inside   sto
 limit      sell  stop           104     101 109 101 105       104   inside   stop   109  inside
 limit      buy   both            96      99 104  91 103        96   inside   stop    91  inside
 limit      sell  both           104     101 109  96  97       104   inside   stop   109  inside
+limit      buy   stop-beyond     96      99  99  88  95        96   inside   stop    91  inside
+limit      sell  stop-beyond    104     101 112 101 105       104   inside   stop   109  inside
 """
 
 # a trailing stop 5 ticks from the last price, 100; bars before the last one are played and closed

@@ -80,6 +80,14 @@ def test_the_daily_loss_ends_the_day_and_counts_from_its_first_balance() -> None
     assert other.day_start == 48_900 * E4
 
 
+def test_past_the_flat_by_time_nothing_is_taken_until_the_day_rolls() -> None:
+    firm = opened()
+    firm.pause()
+    assert not firm.is_open
+    firm.roll(50_000 * E4)
+    assert firm.is_open
+
+
 def test_the_maximum_loss_goes_before_the_daily_loss() -> None:
     assert opened(daily_loss=2000).see(48_000 * E4) == MAX_LOSS
     assert opened(daily_loss=2500).see(47_400 * E4) == MAX_LOSS
