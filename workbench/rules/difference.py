@@ -91,7 +91,8 @@ def _declared(parameter: Any) -> str:
 
 
 def _files(old: Compared, new: Compared) -> Iterator[Difference]:
-    before, after = _sources(old), _sources(new)
+    bundle = getattr(old, "bundle", None)
+    before, after = _sources(old), _sources(new, "" if bundle is None else bundle.main)
     for name in _keys(before, after):
         was, now = before.get(name), after.get(name)
         if was is None or now is None:
@@ -114,10 +115,14 @@ def _hunks(lines: list[str]) -> list[list[str]]:
     return hunks
 
 
-def _sources(strategy: Compared) -> dict[str, list[str]]:
+def _sources(strategy: Compared, main: str = "") -> dict[str, list[str]]:
     # Written anew from their trees, so that comments, blank lines and quotes are alike.
     bundle = getattr(strategy, "bundle", None)
-    return {} if bundle is None else {name: _plain(text) for name, text in bundle.files.items()}
+    if bundle is None:
+        return {}
+    # the strategy's own file may have been renamed: that is no difference
+    own = main or bundle.main
+    return {(own if name == bundle.main else name): _plain(text) for name, text in bundle.files.items()}
 
 
 def _plain(text: str) -> list[str]:
