@@ -95,6 +95,7 @@ $(STAMP): pyproject.toml requirements.lock
 	  echo "installing with pip, which takes some minutes"; \
 	  $(BIN)/python -m pip install --quiet -c requirements.lock -e ".[$(EXTRAS)]"; \
 	fi; \
+	$(BIN)/python -m workbench.warm; \
 	touch $(STAMP)
 
 clean:
