@@ -29,7 +29,8 @@ Floats = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]  # done, of so many, what comes next
 
 # Steps own no arrays, so numba need not count references: without `_nrt` a bar costs a quarter of the time.
-OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
+OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
+WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True}  # for what only compiled code calls
 
 
 def tables() -> tuple[Mapping[str, Indicator], ...]:
@@ -185,7 +186,7 @@ def _loop(op: Indicator, *, quiet: bool = False) -> Any:
     if not quiet and not _numba_cache.holds(f"compiled.{name}-"):
         _numba_cache.announce("the rules' operations (python -m workbench.rules.compiled makes all at once)")
     template = _TEMPLATES[len(op.inputs) - 1]
-    made = FunctionType(template.__code__, {**template.__globals__, "step": _compilable(op.step, {})}, name)
+    made = FunctionType(template.__code__, {**template.__globals__, "step": _compilable(op.step)}, name)
     made.__qualname__ = name
     types: Any = numba.types
     column_in = types.Array(numba.float64, 1, "C", readonly=True)
@@ -202,19 +203,19 @@ def _cache_name(op: Indicator) -> str:
     )
 
 
-def _compilable(function: Callable[..., float], known: dict[FunctionType, Any]) -> Any:
-    # A copy whose helper functions are compiled too: in CPython the same source calls plain functions.
+@cache
+def _compilable(function: Callable[..., float]) -> Any:
+    # A copy whose helper functions are compiled too: in CPython the same source calls plain functions. Only the loops
+    # are called from Python: without wrappers for the rest, everything compiles in half of the time.
     import numba
 
     if not isinstance(function, FunctionType) or function.__closure__:
         raise TypeError(f"{function!r} cannot be compiled: a step is a function at the top of its module")
-    if function not in known:
-        used = {name: function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__}
-        inner = {name: _compilable(v, known) if isinstance(v, FunctionType) else v for name, v in used.items()}
-        names = {"__builtins__": builtins, "__name__": function.__module__}
-        copy = FunctionType(function.__code__, inner | names, function.__name__)
-        known[function] = numba.njit(**OPTIONS)(copy)
-    return known[function]
+    used = {name: function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__}
+    inner = {name: _compilable(value) if isinstance(value, FunctionType) else value for name, value in used.items()}
+    names = {"__builtins__": builtins, "__name__": function.__module__}
+    copy = FunctionType(function.__code__, inner | names, function.__name__)
+    return numba.njit(**WITHIN)(copy)
 
 
 def main() -> None:
