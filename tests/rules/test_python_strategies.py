@@ -307,6 +307,20 @@ def test_a_class_of_a_notebook_cell_is_a_strategy_with_the_imports_of_other_cell
     assert parse_strategy(made.source).version == made.version
 
 
+def test_lines_of_a_cell_are_counted_as_they_stand_there() -> None:
+    text = source(on_bar="1 / 0").split("\n", 1)[1]  # one line less than in a file
+    space = cell(text, "/tmp/ipykernel_1/4.py", wb=wb)
+    with pytest.raises(StrategyFault, match=r"notebook.py, line 13, in on_bar: Zero"):
+        run(of_class(space["Probe"]), [1.0])
+
+
+def test_a_clock_that_another_cell_imports_is_seen() -> None:
+    import time
+
+    space = cell(source(on_bar="time.time()"), "/tmp/ipykernel_1/5.py", time=time)
+    assert any(place == "another cell" and "clock" in what for place, what in of_class(space["Probe"]).uncertain())
+
+
 def test_an_instance_brings_its_values() -> None:
     space = cell(source("n = wb.Strategy.parameter(3, min=1, max=9)"), "/tmp/ipykernel_1/2.py")
     assert of_class(space["Probe"](n=5)).values == {"n": 5}

@@ -34,12 +34,15 @@ class Bundle:
         Name of the class; "" means the only one in the file.
     timeframe : str
         Runs the class on other bars than it is written for; "" means its own.
+    prelude : str
+        Imports of other notebook cells that the main file leans on; kept apart so that its lines keep their numbers.
     """
 
     main: str
     files: Mapping[str, str] = field(repr=False)
     strategy: str = ""
     timeframe: str = ""
+    prelude: str = ""
 
     @property
     def text(self) -> str:
@@ -58,6 +61,7 @@ class Bundle:
             "main": self.main,
             "class": self.strategy,
             "timeframe": self.timeframe,
+            "prelude": self.prelude,
             "files": dict(sorted(self.files.items())),
         }
         return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
@@ -93,7 +97,9 @@ def unpack(text: str, where: str = "strategy") -> Bundle:
     try:
         body = json.loads(text)
         form, main, files = body["workbench_python"], body["main"], body["files"]
-        made = Bundle(main=main, files=files, strategy=body["class"], timeframe=body["timeframe"])
+        made = Bundle(
+            main=main, files=files, strategy=body["class"], timeframe=body["timeframe"], prelude=body["prelude"]
+        )
         whole = main in files and all(isinstance(part, str) for part in (main, *files, *files.values()))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False

@@ -94,6 +94,7 @@ class _Reader:
         self.trees = {name: tree_of(text, self.path(name)) for name, text in bundle.files.items()}
         self.constants = {name: dict(_assigned(tree.body)) for name, tree in self.trees.items()}
         self.roots = {name: _base_names(tree) for name, tree in self.trees.items()}
+        self.roots[bundle.main] |= _base_names(tree_of(bundle.prelude, where))
         self.classes: dict[str, _Class] = {}
         for name in [*(n for n in self.trees if n != bundle.main), bundle.main]:
             for node in self.trees[name].body:

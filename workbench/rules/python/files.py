@@ -52,7 +52,8 @@ def of_class(strategy: type[Strategy] | Strategy) -> PythonStrategy:
         text = "".join(linecache.getlines(code.co_filename))
         if not text:
             raise InputError(f"the source of {made.__name__} cannot be found; write it to a file strategies/….py")
-        bundle = Bundle(main="notebook.py", files={"notebook.py": _completed(text, made)}, strategy=made.__name__)
+        prelude = _imports(text, made)
+        bundle = Bundle(main="notebook.py", files={"notebook.py": text}, strategy=made.__name__, prelude=prelude)
         loaded = of_bundle(bundle, "notebook.py")
     return loaded if isinstance(strategy, type) else loaded.with_parameters(**strategy.values)
 
@@ -87,7 +88,7 @@ def _beside(folder: Path, name: str) -> str | None:
     return _read(path) if path.is_file() else None
 
 
-def _completed(text: str, made: type[Strategy]) -> str:
+def _imports(text: str, made: type[Strategy]) -> str:
     # A cell leans on earlier cells: imports can be repeated, everything else would silently be another version.
     try:
         tree = ast.parse(text)
@@ -111,7 +112,7 @@ def _completed(text: str, made: type[Strategy]) -> str:
             f"{made.__name__} uses {', '.join(missing)} of another cell; define it in the cell of the class, so that "
             "it is part of its version"
         )
-    return "".join(f"{line}\n" for line in added) + text
+    return "".join(f"{line}\n" for line in added)
 
 
 def _namespace(made: type[Strategy]) -> dict[str, object]:

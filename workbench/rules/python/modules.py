@@ -67,6 +67,8 @@ class Modules:
             vars(module)["__path__"] = []
         self._made[name] = module
         sys.modules[module.__name__] = module  # dataclasses and pickle look a class's module up there
+        if file == self.bundle.main and self.bundle.prelude:
+            exec(_compiled(self.bundle.prelude, "imports of other cells"), vars(module))  # noqa: S102  as below
         exec(_compiled(self.bundle.files[file], self._shown(file)), vars(module))  # noqa: S102  this is its purpose
         parent, _, last = name.rpartition(".")
         if parent in self._made:

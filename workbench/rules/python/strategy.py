@@ -117,7 +117,8 @@ class PythonStrategy:
             "timeframe": self.timeframe,
             "group": self.group,
             # a file may be renamed; what it imports by name may not
-            "files": {("" if name == main else name): normal(text) for name, text in self.bundle.files.items()},
+            "files": {("" if name == main else name): normal(body) for name, body in self.bundle.files.items()}
+            | ({"(imports)": normal(self.bundle.prelude)} if self.bundle.prelude else {}),
         }
 
     def with_parameters(self, **values: object) -> PythonStrategy:
@@ -169,7 +170,7 @@ class PythonStrategy:
 
     def uncertain(self) -> list[tuple[str, str]]:
         """Return (place, what) of all that can make one run differ from the next: clocks, random numbers, files."""
-        made = []
+        made = [("another cell", what) for _, what in uncertain(self.bundle.prelude, self.where)]
         for file, body in self.bundle.files.items():
             shown = self.where if file == self.bundle.main else file
             made += [(f"{shown}, line {line}", what) for line, what in uncertain(body, shown)]
