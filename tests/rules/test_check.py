@@ -42,6 +42,7 @@ def never(*texts: str) -> bool:
         "lowest(low, fast) > low",
         "close > donchian_upper(20)",
         "close < session_low()",
+        "close > day_high()",
         "rsi(close) > 100",
         "willr() > 1",
         "close > bollinger_upper(close) and close < bollinger_lower(close, 20)",

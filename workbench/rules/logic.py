@@ -49,11 +49,11 @@ RANGES: dict[str, tuple[float | None, float | None]] = {
 # What is never below, and never above: the newest bar's extreme, or (empty) its own arguments.
 _OVER: dict[str, tuple[Expression, ...]] = {
     **dict.fromkeys(("highest", "max"), ()),
-    **dict.fromkeys(("donchian_upper", "session_high"), (Series("high"),)),
+    **dict.fromkeys(("donchian_upper", "session_high", "day_high"), (Series("high"),)),
 }
 _UNDER: dict[str, tuple[Expression, ...]] = {
     **dict.fromkeys(("lowest", "min"), ()),
-    **dict.fromkeys(("donchian_lower", "session_low"), (Series("low"),)),
+    **dict.fromkeys(("donchian_lower", "session_low", "day_low"), (Series("low"),)),
 }
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 _PRICES = ("open", "high", "low", "close")
