@@ -7,6 +7,8 @@ keyed by all sources cannot serve a stale kernel. `prepare` must run before numb
 
     prepare()
     import numba
+
+    watch()
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import tempfile
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "NUMBA_CACHE_DIR"
 PREFIX = "kernels-"
@@ -87,15 +90,29 @@ def prepare() -> Path:
     return folder
 
 
-def holds(prefix: str) -> bool:
-    """Return True if the folder has an entry of a function whose ``module.qualified name`` begins with `prefix`."""
-    return next(prepare().glob(f"*/{prefix}*.nbi"), None) is not None
+@cache
+def watch() -> None:
+    """Say on stderr when numba begins to compile something of this package; call it after numba was imported.
+
+    What is found on disk is not compiled, so most processes say nothing; the others say it once.
+    """
+    from numba.core import event
+
+    class Teller(event.Listener):  # type: ignore[misc, unused-ignore]
+        def on_start(self, event: Any) -> None:
+            if event.data["dispatcher"].py_func.__module__.startswith("workbench."):
+                announce("what runs compiled, on first use (python -m workbench.warm does all at once)")
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Teller())
 
 
 @cache
 def announce(what: str) -> None:
     """Say once per process, on stderr, that something is compiled now and why the call takes longer."""
-    say(f"compiling {what}; once on this machine, kept in {prepare()}")
+    say(f"compiling {what}; kept in {prepare()}")
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from workbench._numba_cache import prepare
+from workbench._numba_cache import prepare, watch
 
 prepare()
 
@@ -25,6 +25,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.uint8]
 F = TypeVar("F", bound=Callable[..., Any])
+
+watch()
 
 _WITHIN = int(Without.WITHIN_BAR)
 LIMIT, MARKET, STOP = 1, 2, 4  # as domain.order.OrderType

@@ -95,7 +95,7 @@ def warm_up(progress: Progress | None = None, ops: Iterable[Indicator] | None = 
     for done, op in enumerate(wanted):
         if progress is not None:
             progress(done, len(wanted), op.name)
-        compiled += sum(_loop(op, quiet=progress is not None).stats.cache_misses.values())
+        compiled += sum(_loop(op).stats.cache_misses.values())
     if progress is not None:
         progress(len(wanted), len(wanted), "")
     return compiled, len(wanted) - compiled
@@ -178,13 +178,12 @@ _TEMPLATES = (_over_1, _over_2, _over_3, _over_4, _over_5, _over_6, _over_7)
 
 
 @cache
-def _loop(op: Indicator, *, quiet: bool = False) -> Any:
+def _loop(op: Indicator) -> Any:
     _numba_cache.prepare()
     import numba
 
+    _numba_cache.watch()
     name = _cache_name(op)
-    if not quiet and not _numba_cache.holds(f"compiled.{name}-"):
-        _numba_cache.announce("the rules' operations (python -m workbench.rules.compiled makes all at once)")
     template = _TEMPLATES[len(op.inputs) - 1]
     made = FunctionType(template.__code__, {**template.__globals__, "step": _compilable(op.step)}, name)
     made.__qualname__ = name
