@@ -260,8 +260,26 @@ def test_a_broken_account_is_told() -> None:
     # 20 × 5 ticks × 1.25 less 40 × 1.24: it ended 75.40 above its 150,000
     account = AccountPlayed("Topstep 150K", days, ((at, "max_loss"),), 1_500_754_000, 0, failed_at=at)
     result = run(LONG_BARS, *trips([9, -4] * 20), account=account)
-    assert names(result) == {"account"} and "it ended the account" in result.alarms[0].text
+    assert (
+        names(result) == {"account"}
+        and "max_loss broke 1 ×, first 2025-09-02 08:40 Chicago; the account ended" in result.alarms[0].text
+    )
     assert result.capital_usd == 150_000.0  # the programme's
+
+
+def test_the_level_of_the_firm_is_in_the_frame_and_in_the_pictures() -> None:
+    days = AccountDays(LONG_BARS.starts[[10, 200]], np.array([500_000_000] * 2), np.array([480_000_000, 481_000_000]))
+    account = AccountPlayed("Topstep 50K", days, (), 500_754_000, 481_000_000)
+    result = run(LONG_BARS, *trips([9, -4] * 20), account=account)
+    frame = result.account
+    assert frame is not None and list(frame["floor_usd"]) == [48_000.0, 48_100.0, 48_100.0]
+    assert list(frame["balance_usd"]) == [50_000.0, 50_000.0, 50_075.4]
+    level = next(trace for trace in result.plot().data if trace.name == "maximum loss")
+    assert list(level.y) == [-2000.0, -1900.0, -1900.0]
+    picture = result.plot(static=True)
+    assert "stroke-dasharray" in picture and ET.fromstring(picture).tag.endswith("svg")
+    assert RESULT.account is None and "stroke-dasharray" not in RESULT.plot(static=True)
+    assert result.plot(start="2025-09-02 15:00").data and result.plot(static=True, start="2025-09-02 15:00")
 
 
 # --- pictures and pages ---

@@ -169,7 +169,9 @@ def _of_account(played: Played) -> list[Alarm]:
     account = played.account
     if account is None or not account.breaches:
         return []
-    at, rule = account.breaches[0]
-    ended = "; it ended the account" if account.failed_at is not None else ""
-    text = f"{account.programme}: {rule} broke {len(account.breaches)} times, first {local(at):%Y-%m-%d %H:%M}{ended}"
+    at, _ = account.breaches[0]
+    rules = [rule for _, rule in account.breaches]
+    said = " and ".join(f"{rule} broke {rules.count(rule)} ×" for rule in dict.fromkeys(rules))
+    ended = f"; the account ended {local(account.failed_at):%Y-%m-%d %H:%M}" if account.failed_at is not None else ""
+    text = f"{account.programme}: {said}, first {local(at):%Y-%m-%d %H:%M} Chicago{ended}"
     return [Alarm(name="account", value=float(len(account.breaches)), text=text)]

@@ -77,6 +77,22 @@ def orders(played: Played, spec: ContractSpec) -> pd.DataFrame:
     )
 
 
+def account(played: Played, end: int) -> pd.DataFrame | None:
+    """Return balance and maximum-loss level (USD) at each roll of the firm's day and at `end`; None without a firm."""
+    import pandas as pd
+
+    firm = played.account
+    if firm is None:
+        return None
+    return pd.DataFrame(
+        {
+            "balance_usd": np.append(firm.days.balance_e4, firm.balance_e4) / E4,
+            "floor_usd": np.append(firm.days.floor_e4, firm.floor_e4) / E4,
+        },
+        index=utc(np.append(firm.days.at, end).astype(np.int64), "at"),
+    )
+
+
 def utc(stamps: Int64Array, name: str | None = None) -> pd.DatetimeIndex:
     """Return UTC ns as times; a view, where `to_datetime` would look at each."""
     import pandas as pd

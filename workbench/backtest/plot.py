@@ -35,6 +35,7 @@ class Stretch:
     equity: pd.DataFrame
     trades: pd.DataFrame
     all_trades: int
+    floor: pd.Series[float] | None  # the firm's maximum-loss level as net profit, USD
 
 
 def stretch(result: Result, start: Any, end: Any, most_trades: int = MOST_TRADES) -> Stretch:
@@ -50,7 +51,20 @@ def stretch(result: Result, start: Any, end: Any, most_trades: int = MOST_TRADES
             trades = trades[trades["entry_at"].isna() | (trades["entry_at"] <= last)]
             trades = trades.assign(exit_at=trades["exit_at"].where(trades["exit_at"] <= last))
     shown = trades.iloc[largest(trades["net_usd"].to_numpy(dtype=np.float64), most_trades)]
-    return Stretch(bars, equity, shown, len(trades))
+    return Stretch(bars, equity, shown, len(trades), _floor(result, equity))
+
+
+def _floor(result: Result, equity: pd.DataFrame) -> pd.Series[float] | None:
+    account = result.account
+    if account is None or not len(equity):
+        return None
+    levels = account["floor_usd"][~account.index.duplicated(keep="last")] - result.capital_usd
+    known = levels.reindex(levels.index.union(equity.index)).ffill()
+    made = known.reindex(equity.index).dropna()
+    if made.empty:
+        return None
+    kept: pd.Series[float] = made[(made != made.shift()).to_numpy() | (made.index == made.index[-1])]
+    return kept
 
 
 def _utc(when: Any) -> pd.Timestamp | None:
@@ -92,6 +106,12 @@ def plot_result(result: Result, start: Any = None, end: Any = None) -> go.Figure
             hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{y:,.2f} USD",
         )  # fmt: skip
         figure.add_trace(trace, row=row, col=1)
+    if shown.floor is not None:
+        line = {"color": DOWN, "width": 1, "dash": "dot", "shape": "hv"}
+        trace = go.Scatter(
+            x=_wall(shown.floor.index), y=shown.floor.to_numpy(), line=line, mode="lines", name="maximum loss"
+        )
+        figure.add_trace(trace, row=2, col=1)
     figure.update_layout(
         title=f"{result.strategy.name}@{result.strategy.version[:8]}",
         title_font_size=15, height=760, template="plotly_white", showlegend=False, hovermode="closest",

@@ -170,6 +170,11 @@ class Result:
         return pd.DataFrame(columns, index=index)
 
     @cached_property
+    def account(self) -> pd.DataFrame | None:
+        """Balance and maximum-loss level (USD) of the firm's account, day by day; None when it was held to none."""
+        return frames.account(self._played, int(self._bars.ends[-1]))
+
+    @cached_property
     def daily(self) -> pd.DataFrame:
         """Net profit (USD, the open position at its last close included) and closed trades of each trading date."""
         import pandas as pd

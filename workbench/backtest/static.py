@@ -63,8 +63,8 @@ def draw(result: Result, start: Any = None, end: Any = None) -> Picture:
         f'<text x="{LEFT}" y="20" font-size="14" fill="#222">{title}</text>',
     ]
     if len(shown.bars):
-        parts += [_price(shown), _curve(shown.equity["equity_usd"], 1, "net profit, USD", LINE, filled=False)]
-        parts += [_curve(shown.equity["drawdown_usd"], 2, "drawdown, USD", DOWN, filled=True), _dates(shown.bars.index)]
+        parts += [_price(shown), _curve(shown.equity["equity_usd"], 1, "net profit, USD", LINE, floor=shown.floor)]
+        parts += [_curve(shown.equity["drawdown_usd"], 2, "drawdown, USD", DOWN), _dates(shown.bars.index)]
     return Picture("".join([*parts, "</svg>"]))
 
 
@@ -162,17 +162,23 @@ def _places(
     return [(_x(float(row), n), scale.at(p)) for row, p in zip(rows, price[inside], strict=True) if row >= 0]
 
 
-def _curve(values: pd.Series[float], panel: int, title: str, colour: str, *, filled: bool) -> str:
+def _curve(values: pd.Series[float], panel: int, title: str, colour: str, floor: pd.Series[float] | None = None) -> str:
     made, n = values.to_numpy(dtype=np.float64), len(values)
     points = turning_points(made, 1600)
-    scale = _scale(min(float(made.min()), 0.0), max(float(made.max()), 0.0), panel)
+    lowest = min(float(made.min()), 0.0 if floor is None else float(floor.min()))
+    scale = _scale(min(lowest, 0.0), max(float(made.max()), 0.0), panel)
     x = _x(points.astype(np.float64), n)
     line = "L".join(f"{a:.1f} {scale.at(b):.1f}" for a, b in zip(x, made[points], strict=True))
     area = ""
-    if filled:
+    if panel == 2:
         zero = scale.at(0.0)
         area = f'<path d="M{x[0]:.1f} {zero:.1f}L{line}L{x[-1]:.1f} {zero:.1f}z" fill="{colour}" fill-opacity=".18"/>'
     frame = _frame(scale, title, 4 if panel == 1 else 2)
+    if floor is not None:
+        places = _x(values.index.get_indexer(floor.index).astype(np.float64), n)
+        steps_ = "".join(f"H{a:.1f}V{scale.at(b):.1f}" for a, b in zip(places, floor, strict=True))
+        level = f"M{places[0]:.1f} {scale.at(float(floor.iloc[0])):.1f}{steps_}"
+        frame += f'<path d="{level}" stroke="{DOWN}" stroke-dasharray="2 3" fill="none"/>'
     return f'{frame}{area}<path d="M{line}" stroke="{colour}" stroke-width="1.4" fill="none" stroke-linejoin="round"/>'
 
 
