@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from workbench.domain.errors import InputError, UnknownName
-from workbench.rules.python.describe import declared
+from workbench.rules.python.declarations import declared
 from workbench.rules.strategy import Parameter, Value
 from workbench.rules.strategy import Strategy as Declarative
 
 if TYPE_CHECKING:
     from workbench.rules.python.bar import Bar
-    from workbench.rules.python.running import Host
+    from workbench.rules.python.host import Host
 
 KEEP = 512  # bars that `bars[n]` and `reading[n]` reach back
 
