@@ -8,8 +8,6 @@ from fractions import Fraction
 
 MAX_ROWS = 400
 
-Terms = dict[Hashable, Fraction]
-
 
 @dataclass(frozen=True, slots=True)
 class Linear:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Plan:
     exit_after : int
         Bars in position (the bar of the entry's fill is the first) after which it is left; 0 = never.
     sizing : int
-        FIXED, RISK or VOLATILITY. `amount` is contracts for FIXED, USD otherwise; `volatility` is the slot of a range in
-        ticks, for VOLATILITY; `most` caps the contracts.
+        FIXED, RISK or VOLATILITY. `amount` is contracts for FIXED, USD otherwise; `volatility` is the slot of a range
+        in ticks, for VOLATILITY; `most` caps the contracts.
     cooldown, max_trades : int
         Bars out of position before the next entry; entries signalled per trading date.
     windows : tuple of Window
@@ -88,7 +88,6 @@ class Plan:
     tick_value: float
     daily_loss_usd: float = math.inf  # the strategy's own limits; the tighter of these and the account's holds
     max_position: int = NEVER
-    extras: Mapping[str, float] = field(default_factory=dict)
 
 
 def whole_ticks(value: float) -> int:

@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from workbench.rules.explanation import Explanation
     from workbench.rules.plan import Plan
 
-__all__ = ["SEMANTICS", "SIDES", "Distance", "Parameter", "Protection", "Strategy", "Value"]
+__all__ = ["SEMANTICS", "Distance", "Parameter", "Protection", "Strategy", "Value"]
 
 # Raised when the same file would mean something else than before: it is part of every version.
 SEMANTICS = 2
-
-SIDES = ("entry.long", "entry.short", "exit.long", "exit.short")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,10 +218,6 @@ class Strategy:
                 if line is not None:
                     return line
         return 0
-
-    def constant(self, expression: Expression) -> int:
-        """Return the value of a fixed whole-number setting, such as `contracts`."""
-        return int(fold(expression, self.values))
 
     def require_contract(self, contract: str) -> None:
         """Raise InputError unless `contract` (an id, or a root) is one of the roots it is made for."""
