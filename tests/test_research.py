@@ -244,3 +244,19 @@ def test_the_name_backtest_is_callable_whatever_was_imported_first(first: str) -
     code = f"import workbench as wb\n{first}\nimport workbench.backtest.replay\n{look}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]
+
+
+def test_shorter_bars_are_built_up_and_looked_into(place) -> None:
+    minutes = walk(4_000)
+    coarse = research.backtest("sma_cross", minutes, contract=CONTRACT, timeframe="5m", home=place, finer=None)
+    seen = research.backtest("sma_cross", minutes, contract=CONTRACT, timeframe="5m", home=place)
+    assert len(coarse.bars) == len(seen.bars) < 1_000, "five minutes make a bar"
+    assert "inside_the_bars" not in coarse.provenance
+    assert seen.provenance["inside_the_bars"]["source"] == "1m"
+
+
+def test_a_bad_row_among_shorter_bars_is_named_before_they_are_built_up(place) -> None:
+    minutes = walk(400)
+    spoiled = minutes.with_columns(pl.when(pl.int_range(400) == 7).then(float("nan")).otherwise("low").alias("low"))
+    with pytest.raises(InputError, match="not_finite"):
+        research.backtest("sma_cross", spoiled, contract=CONTRACT, timeframe="5m", home=place)

@@ -21,6 +21,7 @@ from workbench.research_data import (
     stored_contract,
     to_pandas,
     to_polars,
+    usual_timeframe,
     what_is_stored,
 )
 from workbench.storage.home import Home
@@ -171,7 +172,7 @@ def backtest(
         As `load_strategy` takes it.
     bars : pandas or polars frame, optional
         Bars to run on (columns open, high, low, close, volume; start of the bar as index or column ``ts``, with a time
-        zone); left out, those of the store.
+        zone); shorter ones than the strategy's are built up. Left out, those of the store.
     contract : str, optional
         Contract id, code or root; left out, that of the frame or the newest stored one of the strategy's first root.
     start, end : optional
@@ -185,8 +186,9 @@ def backtest(
     account : str, mapping or AccountProgramme, optional
         The firm's rules to be held to, as `workbench.account` takes them; they cap, flatten and fail as the firm does.
     finer : str or frame, optional
-        What is known inside the bars: ``"auto"`` takes what the store holds when the bars come from there; a timeframe
-        or ``"ticks"`` insists; a frame of finer bars is used as it is; None assumes the worst path of each bar.
+        What is known inside the bars: ``"auto"`` takes what the store holds when the bars come from there, or the
+        shorter bars that were given; a timeframe or ``"ticks"`` insists; a frame of finer bars is used as it is; None
+        assumes the worst path of each bar.
     touch : bool
         Let limit orders fill when their price is only touched.
     engine : str
@@ -212,7 +214,7 @@ def backtest(
     chosen = chosen.with_parameters(**parameters)
     place = home_of(home)
     traded, frame = data_for(chosen, bars, contract, start, end, place)
-    data = _with_finer(series(frame, traded, parse_timeframe(chosen.timeframe)), finer, bars is None, place)
+    data = with_finer(series(frame, traded, parse_timeframe(chosen.timeframe)), finer, bars, place)
     prepared = Prepared(
         series=data,
         costs=costs or Costs(),
@@ -228,27 +230,28 @@ def backtest(
 _programme: Callable[..., AccountProgramme] = account
 
 
-def _with_finer(data: Series, finer: Any, from_store: bool, place: Home) -> Series:
-    from workbench.storage.finer import with_stored
+def with_finer(data: Series, finer: Any, given: Any, place: Home) -> Series:
+    """Return the bars with what is known inside them: of the store, of a frame, or of the shorter bars given."""
+    if finer is None:
+        return data
+    if isinstance(finer, str):
+        if finer != FINER or given is None:
+            from workbench.storage.finer import with_stored
 
-    if finer is None or isinstance(finer, str):
-        return data if finer == FINER and not from_store else with_stored(data, finer, place.market)
+            return with_stored(data, finer, place.market)
+        shorter = usual_timeframe(to_polars(given))
+        if shorter is None or shorter.seconds >= data.timeframe.seconds:
+            return data
+        finer = given
     from workbench.backtest.inner import with_inner
 
     frame = to_polars(finer)
     if "price" in frame.columns:
         return with_inner(data, frame)
-    return with_inner(data, frame, _usual_timeframe(frame))
-
-
-def _usual_timeframe(frame: pl.DataFrame) -> str:
-    from workbench.domain.timeframe import TIMEFRAMES
-
-    steps = frame["ts"].diff().drop_nulls().dt.total_seconds().mode()
-    known = {parse_timeframe(text).seconds: text for text in TIMEFRAMES}
-    if not len(steps) or int(steps.min()) not in known:  # type: ignore[arg-type]
+    found = usual_timeframe(frame)
+    if found is None:
         raise InputError("finer= holds no bars of a known timeframe; give a frame of bars such as 1m, or of prints")
-    return known[int(steps.min())]  # type: ignore[arg-type]
+    return with_inner(data, frame, found.text)
 
 
 def _played(prepared: Prepared, strategy: Strategy, engine: str) -> Played:

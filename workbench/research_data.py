@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.domain.contract import Contract, front_month, parse_contract, spec
 from workbench.domain.errors import InputError, UnknownContract
 from workbench.domain.hours import CHICAGO, TradingHours, local, trading_hours
-from workbench.domain.timeframe import TIMEFRAMES
+from workbench.domain.timeframe import TIMEFRAMES, Timeframe
 from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.storage.home import Home
 from workbench.storage.home import home as home_at
@@ -52,7 +52,30 @@ def data_for(
     frame = to_polars(given)
     chosen = contract_of(frame, contract or getattr(given, "attrs", {}).get("contract") or strategy.roots[0])
     strategy.require_contract(chosen.id)
-    return chosen, cut(frame, start, end, trading_hours(chosen.spec))
+    hours = trading_hours(chosen.spec)
+    return chosen, _built(cut(frame, start, end, hours), chosen, parse_timeframe(strategy.timeframe), hours)
+
+
+def _built(frame: pl.DataFrame, contract: Contract, wanted: Timeframe, hours: TradingHours) -> pl.DataFrame:
+    # shorter bars than the strategy decides on are built up, once they have passed the door themselves
+    from workbench.backtest.series import series
+    from workbench.ingestion.aggregate import bars_from_bars
+
+    given = usual_timeframe(frame)
+    if given is None or given.text == wanted.text or not _builds(given.text, wanted.text):
+        return frame
+    series(frame, contract, given)
+    return bars_from_bars(frame, given, wanted, hours)
+
+
+def usual_timeframe(frame: pl.DataFrame) -> Timeframe | None:
+    """Return the timeframe that most bars of a frame are apart; None when there are too few, or they are no bars."""
+    if frame.height < 3 or "close" not in frame.columns:
+        return None
+    steps = frame["ts"].diff().drop_nulls().dt.total_seconds().mode()
+    known = {parse_timeframe(text).seconds: text for text in TIMEFRAMES}
+    found = known.get(int(steps.min() or 0)) if len(steps) else None  # type: ignore[call-overload]
+    return None if found is None else parse_timeframe(found)
 
 
 def contract_of(frame: pl.DataFrame, written: str) -> Contract:

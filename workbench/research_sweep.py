@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.backtest.costs import Costs
 from workbench.domain.timeframe import timeframe as parse_timeframe
-from workbench.research import FINER, _programme, _with_finer, load_strategy, provenance
+from workbench.research import FINER, _programme, load_strategy, provenance, with_finer
 from workbench.research_data import When, data_for, data_version, home_of
 from workbench.storage.home import Home
 
@@ -180,7 +180,7 @@ def _job(
         chosen = chosen.with_timeframe(timeframe)
     place = home_of(home)
     traded, frame = data_for(chosen, bars, contract, start, end, place)
-    data = _with_finer(series(frame, traded, parse_timeframe(chosen.timeframe)), finer, bars is None, place)
+    data = with_finer(series(frame, traded, parse_timeframe(chosen.timeframe)), finer, bars, place)
     job = Job(
         series=data,
         data_version=data_version(frame),
