@@ -38,6 +38,7 @@ from workbench.backtest.kernel_state import (
     Log,
     Market,
     compiled,
+    inlined,
     note_close,
     roll,
 )
@@ -116,22 +117,36 @@ def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int
     if x.exit_after:
         end = min(end, max(i, i + x.exit_after - s[BARS_IN] - 1))
     day_ends, past_step, lean = s[DAY_END], x.past_step, log.daily.shape[0] > 0
-    worth, cash, peak, depth = s[QTY] * m.tick_value, s[CASH], s[PEAK], s[DEPTH]
-    while i < end:
-        if m.lows[i] <= low or m.highs[i] >= high or m.ends[i] >= day_ends or x.past[i * past_step]:
-            break
+    is_bounded = low > -FAR or high < FAR
+    ends, past, lows, highs = m.ends, x.past, m.lows, m.highs
+    while i < end:  # few columns are read, and nothing is written: this is where the time of a sweep goes
         if out[i * a] == 1.0 or (against[i * b] == 1.0 and along[i * c] != 1.0):
             break
-        if lean:
-            now = cash + worth * m.closes[i]
-            log.daily[m.days[i]] = now
-            peak = max(peak, now)
-            depth = max(depth, peak - now)
+        if ends[i] >= day_ends or past[i * past_step]:
+            break
+        if is_bounded and (lows[i] <= low or highs[i] >= high):
+            break
         i += 1
     if i > begin:
         s[LAST] = m.closes[i - 1]
         s[BARS_IN] += i - begin
         if lean:
-            s[PEAK], s[DEPTH] = peak, depth
-            s[EXPOSED] += i - begin
+            _note_closes(s, m, log, begin, i)
     return i
+
+
+@inlined
+def _note_closes(s: Ints, m: Market, log: Log, begin: int, end: int) -> None:
+    # what `note_close` does at every close, for a position that is merely held
+    worth, cash, peak, depth = s[QTY] * m.tick_value, s[CASH], s[PEAK], s[DEPTH]
+    closes, days, day, now = m.closes, m.days, m.days[begin], 0
+    for i in range(begin, end):
+        if days[i] != day:
+            log.daily[day] = now
+            day = days[i]
+        now = cash + worth * closes[i]
+        peak = max(peak, now)
+        depth = max(depth, peak - now)
+    log.daily[day] = now
+    s[PEAK], s[DEPTH] = peak, depth
+    s[EXPOSED] += end - begin

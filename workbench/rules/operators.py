@@ -126,15 +126,22 @@ def back_step(state: State, x: float, bars: int) -> float:
 
 def cross_step(state: State, x: float, y: float) -> float:
     """Return whether x was below y and is above now; equality leaves the side, what is unknown forgets it."""
-    # state: [0] the last side on which x really stood
-    if isnan(x) or isnan(y):
-        state[0] = 0.0
-        return NAN
+    # state: [0] the last side on which x really stood; written only when it changes, so that no bar waits for the last
     before = state[0]
+    if x > y:
+        if before == 1.0:
+            return 0.0
+        state[0] = 1.0
+        return NAN if before == 0.0 else 1.0
+    if x < y:
+        if before == -1.0:
+            return 0.0
+        state[0] = -1.0
+        return NAN if before == 0.0 else 0.0
     if x == y:
         return NAN if before == 0.0 else 0.0
-    state[0] = 1.0 if x > y else -1.0
-    return NAN if before == 0.0 else 1.0 if before < state[0] else 0.0
+    state[0] = 0.0
+    return NAN
 
 
 def between_step(state: State, second: float, begins: int, ends: int) -> float:
