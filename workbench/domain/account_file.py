@@ -51,10 +51,10 @@ def account(what: str | Mapping[str, Any] | AccountProgramme, **changes: Any) ->
     >>> own = account({"starting_balance": 25_000, "max_loss": 1500, "max_minis": 3, "trail_basis": "intraday"})
     >>> own.lock_at, own.floor_after_day(Decimal(23_500), Decimal(25_800))
     (Decimal('25000'), Decimal('24300'))
-    >>> account("topstep-50", daily_loss=None)
+    >>> account("topstep-50k", flatby="15:00")
     Traceback (most recent call last):
     ...
-    workbench.domain.errors.UnknownName: unknown account programme 'topstep-50'; did you mean topstep-50k or topstep-150k or topstep-100k?
+    workbench.domain.errors.UnknownName: unknown key 'flatby' (account programme); did you mean flat_by or least_days?
     """
     if isinstance(what, AccountProgramme):
         return _checked(replace(what, **_values(changes)))
