@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -121,7 +123,32 @@ def test_what_it_prints_and_reads_does_not_disturb_the_answers() -> None:
         assert worked.start().on_bar(bars([1.0])[0]).entry == 1
 
 
-def test_the_worker_ends_with_the_block_and_when_its_parent_is_gone() -> None:
+ORPHAN = """
+import os
+from tests.rules.python_build import probe
+from tests.rules.build import bars
+from workbench.services.strategy_frames import Feed, ask_of, framed
+from workbench.services.strategy_worker import WorkerRule
+rule = WorkerRule(probe(on_bar="while True: pass"), limit_s=60).start()
+rule._process._to.write(framed(Feed([ask_of(bars([1.0])[0])])))
+rule._process._to.flush()
+print(rule._process.pid, flush=True)
+os._exit(0)
+"""
+
+
+def test_a_worker_in_an_endless_loop_does_not_outlive_its_parent() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", ORPHAN], capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=60
+    )
+    pid = int(ran.stdout)
+    patience = time.monotonic() + 20
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < patience, "the worker lives on"
+        time.sleep(0.02)
+
+
+def test_the_worker_ends_with_the_block() -> None:
     with in_worker(probe()) as worked:
         rule = worked.start().start()
         pid = rule._process.pid
@@ -155,4 +182,3 @@ def test_a_rule_closes_twice_without_harm() -> None:
     rule.start()
     rule.close()
     rule.close()
-    assert time.monotonic() > 0
