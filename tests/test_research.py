@@ -260,3 +260,22 @@ def test_a_bad_row_among_shorter_bars_is_named_before_they_are_built_up(place) -
     spoiled = minutes.with_columns(pl.when(pl.int_range(400) == 7).then(float("nan")).otherwise("low").alias("low"))
     with pytest.raises(InputError, match="not_finite"):
         research.backtest("sma_cross", spoiled, contract=CONTRACT, timeframe="5m", home=place)
+
+
+def test_a_result_explains_the_bar_that_a_person_asks_about(place) -> None:
+    result = research.backtest("sma_cross", contract=CONTRACT, home=place)
+    entry = result.trades.iloc[0]
+    signal_bar = entry["entry_at"] - pd.Timedelta(minutes=1)  # the signal closes as the fill's bar begins
+    told = str(result.explain(signal_bar))
+    crossed = "cross_above" if entry["side"] == "long" else "cross_below"
+    assert crossed in told
+    assert "true" in told.lower()
+
+
+def test_an_account_of_ones_own_is_read_from_a_file_of_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("{like: topstep-50k, name: mine, daily_loss: 500}", encoding="utf-8")
+    made = research.account(path)
+    assert (made.name, made.daily_loss, made.max_loss) == ("mine", 500, 2000)
+    with pytest.raises(InputError, match="cannot read"):
+        research.account(tmp_path / "none.yaml")

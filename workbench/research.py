@@ -141,7 +141,7 @@ def account(what: str | Path | Mapping[str, Any] | AccountProgramme, **changes: 
 
     if isinstance(what, Path) or (isinstance(what, str) and what.endswith((".yaml", ".yml"))):
         try:
-            what = Path(what).read_text(encoding="utf-8")
+            what = Path(what).read_text(encoding="utf-8") + "\n"  # a file of one line is no name
         except OSError as error:
             raise InputError(f"cannot read {what}: {error.strerror}") from None
     return made(what, **changes)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from workbench.backtest.alarms import Alarm
     from workbench.backtest.static import Picture
+    from workbench.rules.explain import Explanation
 
 CAPITAL_USD = 50_000.0  # the account of a backtest that names none
 Writer = Callable[[Path, bytes], None]
@@ -240,6 +241,23 @@ class Result:
         from workbench.backtest.plot import plot_result
 
         return plot_result(self, start, end)
+
+    def explain(self, at: Any) -> Explanation:
+        """Return what each condition saw at one bar, and what kept an entry from happening.
+
+        Parameters
+        ----------
+        at : str, datetime or int
+            A moment in the bar, or a row; as `workbench.rules.explain.explain` takes it.
+
+        Raises
+        ------
+        InputError
+            No such bar, or a strategy in Python: its conditions are code.
+        """
+        if not isinstance(self.strategy, Strategy):
+            raise InputError(f"{self.strategy.name} is written in Python: what it saw is in its own code, not in rules")
+        return self.strategy.explain(self._bars, at, contract=self._bars.contract.id, trades=self.trades)
 
     def summary(self) -> str:
         """Return the backtest line: everything that matters in one row of text."""
