@@ -22,7 +22,7 @@ Float64Array = npt.NDArray[np.float64]
 MOST_BLOCKS = 16
 LEAST_DATES = 3  # in a block
 _AT_ONCE = 1 << 15  # Sharpe ratios held at a time
-_MOST_RATIOS = 1 << 22
+_MOST_RATIOS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
