@@ -18,7 +18,7 @@ from workbench.backtest.series import series
 from workbench.backtest.sweep import MemoryLedger
 from workbench.backtest.swept import Sweep
 from workbench.domain.contract import parse_contract
-from workbench.domain.errors import InputError, UnknownName
+from workbench.domain.errors import InputError, StorageError, UnknownName
 from workbench.domain.timeframe import timeframe
 from workbench.risk.limits import Limits
 from workbench.rules import Strategy, parse_strategy
@@ -222,6 +222,18 @@ class TestLedger:
         ledger = Trials(Home(tmp_path))
         made = sweep(cross(), job, {"fast": [5, 6, 7]}, where=replace(where, ledger=ledger))
         assert Trials(Home(tmp_path)).count("cross") == made.trials == 3
+
+    def test_a_ledger_that_cannot_be_written_costs_no_results_and_is_made_good(self, job: Job, where: Where):
+        class Full(MemoryLedger):
+            def add(self, *args: object, **kwargs: object) -> None:
+                raise StorageError("the disk is full")
+
+        with pytest.warns(UserWarning, match="3 trials of cross could not be counted: the disk is full"):
+            made = sweep(cross(), job, {"fast": [5, 6, 7]}, where=replace(where, ledger=Full()))
+        assert (len(made), made.trials) == (3, 3)
+        ledger = MemoryLedger()
+        sweep(cross(), job, {"fast": [5, 6, 7]}, where=replace(where, ledger=ledger, resume=True))
+        assert ledger.count("cross") == 3
 
 
 class TestSearch:

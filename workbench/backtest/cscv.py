@@ -32,7 +32,7 @@ class Overfitting:
     Parameters
     ----------
     pbo : float or None
-        Share of the splits in which the best in sample was at or below the median out of sample.
+        Share of the splits in which the best in sample was at or below the median out of sample (the paper's λ ≤ 0).
     blocks, splits : int
     slope : float or None
         Of a straight line through (Sharpe ratio in sample, out of sample) of the chosen ones: below 0, what looked
@@ -134,12 +134,3 @@ def _chosen(here: Float64Array, there: Float64Array) -> Float64Array:
     below, equal = (there < value).sum(axis=1), (there == value).sum(axis=1)
     rank = (below + (equal + 1) / 2.0) / (there.shape[1] + 1)
     return np.stack([rank, here[rows, best], value[:, 0]])
-
-
-def logit(rank: float) -> float:
-    """Return the paper's λ of a relative rank; λ ≤ 0 says overfitted.
-
-    >>> logit(0.5), round(logit(0.75), 4)
-    (0.0, 1.0986)
-    """
-    return math.log(rank / (1.0 - rank))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from workbench.backtest.sweep import (
 )
 from workbench.backtest.swept import Later, Sweep
 from workbench.backtest.walk_forward import WalkForward, walk, windows
-from workbench.domain.errors import InputError, UnknownName
+from workbench.domain.errors import InputError, StorageError, UnknownName
 from workbench.rules.strategy import Strategy
 from workbench.services.progress import progress as shown
 from workbench.services.sweep_job import Bounds, Job
@@ -167,6 +168,7 @@ def sweep(
     if isinstance(where.resume, str) and where.resume != key:
         require_known(where.home, where.resume)
         raise InputError(f"resume={where.resume!r} is another sweep: this one is {key}; resume=True goes on with it")
+    before = where.ledger.count(strategy.name)  # asked first: a ledger that cannot be read is no surprise after hours
     store = SweepStore(where.home, key, fresh=not where.resume)
     store.describe({"strategy": strategy.name, "version": strategy.version, "axes": of.described(), **options})
     text = f"{strategy.name}: {planned:,} combinations, about {needed / 1e6:,.0f} MB"
@@ -184,14 +186,17 @@ def sweep(
     new = int(np.count_nonzero(np.isfinite(chunk.raw[:, RAW.index("trades")]))) - store.counted
     made = Sweep(
         space=of, table=table, chunk=chunk, metric=metric, method=method, bars=len(job.series), dates=job.dates,
-        trials=where.ledger.count(strategy.name) + max(new, 0), planned=planned, dropped=dropped, seed=seed,
+        trials=before + max(new, 0), planned=planned, dropped=dropped, seed=seed,
         provenance={**(provenance or {}), "sweep": key, "estimated_bytes": needed, **options},
         later=_later(strategy, job, parameters, where, result),
     )  # fmt: skip
     if new > 0:  # a killed sweep is counted when it is gone on with: until then nobody has seen what it found
         told = f"{method} over {', '.join(of.names)} by {metric}"
-        where.ledger.add(strategy.name, job.data_version, new, told, evidence=_evidence(made, job))
-        store.counted += new
+        try:
+            where.ledger.add(strategy.name, job.data_version, new, told, evidence=_evidence(made, job))
+            store.counted += new
+        except StorageError as error:  # the results are worth more than their count; resume=True counts them
+            warnings.warn(f"{new:,} trials of {strategy.name} could not be counted: {error}", stacklevel=3)
     return made
 
 
