@@ -65,7 +65,7 @@ def make_case(pick: Pick) -> Case:
         series=series,
         costs=make_costs(pick),
         limits=make_limits(pick, usd, product.root),
-        programme=make_programme(pick, usd) if pick.chance(45) else None,
+        programme=make_programme(pick, usd, product.micro_of is not None) if pick.chance(45) else None,
         touch=pick.chance(25),
     )
     return Case(prepared, strategy)
@@ -105,23 +105,25 @@ def make_limits(pick: Pick, tick_usd: float, root: str) -> Limits:
     return wide if chosen == "none" else msgspec.structs.replace(wide, **{chosen: tight[chosen]})
 
 
-def make_programme(pick: Pick, tick_usd: float) -> AccountProgramme:
+def make_programme(pick: Pick, tick_usd: float, is_micro: bool) -> AccountProgramme:
     """Return a firm's programme whose rules act within a few trades, or hardly ever."""
     start = Decimal(50_000)
 
     def ticks(least: int, most: int) -> Decimal:
         return Decimal(str(round(tick_usd * pick.whole(least, most), 4)))
 
-    scaling = ((Decimal(0), Decimal(3)), (Decimal(200), Decimal(50))) if pick.chance(15) else ()
+    few = Decimal("0.2") if is_micro else Decimal(2)  # two contracts until so much is earned
+    scaling = ((Decimal(0), few), (ticks(20, 100), Decimal(50))) if pick.chance(30) else ()
+    max_loss = ticks(400, 2500) if pick.chance(35) else ticks(5_000, 90_000)
     return AccountProgramme(
         name="made-up",
         valid_from=date(2025, 1, 1),
         starting_balance=start,
-        max_loss=ticks(400, 2500) if pick.chance(35) else ticks(5_000, 90_000),
+        max_loss=max_loss,
         trail_basis=pick.one(tuple(TrailBasis)),
-        lock_at=pick.one((None, start, start + 500)),
+        lock_at=pick.one((None, start, start - max_loss + ticks(20, 100))),
         daily_loss=ticks(60, 500) if pick.chance(50) else None,
-        max_minis=Decimal(pick.one((50, 50, 50, 4))),
+        max_minis=pick.one((Decimal(50), Decimal(50), Decimal(50), few * 3 / 2)),
         scaling=scaling,
         profit_target=pick.one((None, Decimal(100), Decimal(3000))),
         consistency=pick.one((None, Decimal("0.5"))),

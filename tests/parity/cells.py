@@ -108,7 +108,7 @@ def missing(counts: Counter[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
     return {cell: counts[cell] for cell in sorted(wanted) if counts[cell] < LEAST}
 
 
-def chosen(wanted: int, most: int = 6000) -> Iterator[tuple[int, Case, Played, Counter[tuple[str, ...]]]]:
+def chosen(wanted: int, most: int = 15_000) -> Iterator[tuple[int, Case, Played, Counter[tuple[str, ...]]]]:
     """Yield seeded cases with what the kernel played: `wanted` of them, and then those that fill cells still short.
 
     Nine of ten have ten trades or more; of the others only so many are taken.

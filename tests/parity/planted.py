@@ -126,7 +126,7 @@ BUGS = (
         "the firm looks before our own stop",
         "kernel_fills",
         "(s[STOP_AT] - breaks) * side >= 0",
-        "(s[STOP_AT] - breaks) * side > 0",
+        "(s[STOP_AT] - breaks) * side < 0",
     ),
     Bug("the daily lock lasts for ever", "kernel_firm", "s[BLOCKED] = s[PAUSED] = 0", "s[PAUSED] = 0"),
     Bug(
