@@ -62,8 +62,8 @@ BUGS = (
     Bug(
         "fills may lie outside the bar",
         "kernel_state",
-        "return min(max(ticks, m.lows[bar]), m.highs[bar])",
-        "return ticks",
+        "inside: int = min(max(ticks, m.lows[bar]), m.highs[bar])",
+        "inside: int = ticks",
     ),
     Bug("the short's stop is on the long's side", "kernel_decide", "stop = -side * ticks", "stop = -ticks"),
     Bug(

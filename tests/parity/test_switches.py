@@ -131,6 +131,7 @@ def test_without_a_rule_in_one_engine_the_engines_differ(left_out: Without) -> N
         assert found(lambda case: case.without(left_out)) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [f for f in Limits.__struct_fields__ if f != "protect_within_s"])
 def test_without_a_limit_in_one_engine_the_engines_differ(name: str) -> None:
     # protect_within_s guards against a broker that loses stops, which that of a backtest does not
@@ -149,6 +150,7 @@ def test_without_a_cost_in_one_engine_the_engines_differ(name: str) -> None:
     assert found(change) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["max_loss", "daily_loss", "trail_basis", "lock_at", "max_minis", "scaling", "flat_by"]
 )

@@ -14,10 +14,11 @@ from workbench.domain.errors import InputError
 
 if TYPE_CHECKING:
     from workbench.backtest.prepared import Prepared
+    from workbench.rules.python.strategy import PythonStrategy
     from workbench.rules.strategy import Strategy
 
 
-def replay_account(items: Sequence[tuple[Strategy, Prepared]]) -> list[Played]:
+def replay_account(items: Sequence[tuple[Strategy | PythonStrategy, Prepared]]) -> list[Played]:
     """Play strategies together, in the order of time, and return what each did.
 
     Parameters

@@ -277,8 +277,8 @@ class BarBroker:
 
     def _new(self, side: Side, kind: OrderType, qty: int, at: int, *, working: bool = True, **fields: object) -> Order:
         order = Order(
-            account=self.account, contract=self.contract.id, side=side, type=kind, qty=qty, order_id=self.firm.next_id(),
-            status=Status.WORKING, created_at=at, updated_at=at, **fields,  # type: ignore[arg-type]
+            account=self.account, contract=self.contract.id, side=side, type=kind, qty=qty,
+            order_id=self.firm.next_id(), status=Status.WORKING, created_at=at, updated_at=at, **fields,  # type: ignore[arg-type]
         )  # fmt: skip
         if working:
             self._work(order, at)

@@ -89,13 +89,15 @@ class Rules(NamedTuple):
 def distance(x: Rules, kind: int, side: int, i: int) -> float:
     """Return a distance in ticks, not rounded."""
     k = kind if side > 0 else kind + 1
-    return x.distances[k][i * x.strides[k]]
+    made: float = x.distances[k][i * x.strides[k]]
+    return made
 
 
 @inlined
 def is_written(x: Rules, kind: int, side: int) -> bool:
     """Return whether this side has such a distance."""
-    return x.strides[kind if side > 0 else kind + 1] >= 0
+    made: bool = x.strides[kind if side > 0 else kind + 1] >= 0
+    return made
 
 
 @compiled
@@ -170,7 +172,8 @@ def may_enter(s: Ints, x: Rules, i: int) -> bool:
     """Return whether history, trades of the day, cool-down and windows allow an entry."""
     if i + 1 < x.needed or s[TRADES_TODAY] >= x.max_trades or s[SINCE] < x.cooldown:
         return False
-    return x.allowed[i * x.allowed_step] != 0
+    made: bool = x.allowed[i * x.allowed_step] != 0
+    return made
 
 
 @compiled

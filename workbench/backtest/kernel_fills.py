@@ -204,12 +204,14 @@ def _side(s: Ints) -> int:
 
 @inlined
 def _adverse(s: Ints, m: Market, j: int) -> int:
-    return m.sub_lows[j] if s[QTY] > 0 else m.sub_highs[j]
+    made: int = m.sub_lows[j] if s[QTY] > 0 else m.sub_highs[j]
+    return made
 
 
 @inlined
 def _favourable(s: Ints, m: Market, j: int) -> int:
-    return m.sub_highs[j] if s[QTY] > 0 else m.sub_lows[j]
+    made: int = m.sub_highs[j] if s[QTY] > 0 else m.sub_lows[j]
+    return made
 
 
 @inlined

@@ -69,7 +69,8 @@ class Firm(NamedTuple):
 @inlined
 def balance(s: Ints, m: Market, firm: Firm) -> int:
     """Return the first balance and what has been earned and paid since, without the open position."""
-    return firm.start + s[CASH] + s[QTY] * s[ENTRY] * m.tick_value
+    made: int = firm.start + s[CASH] + s[QTY] * s[ENTRY] * m.tick_value
+    return made
 
 
 @compiled
@@ -192,7 +193,7 @@ def _raise(s: Ints, firm: Firm, to: int) -> None:
 
 @compiled
 def _reached(firm: Firm, profit: int) -> int:
-    units = firm.caps[0]
+    units: int = firm.caps[0]
     for k in range(firm.caps.shape[0]):
         if profit >= firm.profits[k]:
             units = firm.caps[k]

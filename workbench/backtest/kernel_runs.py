@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,7 +69,9 @@ def _passed_at(programme: AccountProgramme, days: AccountDays, fills: Fills, fai
     # reaching the target changes nothing in the run, so it is looked at afterwards, by the rules themselves
     account = FirmAccount(rules_of(programme))
     traded = np.diff(np.searchsorted(fills.at, days.at), prepend=0) > 0
-    rows = zip(days.at.tolist(), days.balance_e4.tolist(), traded.tolist(), strict=True)
+    rows: Iterable[tuple[int, int, bool]] = zip(
+        days.at.tolist(), days.balance_e4.tolist(), traded.tolist(), strict=True
+    )
     for at, closed, any_trade in rows:
         account.failed = bool(failed) and failed[0] < at
         account.roll(closed, traded=any_trade)
@@ -110,4 +112,4 @@ def summarise(
 
 def _log(sizes: list[int], daily: npt.NDArray[np.float64]) -> k.Log:
     tables = [np.empty((rows, size), dtype=np.int64) for rows, size in zip((6, k.COLUMNS, 5, 3, 2), sizes, strict=True)]
-    return k.Log(*tables, np.empty(k.RING, dtype=np.int64), daily, np.zeros(1))
+    return k.Log._make((*tables, np.empty(k.RING, dtype=np.int64), daily, np.zeros(1)))

@@ -103,13 +103,13 @@ def compiled(function: F) -> F:
     Without numba's counting of references: the functions take many arrays and make none, and counting them up and down
     in each call costs fifty times what the calls do.
     """
-    made: F = nb.njit(cache=True, nogil=True, _nrt=False)(function)
+    made: F = nb.njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]  # numba's, not documented
     return made
 
 
 def inlined(function: F) -> F:
     """Compile a function of the kernel into each of its callers: what runs on every bar must not pass its arguments."""
-    made: F = nb.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)
+    made: F = nb.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)  # type: ignore[call-overload]
     return made
 
 
@@ -126,7 +126,8 @@ def fresh() -> Ints:
 @inlined
 def equity(s: Ints, tick_value: int) -> int:
     """Return cash and the open position at the last price."""
-    return s[CASH] + s[QTY] * s[LAST] * tick_value
+    made: int = s[CASH] + s[QTY] * s[LAST] * tick_value
+    return made
 
 
 @inlined
@@ -164,7 +165,8 @@ def place(
         orders[LIMIT_AT, k], orders[STOP_LEVEL, k] = limit, stop
         orders[STATUS, k], orders[PARENT, k] = WORKING, parent
         orders[RULE, k], orders[MOVED, k] = rule, 0
-    return k + 1
+    order: int = k + 1
+    return order
 
 
 @compiled
@@ -225,7 +227,8 @@ def within(m: Market, bar: int, ticks: int) -> int:
     """Return a price moved into its bar."""
     if m.without & _WITHIN:
         return ticks
-    return min(max(ticks, m.lows[bar]), m.highs[bar])
+    inside: int = min(max(ticks, m.lows[bar]), m.highs[bar])
+    return inside
 
 
 @inlined

@@ -107,7 +107,7 @@ class Prepared:
 
     def run(
         self,
-        strategy: Strategy,
+        strategy: Strategy | PythonStrategy,
         engine: str = "auto",
         cache: ColumnCache | None = None,
         *,
@@ -147,7 +147,7 @@ class Prepared:
 
     def summarise(
         self,
-        strategy: Strategy | Plan,
+        strategy: Strategy | PythonStrategy | Plan,
         cache: ColumnCache | None = None,
         *,
         columns: Columns | None = None,
@@ -166,7 +166,7 @@ class Prepared:
         plan = strategy if isinstance(strategy, Plan) else self.plan(strategy)
         return summarise(self, plan, cache, columns, first, end)
 
-    def plan(self, strategy: Strategy) -> Plan:
+    def plan(self, strategy: Strategy | PythonStrategy) -> Plan:
         """Return a strategy's plan on the contract of these bars; raise InputError where there can be none."""
         if isinstance(strategy, PythonStrategy):
             raise InputError(f"{strategy.name} is written in Python: it has no plan of rules to compute this from")
@@ -230,24 +230,24 @@ class Prepared:
         if inner is not None:
             sub = tuple(map(_own, (inner.starts, inner.ends, *inner.ticks)))
             offsets = _own(inner.offsets)
-        return Market(
+        return Market._make((
             starts, ends, *ticks[1:], self.day_of_bar, self.fees, offsets, *sub, self.slips, self.edges,
             self.tick_value, int(self.touch), int(self.without),
-        )  # fmt: skip
+        ))  # fmt: skip
 
     @cached_property
     def lists(self) -> Lists:
         """The bars as the event engine reads them, number by number."""
         m, given = self.market, self.inputs
-        margins = None if self.costs.margin_usd is None else memoryview(self.margins)
-        return Lists(
-            *(memoryview(column) for column in (
-                m.starts, m.ends, given.open, given.high, given.low, given.close, given.volume, m.highs, m.lows, m.days,
-                m.fees, m.offsets, m.sub_starts, m.sub_ends, m.sub_opens, m.sub_highs, m.sub_lows, m.sub_closes, m.slips,
-                self.flat_times,
+        margins = None if self.costs.margin_usd is None else _view(self.margins)
+        return Lists._make((
+            *map(_view, (
+                m.starts, m.ends, given.open, given.high, given.low, given.close, given.volume, m.highs, m.lows,
+                m.days, m.fees, m.offsets, m.sub_starts, m.sub_ends, m.sub_opens, m.sub_highs, m.sub_lows,
+                m.sub_closes, m.slips, self.flat_times,
             )),
             margins,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     @cached_property
     def margins(self) -> Int64Array:
@@ -324,7 +324,8 @@ class Prepared:
             return _CLOSED
         if ("past", by) not in self._masks:
             limit = flat_at(bars.hours, bars.starts, by)
-            self._masks["past", by] = (2 * bars.ends - bars.starts > limit).astype(np.uint8)
+            if limit is not None:
+                self._masks["past", by] = np.greater(2 * bars.ends - bars.starts, limit).astype(np.uint8)
         made: npt.NDArray[np.uint8] = self._masks["past", by]
         return made
 
@@ -361,12 +362,12 @@ class Prepared:
         distances = tuple(found.get(slot, _NOTHING) for slot in slots)
         strides = [-1 if slot < 0 else int(len(found[slot]) > 1) for slot in slots]
         past, may = self.past(plan), self.allowed(plan)
-        return Rules(
+        return Rules._make((
             *conditions, np.array([int(len(c) > 1) for c in conditions], dtype=np.int64),
             distances, np.array(strides, dtype=np.int64), past, int(len(past) > 1), may, int(len(may) > 1),
             int(max(slots[4:8]) >= 0), plan.needed, plan.exit_after, plan.cooldown, plan.max_trades, plan.sizing,
             float(plan.amount), plan.most, float(plan.tick_value),
-        )  # fmt: skip
+        ))  # fmt: skip
 
 
 def distance_slots(plan: Plan) -> tuple[int, ...]:
@@ -381,6 +382,10 @@ def whole_e4(usd: Decimal) -> int:
     if made != int(made):
         raise InputError(f"{usd} USD is finer than 1/10,000 USD, in which backtests count money")
     return int(made)
+
+
+def _view(column: Any) -> memoryview:
+    return memoryview(column)
 
 
 def _floor(value: Decimal) -> int:

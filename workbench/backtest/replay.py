@@ -1,8 +1,8 @@
 """The event engine: the live `step` over recorded bars, with the matcher where the exchange was.
 
-For each bar: first its sub-bars are played against the working orders, then its close is told to `step`, whose commands
-are carried out at once and meet the next bar's open. Deterministic: the same bars, strategies, limits and costs give the
-same fills. Several strategies, each on a contract of its own, share one account and its limits.
+For each bar: first its sub-bars are played against the working orders, then its close is told to `step`, whose
+commands are carried out at once and meet the next bar's open. Deterministic: the same bars, strategies, limits and
+costs give the same fills. Several strategies, each on a contract of its own, share one account and its limits.
 
 A line that *wakes* asks only at bars where something can happen (`backtest.waking`); what it does is what it would do
 if it were asked at each bar.
@@ -30,6 +30,7 @@ from workbench.execution.step import step
 if TYPE_CHECKING:
     from workbench.backtest.prepared import Columns, Prepared
     from workbench.rules.arrays import ColumnCache
+    from workbench.rules.python.strategy import PythonStrategy
     from workbench.rules.strategy import Strategy
 
 ACCOUNT = 1
@@ -50,7 +51,7 @@ class Line:
     """
 
     def __init__(
-        self, prepared: Prepared, strategy: Strategy, account: Account, first: int, last: int,
+        self, prepared: Prepared, strategy: Strategy | PythonStrategy, account: Account, first: int, last: int,
         *, every: bool, cache: ColumnCache | None = None, columns: Columns | None = None,
     ) -> None:  # fmt: skip
         bars = prepared.series
@@ -233,8 +234,8 @@ class Replay:
     """
 
     def __init__(
-        self, prepared: Prepared, strategy: Strategy, *, every: bool = False, cache: ColumnCache | None = None,
-        columns: Columns | None = None, first: int = 0, last: int | None = None,
+        self, prepared: Prepared, strategy: Strategy | PythonStrategy, *, every: bool = False,
+        cache: ColumnCache | None = None, columns: Columns | None = None, first: int = 0, last: int | None = None,
     ) -> None:  # fmt: skip
         if every and columns:
             raise InputError("given columns need an engine that reads columns: kernel or event")

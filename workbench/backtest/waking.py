@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workbench.backtest.prepared import Columns, Prepared
     from workbench.backtest.replay import Line
     from workbench.rules.arrays import ColumnCache
+    from workbench.rules.python.strategy import PythonStrategy
     from workbench.rules.strategy import Strategy
 
 Int64Array = npt.NDArray[np.int64]
@@ -41,7 +42,11 @@ class Wakes:
     """
 
     def __init__(
-        self, prepared: Prepared, strategy: Strategy, cache: ColumnCache | None, columns: Columns | None
+        self,
+        prepared: Prepared,
+        strategy: Strategy | PythonStrategy,
+        cache: ColumnCache | None,
+        columns: Columns | None,
     ) -> None:
         self.prepared = prepared
         plan = prepared.plan(strategy)
@@ -60,7 +65,7 @@ class Wakes:
         self.values = [math.nan] * (max(slots, default=0) + 1)
         for slot, column in slots.items():
             self.values[slot] = float(column[0])
-        self._columns = [(slot, memoryview(column)) for slot, column in slots.items() if len(column) > 1]
+        self._columns = [(slot, memoryview(column.data)) for slot, column in slots.items() if len(column) > 1]
         self._past, self._may = prepared.past(plan), prepared.allowed(plan)
         self.decision = Decision(plan, self.values, self._is_allowed)
         names = ("entry.long", "entry.short", "exit.long", "exit.short")
@@ -145,7 +150,7 @@ class ColumnRule:
         """Loss of a day (USD) and contracts that the strategy allows itself."""
         return self.wakes.plan.daily_loss_usd, self.wakes.plan.max_position
 
-    def warm(self, bar: BarClosed) -> object:
+    def warm(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> object:
         """History is in the columns already."""
 
     def on_bar(self, bar: BarClosed, position: int, entry_ticks: float | None = None) -> Signal | None:
