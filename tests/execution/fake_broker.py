@@ -249,7 +249,7 @@ class Script:
     def __init__(self, signals: dict[int, Signal]) -> None:
         self.signals, self.seen, self.warmed = signals, [], []
 
-    def warm(self, bar: e.BarClosed) -> None:
+    def warm(self, bar: e.BarClosed, position: int = 0, entry_ticks: float | None = None) -> None:
         self.warmed.append(bar.end)
 
     def on_bar(self, bar: e.BarClosed, position: int, entry_ticks: float | None = None) -> Signal | None:

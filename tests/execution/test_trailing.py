@@ -8,6 +8,7 @@ import pytest
 
 from tests.execution.fake_broker import MES, START, Ride, enter, leave
 from tests.execution.scenes import in_position
+from workbench.domain.clock import SECOND
 from workbench.domain.commands import ModifyOrder
 from workbench.domain.order import OrderType
 from workbench.risk.limits import Limits
@@ -64,6 +65,14 @@ def test_a_move_is_not_gated_and_not_counted_as_an_order() -> None:
     ride.settle()
     assert moves(ride) == [(START - 4, "trail")]
     assert not ride.said("order refused")
+
+
+def test_a_bar_that_comes_too_late_to_act_on_is_told_with_what_is_held() -> None:
+    ride, told = in_position(qty=2), []
+    ride.state.sessions["s1"].rule.warm = lambda bar, *held: told.append(held)  # type: ignore[method-assign]
+    ride.bar(leave(), late=45 * SECOND)
+    ride.settle()
+    assert told == [(2, float(START))] and ride.broker.qty() == 2
 
 
 def test_a_move_that_the_broker_refuses_reads_the_broker() -> None:

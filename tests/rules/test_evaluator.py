@@ -231,6 +231,24 @@ def test_history_warms_without_counting() -> None:
     assert state.on_bar(last) is not None
 
 
+def test_a_bar_that_came_late_counts_towards_the_bars_in_position() -> None:
+    state = strategy(entry="{long: 'close > 100'}", exit="{after_bars: 3}").start()
+    first, second, third, fourth = bars([1, 1, 1, 1])
+    assert state.on_bar(first, 1) is None
+    assert state.warm(second, 1)  # the runner was down when it closed: nothing can be done about it any more
+    signal = state.on_bar(third, 1)
+    assert signal is not None and signal.rule == "exit.after"
+    assert state.on_bar(fourth, 0) is None
+
+
+def test_a_trail_follows_the_extreme_of_a_bar_that_came_late() -> None:
+    state = strategy(entry="{long: 'close > 1000'}", trail="{ticks: 20}").start()
+    first, second, third = bars([100, 110, 108])
+    assert state.on_bar(first, 1, 400.0).stop_to == 400 - 20
+    assert state.warm(second, 1, 400.0)  # up to 110 points, 440 ticks
+    assert state.on_bar(third, 1, 400.0).stop_to == 440 - 20
+
+
 def test_a_bar_of_another_timeframe_or_not_newer_changes_nothing() -> None:
     state = strategy(entry="{long: 'close > 0'}").start()
     first, second = bars([1, 1])

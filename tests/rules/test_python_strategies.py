@@ -172,6 +172,14 @@ def test_warm_bars_are_seen_and_decide_nothing() -> None:
     assert rule.on_bar(feed[2]).stop_ticks == -12 and rule.trades_today == 1
 
 
+def test_bars_that_came_late_are_seen_with_what_was_held_and_count() -> None:
+    made = probe(on_bar="if self.bars_in_position == 3:\n    self.exit()")
+    rule, feed = made.start(), bars([1.0] * 3)
+    assert rule.on_bar(feed[0], 1) is None
+    assert rule.warm(feed[1], 1, 4.0)
+    assert rule.on_bar(feed[2], 1).exit
+
+
 def test_a_stop_that_is_not_known_yet_means_no_entry() -> None:
     (signal,) = run(probe(on_bar="self.enter_long(stop=float('nan'))"), [1.0])
     assert signal is None

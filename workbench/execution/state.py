@@ -26,10 +26,11 @@ READ_FIRST = "the user hub is back, the broker has not been read since"
 class Rule(Protocol):
     """A strategy in motion: fed every closed bar once, it may answer with a signal.
 
-    One that has limits of its own shows them as `own_limits`: loss of a day in USD, and contracts.
+    One that has limits of its own shows them as `own_limits`: loss of a day in USD, and contracts. `warm` gives it a
+    bar on which nothing is decided: history, or one that came late, with what is held then.
     """
 
-    def warm(self, bar: BarClosed) -> object: ...
+    def warm(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> object: ...
 
     def on_bar(self, bar: BarClosed, position: int, entry_ticks: float | None = None) -> Signal | None: ...
 

@@ -84,8 +84,11 @@ def _on_bar(state: AccountState, event: e.BarClosed) -> Out:
         if event.end <= session.last_bar_end:
             continue  # history and stream overlap at the seam; a bar counts once
         session.last_bar_end = event.end
-        if event.end <= session.started_at or not _is_fresh(state, event):
+        if event.end <= session.started_at:
             session.rule.warm(event)  # history: indicators take it, nothing is decided on it
+            continue
+        if not _is_fresh(state, event):  # too late to act on; trails and bars in position count it all the same
+            session.rule.warm(event, _held(state, session), _entry_ticks(book))
             continue
         signal = session.rule.on_bar(event, _held(state, session), _entry_ticks(book))
         if signal is not None:

@@ -59,8 +59,15 @@ class RuleState:
         made = {name: values[slot] for name, slot in self.plan.conditions.items()}
         return {name: None if math.isnan(value) else value == 1.0 for name, value in made.items()}
 
-    def warm(self, bar: BarClosed) -> bool:
-        """Take a closed bar of history without deciding anything; False if it is not newer than the last one."""
+    def warm(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> bool:
+        """Take a closed bar without deciding anything, history or late; False if it is not newer than the last one."""
+        if not self._take(bar):
+            return False
+        if self._decision is not None:
+            self._decision.count(position, bar.high, bar.low)
+        return True
+
+    def _take(self, bar: BarClosed) -> bool:
         if bar.timeframe != self.strategy.timeframe or bar.start <= self._last_start:
             return False
         day = self._day
@@ -85,7 +92,7 @@ class RuleState:
         entry_ticks : float, optional
             Average entry price in ticks; None when it is not known (yet).
         """
-        if not self.warm(bar) or self._decision is None or self._day is None:
+        if not self._take(bar) or self._decision is None or self._day is None:
             return None
         self._decision.count(position, bar.high, bar.low)
         return self._decision.decide(bar.start, bar.end, bar.close, self._day.flat_at, self.ready, entry_ticks)

@@ -39,7 +39,7 @@ class StandIn:
         self._day: DayClock | None = None
         self._last_start = -1
 
-    def warm(self, bar: BarClosed) -> bool:
+    def warm(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> bool:
         """Note a closed bar of history; False if it is not newer than the last one."""
         is_new = bar.start > self._last_start
         self._last_start = max(self._last_start, bar.start)

@@ -146,12 +146,12 @@ class WorkerRule:
         self._batch = FIRST_BATCH
         self._last_start = -1
 
-    def warm(self, bar: BarClosed) -> bool:
-        """Take a closed bar of history without deciding anything."""
+    def warm(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> bool:
+        """Take a closed bar without deciding anything."""
         if not self._is_new(bar):
             return False
-        self._agree(bar, 0)
-        self._waiting.append(ask_of(bar, decide=False))
+        self._agree(bar, position)
+        self._waiting.append(ask_of(bar, position, entry_ticks, decide=False))
         self._next += 1
         return True
 

@@ -77,7 +77,7 @@ class Worker:
             bar = ask.bar(begin.contract, begin.timeframe)
             self._since = time.monotonic()
             if not ask.decide:
-                rule.warm(bar)
+                rule.warm(bar, ask.position, ask.entry_ticks)
                 continue
             signal = rule.on_bar(bar, ask.position, ask.entry_ticks)
             if signal is not None:

@@ -40,9 +40,9 @@ class AskedRule:
         self._day: DayClock | None = None
         self._last_start = -1
 
-    def warm(self, bar: BarClosed) -> bool:
-        """Note a closed bar of history; False if it is not newer than the last one."""
-        return self._note(bar, 0, None, decide=False)
+    def warm(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> bool:
+        """Note a closed bar that is only to be seen; False if it is not newer than the last one."""
+        return self._note(bar, position, entry_ticks, decide=False)
 
     def on_bar(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> Signal | None:
         """Note a closed bar that is to be decided; return a signal only at the end of the day."""

@@ -80,11 +80,12 @@ class PythonRule:
         """Entries signalled on this trading date."""
         return self.host.trades_today
 
-    def warm(self, bar: BarClosed) -> bool:
-        """Take a closed bar of history: the strategy sees it, what it asks for is dropped."""
+    def warm(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> bool:
+        """Take a closed bar, history or late: the strategy sees it, what it asks for is dropped."""
         if not self._take(bar):
             return False
-        self._decide_by_user(bar, 0, None)
+        self._count(position)
+        self._decide_by_user(bar, position, entry_ticks)
         return True
 
     def on_bar(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> Signal | None:
