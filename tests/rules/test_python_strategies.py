@@ -172,6 +172,15 @@ def test_warm_bars_are_seen_and_decide_nothing() -> None:
     assert rule.on_bar(feed[2]).stop_ticks == -12 and rule.trades_today == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [("opening_range_high(15)", 1), ("vwap()", 1), ("session_low()", 1), ("prior_day_high()", 2), ("gap()", 2)],
+)
+def test_indicators_of_the_day_are_given_whole_days_before_the_first_live_decision(text: str, days: int) -> None:
+    made = probe("history = 3", start=f"self.x = self.expression('{text}')")
+    assert made.start().warmup == days * 24 * 60 + 3  # one-minute bars
+
+
 def test_bars_that_came_late_are_seen_with_what_was_held_and_count() -> None:
     made = probe(on_bar="if self.bars_in_position == 3:\n    self.exit()")
     rule, feed = made.start(), bars([1.0] * 3)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from workbench.backtest.alarms import Alarm
     from workbench.backtest.static import Picture
-    from workbench.rules.explain import Explanation
+    from workbench.rules.explanation import Explanation
 
 CAPITAL_USD = 50_000.0  # the account of a backtest that names none
 Writer = Callable[[Path, bytes], None]

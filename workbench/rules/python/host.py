@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workbench.domain.errors import InputError, UnknownName
-from workbench.rules.expression import Call as CallExpression
-from workbench.rules.expression import Kind, walk
+from workbench.rules.expression import Kind
 from workbench.rules.functions import FUNCTIONS
 from workbench.rules.graph import Graph
 from workbench.rules.parser import parse
@@ -29,7 +28,6 @@ class Host:
         self.graph = Graph(strategy.values, group=strategy.group, where=strategy.where, timeframe=strategy.timeframe)
         self.contracts = contracts
         self.starting = True
-        self.spans_day = False
         self.position, self.entry_price = 0, None
         self.bars_in_position = self.trades_today = 0
         self.tick = math.nan
@@ -81,9 +79,6 @@ class Host:
             raise InputError(f"`{text}` gives {made.kind}; wanted a number or a condition")
         slot = self.graph.add(made)
         self._kept.setdefault(slot, deque(maxlen=KEEP))
-        self.spans_day |= any(
-            isinstance(p, CallExpression) and p.function.startswith("opening_range") for p in walk(made)
-        )
         return Reading(self, slot, text, made.kind is Kind.CONDITION)
 
     def read(self, slot: int, bars: int) -> float:

@@ -13,7 +13,8 @@ from workbench.domain.contract import spec
 from workbench.domain.errors import InputError
 from workbench.domain.events import BarClosed
 from workbench.domain.hours import trading_hours
-from workbench.rules.daytime import DayClock, day_second, is_within
+from workbench.domain.timeframe import timeframe
+from workbench.rules.daytime import DAY_S, DayClock, day_second, is_within
 from workbench.rules.plan import MAX_TICKS, NEVER, whole_ticks
 from workbench.rules.python.bar import Bar
 from workbench.rules.python.errors import StrategyFault, fault_of
@@ -23,8 +24,6 @@ from workbench.rules.signal import Signal
 
 if TYPE_CHECKING:
     from workbench.rules.python.strategy import PythonStrategy
-
-_DAY_S = 86_400
 
 
 class PythonRule:
@@ -63,12 +62,8 @@ class PythonRule:
     @property
     def warmup(self) -> int:
         """Closed bars to load before the first live decision."""
-        bars = self._warm
-        if self.host.spans_day:
-            from workbench.domain.timeframe import timeframe
-
-            bars = max(bars, -(-_DAY_S // timeframe(self.strategy.timeframe).seconds))
-        return bars + self._setting["history"]
+        a_day = -(-DAY_S // timeframe(self.strategy.timeframe).seconds)
+        return max(self._warm, self.host.graph.days * a_day) + self._setting["history"]
 
     @property
     def ready(self) -> bool:
