@@ -78,3 +78,17 @@ def test_a_walk_forward_counts_where_a_sweep_has_seen_the_dates(place: Home) -> 
         research_versions.promote(other, to="paper", walk_forward=walked, home=place)
     done = research_versions.promote(strategy, to="paper", walk_forward=walked, home=place)
     assert "trades out of sample (walk-forward)" in " ".join(v.text for v in done.verdicts)
+
+
+def test_another_walk_forward_on_the_same_bars_is_evidence_of_its_own(place: Home) -> None:
+    BarStore(place.market).write(CONTRACT, "1m", walk(10 * DAYS), source="test")
+    (place.path / "gates.yaml").write_text("paper: {out_of_sample: {share: 0.3, min_trades: 1, min_net_usd: 1e9}}\n")
+    strategy = research.load_strategy(TEXT)
+    for train in (3, 4, 4):
+        more = {"length": [3, 5], "home": place, "contract": CONTRACT, "progress": False}
+        walked = research_sweep.walk_forward(strategy, train=train, test=2, **more)
+        with pytest.raises(NotPromoted, match=f"net {walked.stats['net_usd']:,.2f} USD out of sample"):
+            research_versions.promote(strategy, to="paper", walk_forward=walked, home=place)
+    kept = Versions(place).results(strategy.version, "walk_forward")
+    assert [r.provenance["walk_forward"]["train"] for r in kept] == [3, 4]
+    assert all(r.stats["costs_usd"] > 0 for r in kept)

@@ -119,7 +119,6 @@ def _attach(walked: WalkForward, strategy: Strategy, place: Home) -> None:
         )
     versions, at = Versions(place), wall_ns()
     versions.registry.register(strategy, at=at)
-    trades = int(sum(step.outside["trades"] for step in walked.steps))
-    versions.attach(
-        strategy.version, "walk_forward", {**walked.stats, "trades": trades}, dict(walked.provenance), at=at
-    )
+    sums = {name: sum(step.outside[name] for step in walked.steps) for name in ("trades", "costs_usd")}
+    stats = {**walked.stats, **sums, "trades": int(sums["trades"])}
+    versions.attach(strategy.version, "walk_forward", stats, dict(walked.provenance), at=at)

@@ -180,3 +180,27 @@ def test_without_a_run_nothing_passes_and_the_cause_is_told() -> None:
     assert judge(Asked(), Evidence(), into="paper") == []
     none = verdicts(Asked(out_of_sample=OutOfSample()), held_out=None, missing="too few bars")
     assert none["out_of_sample"].text == "no out-of-sample result: too few bars"
+
+
+def test_a_walk_forward_without_costs_is_no_evidence_where_costs_are_asked() -> None:
+    asked, free = OutOfSample(share=0.5), replace(RUN, slippage=False, label="walk-forward")
+    answer = verdicts(Asked(costs="charged", out_of_sample=asked), walked=free)["out_of_sample.costs"]
+    assert not answer.passed and "zero out of sample (walk-forward)" in answer.text
+    assert "out_of_sample.costs" not in verdicts(Asked(out_of_sample=asked), walked=free)
+    assert "out_of_sample.costs" not in verdicts(Asked(costs="charged", out_of_sample=asked), walked=RUN)
+
+
+def test_sweeps_that_could_not_tell_their_overfitting_do_not_pass_for_none() -> None:
+    asked = Asked(overfitting=Overfit(max_pbo=0.5))
+    silent = verdicts(asked, tried=(tried(9, sweep="a1"),))["overfitting.max_pbo"]
+    assert not silent.passed and silent.value is None and "no sweep could tell" in silent.text
+    assert verdicts(asked, tried=(tried(9, sweep="a1", pbo=0.2), tried(9, sweep="a2")))["overfitting.max_pbo"].passed
+    assert not verdicts(asked, tried=(tried(1, sweep="a1"),)), "one combination is no choice"
+
+
+def test_trials_that_told_no_variance_are_not_hidden_behind_a_sweep_of_twins() -> None:
+    asked = Asked(overfitting=Overfit(min_deflated_sharpe=0.9))
+    noisy, twins = replace(RUN, daily=np.array([17.0, -15.0] * 126)), tried(2, sharpe_variance=0.0)
+    # 1,000 tries as above: the two that hardly differ say nothing about the other 998
+    value = verdicts(asked, whole=noisy, tried=(tried(998), twins))["overfitting.min_deflated_sharpe"].value
+    assert value == pytest.approx(0.0116, abs=2e-3)

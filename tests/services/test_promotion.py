@@ -111,6 +111,25 @@ def test_detectors_run_once_for_a_version_and_program(place: Home) -> None:
     assert len(calls) == 1
 
 
+def test_detectors_run_again_for_other_values_and_for_more_bars(place: Home) -> None:
+    calls: list[tuple[Any, int]] = []
+
+    def detect(strategy: Strategy, bars: Any) -> list[str]:
+        calls.append((strategy.values["length"], len(bars)))
+        return []
+
+    class Short(MadeUp):
+        bars = property(lambda self: super().bars.iloc[-1:])
+
+    short = Short()
+    go(place, made(), "tested", short, detect=detect)
+    go(place, made(), "paper", detect=detect)
+    with pytest.raises(NotPromoted, match="row 3"):
+        go(place, made(stop=9, length=4), "tested", detect=lambda *_: ["row 3 changes"])
+    go(place, made(stop=9, length=5), "tested", detect=detect)
+    assert [value for value, _ in calls] == [3, 3, 5] and calls[0][1] < calls[1][1]
+
+
 def test_dates_that_a_sweep_has_seen_do_not_count_as_out_of_sample_until_a_walk_forward_is_attached(
     place: Home,
 ) -> None:
@@ -119,8 +138,13 @@ def test_dates_that_a_sweep_has_seen_do_not_count_as_out_of_sample_until_a_walk_
         go(place, made(), "paper")
     from workbench.services.version import program_version
 
-    walked = {"data": {"version": "d1"}, "program": program_version()}
-    Versions(place).attach(made().version, "walk_forward", {"trades": 44, "net_usd": 10.0}, walked, at=1)
+    walked = {"data": {"version": "d1"}, "program": program_version(), "costs": {"slippage_ticks": 1.0}}
+    stats = {"trades": 44, "net_usd": 10.0, "costs_usd": 90.0}
+    free = {**walked, "costs": {"slippage_ticks": 0.0}}
+    Versions(place).attach(made().version, "walk_forward", stats, free, at=1)
+    with pytest.raises(NotPromoted, match=r"zero out of sample \(walk-forward\)"):
+        go(place, made(), "paper")
+    Versions(place).attach(made().version, "walk_forward", stats, walked, at=2)
     done = go(place, made(), "paper")
     assert "44 trades out of sample (walk-forward), at least 30 are asked" in {v.text for v in done.verdicts}
 

@@ -15,6 +15,7 @@ from workbench.services.gates import Asked
 from workbench.services.verdicts import Evidence, Run
 from workbench.services.version import program_version
 from workbench.storage.ledger import Trials
+from workbench.storage.plain import plain
 from workbench.storage.versions import StoredResult, Versions
 
 if TYPE_CHECKING:
@@ -106,19 +107,20 @@ class Gatherer:
         return stored_run(found[-1]) if found else None
 
     def _findings(self, strategy: Strategy, result: Tested) -> tuple[str, ...]:
-        # They take longest, and say the same as long as the version and the program are the same.
-        known = [r for r in self.versions.results(strategy.version, "detectors") if r.program == program_version()]
-        if known:
-            return tuple(known[-1].stats["findings"])
-        bars = result.bars.iloc[-BARS_TO_DETECT_ON:]
+        # They take longest, and say the same as long as version, values and program are, on no more bars than then.
+        bars, values = result.bars.iloc[-BARS_TO_DETECT_ON:], dict(strategy.values)
+        for known in reversed(self.versions.results(strategy.version, "detectors")):
+            same = known.program == program_version() and known.provenance.get("parameters") == plain(values)
+            if same and known.stats.get("bars", 0) >= len(bars):
+                return tuple(known.stats["findings"])
         bars.attrs = {"contract": result.provenance.get("data", {}).get("contract")}
         try:
             findings = tuple(self.detect(strategy, bars))
         except InputError as error:
             return (f"the detectors could not run: {error}",)
-        stats = {"findings": list(findings)}
+        stats = {"findings": list(findings), "bars": len(bars)}
         provenance = {k: v for k, v in result.provenance.items() if k in ("strategy", "data")}
-        provenance["program"] = program_version()
+        provenance |= {"program": program_version(), "parameters": values}
         self.versions.attach(strategy.version, "detectors", stats, provenance, at=self.now)
         return findings
 
@@ -134,7 +136,7 @@ def run_of(result: Tested, label: str = "") -> Run:
         trades=int(stats["trades"] or 0),
         net_usd=float(stats["net_usd"] or 0.0),
         costs_usd=float(stats["costs_usd"] or 0.0),
-        slippage=any(_number(costs.get(name)) > 0 for name in ("slippage_ticks", "range_fraction", "latency_s")),
+        slippage=_slips(costs),
         max_drawdown_usd=float(stats["max_drawdown_usd"] or 0.0),
         worst_day_usd=float(stats["worst_day_usd"] or 0.0),
         daily=np.asarray(daily["net_usd"], dtype=np.float64),
@@ -154,7 +156,7 @@ def stored_run(stored: StoredResult) -> Run:
         trades=int(stats["trades"]),
         net_usd=float(stats["net_usd"]),
         costs_usd=float(stats.get("costs_usd") or 0.0),
-        slippage=True,
+        slippage=_slips(stored.costs),
         max_drawdown_usd=float(stats.get("max_drawdown_usd") or 0.0),
         worst_day_usd=float(stats.get("worst_day_usd") or 0.0),
         daily=np.empty(0),
@@ -163,6 +165,10 @@ def stored_run(stored: StoredResult) -> Run:
         last_ns=0,
         label="walk-forward",
     )
+
+
+def _slips(costs: Mapping[str, Any]) -> bool:
+    return any(_number(costs.get(name)) > 0 for name in ("slippage_ticks", "range_fraction", "latency_s"))
 
 
 def _number(value: Any) -> float:

@@ -240,9 +240,12 @@ def walk_forward(
         made = walk(of, table, steps, _windowed(job, of, run, tick), _bars_between(job), metric)
     told = f"walk-forward of {', '.join(of.names)} by {metric}, {len(steps)} windows"
     where.ledger.add(strategy.name, job.data_version, len(table), told, evidence=_span(job))
+    options: dict[str, Any] = {"train": train, "test": test, "anchored": anchored, "purge": purge, "embargo": embargo}
+    options |= {"method": method, "trials": trials, "metric": metric, "seed": seed, "axes": of.described()}
     return WalkForward(
-        space=of, steps=made, dates=job.dates, metric=metric, combinations=len(table), provenance=provenance or {}
-    )
+        space=of, steps=made, dates=job.dates, metric=metric, combinations=len(table),
+        provenance={**(provenance or {}), "walk_forward": options},
+    )  # fmt: skip
 
 
 # --- inside ---

@@ -94,7 +94,7 @@ def _of_run(asked: Asked, whole: Run, evidence: Evidence) -> Iterator[dict[str, 
         text = f"the last bar is {days:.1f} days old, at most {asked.max_data_age_days:g} are asked"
         yield _told("max_data_age_days", days <= asked.max_data_age_days, days, asked.max_data_age_days, text)
     if asked.out_of_sample is not None:
-        yield from _out_of_sample(asked.out_of_sample, evidence)
+        yield from _out_of_sample(asked.out_of_sample, evidence, costs=asked.costs is not None)
     if asked.overfitting is not None:
         yield from _overfitting(asked.overfitting, whole, evidence.tried)
     if asked.headroom is not None:
@@ -118,7 +118,7 @@ def _days_in_paper(least: float, evidence: Evidence) -> dict[str, Any]:
     return _told("min_days_in_paper", days >= least, days, least, text)
 
 
-def _out_of_sample(asked: OutOfSample, evidence: Evidence) -> Iterator[dict[str, Any]]:
+def _out_of_sample(asked: OutOfSample, evidence: Evidence, *, costs: bool) -> Iterator[dict[str, Any]]:
     run = evidence.walked or evidence.held_out
     if run is None:
         text = f"no out-of-sample result: {evidence.missing or 'attach a walk-forward, or store more bars'}"
@@ -128,6 +128,9 @@ def _out_of_sample(asked: OutOfSample, evidence: Evidence) -> Iterator[dict[str,
     if seen:
         yield _told("out_of_sample", False, None, None, seen)
         return
+    if costs and not (run.costs_usd > 0 and run.slippage):
+        text = f"fees or slippage are zero out of sample ({run.label}): nobody trades for nothing"
+        yield _told("out_of_sample.costs", False, run.costs_usd, "> 0", text)
     yield _least("out_of_sample.min_trades", run.trades, asked.min_trades, f"trades out of sample ({run.label})")
     text = f"net {run.net_usd:,.2f} USD out of sample ({run.label}), at least {asked.min_net_usd:,.2f} are asked"
     yield _told("out_of_sample.min_net_usd", run.net_usd >= asked.min_net_usd, run.net_usd, asked.min_net_usd, text)
@@ -153,6 +156,9 @@ def _overfitting(asked: Overfit, whole: Run, tried: Sequence[Tried]) -> Iterator
         if told:
             text = f"the last sweep's probability of overfitting is {told[-1]:.2f}, at most {asked.max_pbo:g} is asked"
             yield _told("overfitting.max_pbo", told[-1] <= asked.max_pbo, told[-1], asked.max_pbo, text)
+        elif any(t.trials > 1 and "sweep" in t.evidence for t in tried):
+            text = "no sweep could tell its probability of overfitting; sweep over more trading dates"
+            yield _told("overfitting.max_pbo", False, None, asked.max_pbo, text)
     if asked.min_deflated_sharpe is not None:
         yield _deflated(asked.min_deflated_sharpe, whole, tried)
 
@@ -166,7 +172,9 @@ def _deflated(least: float, whole: Run, tried: Sequence[Tried]) -> dict[str, Any
     if of_profits is not None:
         told = [float(t.evidence["sharpe_variance"]) for t in tried if t.evidence.get("sharpe_variance") is not None]
         # Not told: tries without skill and without kinship vary as a Sharpe ratio measured on n dates does.
-        variance = max(told) if told else 1.0 / (of_profits.n - 1)
+        if not told or any(t.trials > 1 and t.evidence.get("sharpe_variance") is None for t in tried):
+            told.append(1.0 / (of_profits.n - 1))
+        variance = max(told)
         value = deflated_sharpe(
             of_profits.sharpe,
             of_profits.n,
