@@ -105,6 +105,34 @@ def test_a_step_that_reads_what_may_change_is_refused() -> None:
         indicator("leaky")(leaky)
 
 
+def test_a_step_that_reads_a_module_or_class_of_ones_own_is_refused(tmp_path: Path) -> None:
+    # what stands in it could change, and the version would stay the same
+    (tmp_path / "ownmodule.py").write_text("def twice(x):\n    return 2 * x\n")
+    spec = importlib.util.spec_from_file_location("ownmodule", tmp_path / "ownmodule.py")
+    assert spec is not None and spec.loader is not None
+    ownmodule = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ownmodule)
+
+    class Own:
+        @staticmethod
+        def twice(x: float) -> float:
+            return 2 * x
+
+    def by_module(state: Any, x: float) -> float:
+        return ownmodule.twice(x)
+
+    def by_class(state: Any, x: float) -> float:
+        return Own.twice(x)
+
+    for step, word in ((by_module, "ownmodule"), (by_class, "Own")):
+        with pytest.raises(InputError, match=f"the step reads {word}, whose source no version could name"):
+            indicator("mine")(step)
+
+    @indicator("logged")
+    def logged(state: Any, x: float) -> float:
+        return math.log(x)
+
+
 def test_a_step_without_source_is_refused() -> None:
     made: dict[str, Any] = {}
     exec("def step(state, x):\n    return x", made)

@@ -19,6 +19,7 @@ from workbench.domain.errors import InputError
 from workbench.rules import parse_strategy
 from workbench.rules.python import load_python, read_python
 from workbench.rules.python.bundle import unpack
+from workbench.rules.python.closure import uncertain
 from workbench.rules.python.normal import normal
 
 ENTER = "self.enter_long(stop=helper.far(bar.close))"
@@ -94,6 +95,20 @@ def test_formatting_comments_docstrings_descriptions_and_the_file_name_do_not_co
     (folder / "renamed.py").write_text(dressed)
     (folder / "helper.py").write_text((folder / "helper.py").read_text().replace("\n\n", "\n") + "# end\n")
     assert load_python(folder / "renamed.py").version == plain
+
+
+def test_a_description_in_a_function_is_a_variable_like_any_other() -> None:
+    text = "def side(x):\n    description = 'long'\n    return description == 'long'\n"
+    assert normal(text) != normal(text.replace("description = 'long'", "description = 'none'"))
+    assert normal("class A:\n    description = 'x'\n    b = 1\n") == normal("class A:\n    b = 1\n")
+
+
+@pytest.mark.parametrize(
+    "loads", ["importlib.import_module('bands')", "__import__('bands')", "runpy.run_path('bands.py')"]
+)
+def test_a_module_that_no_version_would_hold_is_found(loads: str) -> None:
+    text = f"import {loads.split('.')[0]}\n" if "." in loads.split("(")[0] else ""
+    assert any("not part of the version" in what for _, what in uncertain(f"{text}def f():\n    {loads}\n", "mine.py"))
 
 
 @pytest.mark.parametrize(

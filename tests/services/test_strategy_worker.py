@@ -165,7 +165,8 @@ def test_a_killed_worker_is_told() -> None:
 
 
 def test_secrets_stay_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PROJECTX_API_KEY", "PROJECTX_USERNAME", "WORKBENCH_API_TOKEN", "WORKBENCH_DESK_TOKEN"):
+    ours = ("PROJECTX_API_KEY", "PROJECTX_USERNAME", "WORKBENCH_API_TOKEN", "WORKBENCH_DESK_TOKEN")
+    for name in (*ours, "WORKBENCH_DATABASE_URL", "WORKBENCH_REDIS_URL", "AWS_SECRET_ACCESS_KEY", "db_password"):
         monkeypatch.setenv(name, "secret")
     assert "secret" not in environment().values()
 

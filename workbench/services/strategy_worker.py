@@ -47,8 +47,9 @@ QUICK_S, SLOW_S = 0.05, 0.5
 
 def environment() -> dict[str, str]:
     """Return our environment without what a strategy has no business to know."""
-    secret = ("TOKEN", "SECRET", "PASSWORD", "API_KEY")
-    return {k: v for k, v in os.environ.items() if k not in ONLY_FOR_THE_DESK and not any(s in k for s in secret)}
+    secret = ("TOKEN", "SECRET", "PASSW", "_KEY", "CREDENTIAL", "_URL")  # addresses of databases carry passwords
+    hidden = {k for k in os.environ if k in ONLY_FOR_THE_DESK or any(s in k.upper() for s in secret)}
+    return {k: v for k, v in os.environ.items() if k not in hidden}
 
 
 class Process:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -21,6 +22,7 @@ from workbench.rules.indicators.base import Constant, Indicator, Memory
 COLUMNS = ("x", "y", "open", "high", "low", "close", "volume", "day", "start_s", "end_s")
 Step = TypeVar("Step", bound=Callable[..., float])
 Count = int | Callable[..., int]
+PACKAGES = ("workbench", "numpy", "math", "pandas", "polars")
 _RESERVED = {"time", "tf", "and", "or", "not", "true", "false", *COLUMNS}
 
 
@@ -191,6 +193,11 @@ def _sources(name: str, function: Callable[..., float], seen: dict[object, None]
         if isinstance(value, FunctionType) and not _is_packaged(value):
             if value not in seen:
                 yield from _sources(name, value, seen)
+        elif isinstance(value, ModuleType | type) and not _is_known(value):
+            raise InputError(
+                f"indicator {name}: the step reads {word}, whose source no version could name; import the functions "
+                "and numbers that it uses by name: from … import …"
+            )
         elif isinstance(value, ModuleType | BuiltinFunctionType | FunctionType | type):
             yield f"{word} = {getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}"
         elif _is_fixed(value):
@@ -218,8 +225,13 @@ def _tree(name: str, function: Callable[..., float]) -> ast.Module:
     return tree
 
 
+def _is_known(value: ModuleType | type) -> bool:
+    top = (value.__name__ if isinstance(value, ModuleType) else value.__module__).partition(".")[0]
+    return top in sys.stdlib_module_names or top in PACKAGES
+
+
 def _is_packaged(function: FunctionType) -> bool:
-    return function.__module__.partition(".")[0] in ("workbench", "numpy", "math", "pandas", "polars")
+    return function.__module__.partition(".")[0] in PACKAGES
 
 
 def _is_fixed(value: object) -> bool:

@@ -27,6 +27,8 @@ UNCERTAIN = {
     "threading": "runs beside the decision",
     "multiprocessing": "runs beside the decision",
     "asyncio": "runs beside the decision",
+    "importlib": "loads modules that are not part of the version: use import",
+    "runpy": "runs files that are not part of the version",
 }
 _CALLS = {
     "datetime.now": "reads the clock of the machine: use bar.at",
@@ -38,6 +40,7 @@ _CALLS = {
     "numpy.random": "is different in each run unless its generator is seeded",
     "os.environ": "depends on the environment of the process",
     "os.getenv": "depends on the environment of the process",
+    "__import__": "loads modules that are not part of the version: use import",
     "open": "reads or writes a file, which is not part of the version",
     "read_csv": "reads a file, which is not part of the version",
     "read_parquet": "reads a file, which is not part of the version",

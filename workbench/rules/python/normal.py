@@ -60,7 +60,10 @@ def _field(node: ast.AST, name: str) -> object:
     value = getattr(node, name, None)
     if name != "body" or not isinstance(node, _WITH_DOCSTRING):
         return value
-    return [item for i, item in enumerate(node.body) if not (i == 0 and _is_text(item)) and not _describes(item)]
+    told = isinstance(node, ast.ClassDef)  # a variable of that name in a function may decide something
+    return [
+        item for i, item in enumerate(node.body) if not (i == 0 and _is_text(item)) and not (told and _describes(item))
+    ]
 
 
 def _is_text(item: ast.stmt) -> bool:
