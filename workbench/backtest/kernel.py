@@ -11,6 +11,9 @@ from workbench._numba_cache import prepare
 
 prepare()
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.backtest.kernel_decide import Rules, count, decide
 from workbench.backtest.kernel_fills import play
 from workbench.backtest.kernel_firm import Firm, level, open_account, pass_over, roll_firm
@@ -33,6 +36,7 @@ from workbench.backtest.kernel_state import (
     TARGET_AT,
     TARGET_ID,
     WAS,
+    Floats,
     Gate,
     Ints,
     Log,
@@ -45,6 +49,7 @@ from workbench.backtest.kernel_state import (
 from workbench.domain.programme import INTRADAY, NONE
 from workbench.rules.plan import NEVER
 
+Bytes = NDArray[np.uint8]
 FAR = 1 << 61
 
 
@@ -116,17 +121,12 @@ def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int
             end = min(end, firm.bars[s[ACTED]])
     if x.exit_after:
         end = min(end, max(i, i + x.exit_after - s[BARS_IN] - 1))
-    day_ends, past_step, lean = s[DAY_END], x.past_step, log.daily.shape[0] > 0
-    is_bounded = low > -FAR or high < FAR
-    ends, past, lows, highs = m.ends, x.past, m.lows, m.highs
-    while i < end:  # few columns are read, and nothing is written: this is where the time of a sweep goes
-        if out[i * a] == 1.0 or (against[i * b] == 1.0 and along[i * c] != 1.0):
-            break
-        if ends[i] >= day_ends or past[i * past_step]:
-            break
-        if is_bounded and (lows[i] <= low or highs[i] >= high):
-            break
-        i += 1
+    end = min(end, _first_at_least(m.ends, s[DAY_END], i, end))  # a new day is looked at by itself
+    lean, past_step = log.daily.shape[0] > 0, x.past_step
+    if low > -FAR or high < FAR:
+        i = _until(against, along, out, x.past, m.lows, m.highs, (b, c, a, past_step), low, high, i, end)
+    else:
+        i = _until_signal(against, along, out, x.past, (b, c, a, past_step), i, end)
     if i > begin:
         s[LAST] = m.closes[i - 1]
         s[BARS_IN] += i - begin
@@ -135,18 +135,76 @@ def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int
     return i
 
 
+@compiled
+def _first_at_least(column: Ints, value: int, low: int, high: int) -> int:
+    # in a rising column
+    while low < high:
+        middle = (low + high) // 2
+        if column[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+# The next two loops are where the time of a sweep goes: few columns are read, nothing is written, and what cannot
+# happen in a run (no exit rule, no flat-by: columns of one value) is not looked at.
+
+
+@compiled
+def _until_signal(
+    against: Floats, along: Floats, out: Floats, past: Bytes, steps: tuple[int, int, int, int], i: int, end: int
+) -> int:
+    b, c, a, d = steps
+    if a == 0 and out[0] != 1.0 and d == 0 and not past[0] and b == 1 and c == 1:
+        while i < end and not (against[i] == 1.0 and along[i] != 1.0):
+            i += 1
+        return i
+    while i < end:
+        if out[i * a] == 1.0 or (against[i * b] == 1.0 and along[i * c] != 1.0) or past[i * d]:
+            return i
+        i += 1
+    return i
+
+
+@compiled
+def _until(
+    against: Floats,
+    along: Floats,
+    out: Floats,
+    past: Bytes,
+    lows: Ints,
+    highs: Ints,
+    steps: tuple[int, int, int, int],
+    low: int,
+    high: int,
+    i: int,
+    end: int,
+) -> int:
+    b, c, a, d = steps
+    while i < end:
+        if lows[i] <= low or highs[i] >= high or past[i * d]:
+            return i
+        if out[i * a] == 1.0 or (against[i * b] == 1.0 and along[i * c] != 1.0):
+            return i
+        i += 1
+    return i
+
+
 @inlined
 def _note_closes(s: Ints, m: Market, log: Log, begin: int, end: int) -> None:
     # what `note_close` does at every close, for a position that is merely held
     worth, cash, peak, depth = s[QTY] * m.tick_value, s[CASH], s[PEAK], s[DEPTH]
-    closes, days, day, now = m.closes, m.days, m.days[begin], 0
-    for i in range(begin, end):
-        if days[i] != day:
-            log.daily[day] = now
-            day = days[i]
-        now = cash + worth * closes[i]
-        peak = max(peak, now)
-        depth = max(depth, peak - now)
-    log.daily[day] = now
+    closes, days = m.closes, m.days
+    i = begin
+    while i < end:
+        day = days[i]
+        stop = end if days[end - 1] == day else _first_at_least(days, day + 1, i, end)
+        for k in range(i, stop):
+            now = cash + worth * closes[k]
+            peak = max(peak, now)
+            depth = max(depth, peak - now)
+        log.daily[day] = cash + worth * closes[stop - 1]
+        i = stop
     s[PEAK], s[DEPTH] = peak, depth
     s[EXPOSED] += end - begin
