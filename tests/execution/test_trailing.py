@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.execution.fake_broker import MES, START, Ride, enter, leave
+from tests.execution.fake_broker import MES, PRODUCT, START, Ride, enter, leave
 from tests.execution.scenes import in_position
+from workbench.domain import events as e
 from workbench.domain.clock import SECOND
 from workbench.domain.commands import ModifyOrder
 from workbench.domain.order import OrderType
@@ -82,6 +83,27 @@ def test_a_move_that_the_broker_refuses_reads_the_broker() -> None:
     ride.broker.fill(stop.order_id or 0)  # it fills before the move arrives
     ride.settle(reads=False)
     assert ride.reads == 1 and ride.state.book(MES).qty == 0
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_refused_move_that_the_market_has_passed_closes_as_the_stop_would_have(side: int) -> None:
+    ride = in_position(qty=2, side=side)
+    ride.broker.modify = lambda command: False  # type: ignore[method-assign]
+    ride.bar(move(START - 4 * side))
+    ride.feed(e.PriceSeen(at=ride.now, contract=MES, price=PRODUCT.price(START - 5 * side)))
+    ride.settle()
+    assert ride.closes == 1 and ride.broker.qty() == 0 and not ride.broker.working()
+    assert ride.said("the market is beyond it")
+    ride.restart(2)
+
+
+def test_a_refused_move_leaves_the_stop_where_it_was_and_is_told() -> None:
+    ride = in_position(qty=2)
+    ride.broker.modify = lambda command: False  # type: ignore[method-assign]
+    ride.bar(move(START - 4))
+    ride.settle()
+    assert ride.said("was not moved to") and ride.said("it stays where it was")
+    assert ride.closes == 0 and ride.broker.leg(OrderType.STOP).stop_ticks == START - 20
 
 
 def test_a_restart_decides_the_same_again() -> None:

@@ -93,6 +93,7 @@ class Book:
     flatten: Flatten | None = None
     protect_by: int | None = None
     bracketed: int = 0  # contracts that our newest bracketed entry asked for
+    moving: dict[int, int] = field(default_factory=dict)  # stop order id -> level (ticks) that it was asked to move to
 
     @property
     def qty(self) -> int:

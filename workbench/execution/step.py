@@ -13,13 +13,12 @@ from typing import Any
 import msgspec
 
 from workbench.domain import events as e
-from workbench.domain.commands import Alert, AnyCommand, ModifyOrder, PlaceOrder, ReadBroker
-from workbench.domain.order import Order, OrderType, Side, Status
+from workbench.domain.commands import Alert, AnyCommand, PlaceOrder, ReadBroker
+from workbench.domain.order import Order, OrderType, Side
 from workbench.domain.timeframe import timeframe
 from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection, start_flatten
 from workbench.execution.orders import (
     check_difference,
-    on_command_answered,
     on_fill,
     on_order,
     on_place_answered,
@@ -27,6 +26,7 @@ from workbench.execution.orders import (
 )
 from workbench.execution.reconcile import mark_unanswered, on_broker_read
 from workbench.execution.state import READ_FIRST, AccountState, Book, Session
+from workbench.execution.trailing import move_stop, on_answer
 from workbench.risk.gate import Approved, Refused, check
 from workbench.risk.limits import Limits
 from workbench.rules.signal import Signal
@@ -114,7 +114,7 @@ def _act(state: AccountState, session: Session, signal: Signal) -> Out:
             start_flatten(state, session.contract, signal.rule, (session.session, signal) if wants_in else None)
         )
     if signal.stop_to is not None:
-        return _move_stop(state, session, signal.stop_to, signal.rule)
+        return list(move_stop(state, session, signal.stop_to, signal.rule))
     if not wants_in or book.qty or book.flatten is not None or _order_works(state, session):
         return []
     return _enter(state, session, signal)
@@ -123,30 +123,6 @@ def _act(state: AccountState, session: Session, signal: Signal) -> Out:
 def _entry_ticks(book: Book) -> float | None:
     average = book.position.average_ticks
     return None if average is None else float(average)
-
-
-def _move_stop(state: AccountState, session: Session, level: int, rule: str) -> Out:
-    # A working stop of ours only ever tightens, so the gate has nothing to say about it.
-    book, out = state.book(session.contract), []
-    if not book.qty or book.flatten is not None:
-        return []
-    side = 1 if book.qty > 0 else -1
-    for order in state.open_orders(session.contract):
-        ours = order.parent_id is not None and order.strategy == session.strategy and order.status is Status.WORKING
-        if not ours or order.type is not OrderType.STOP or order.side.sign == side:
-            continue
-        if order.order_id is None or order.stop_ticks is None or (level - order.stop_ticks) * side <= 0:
-            continue
-        out.append(
-            ModifyOrder(
-                account=state.account,
-                contract=session.contract,
-                order_id=order.order_id,
-                stop_ticks=level,
-                reason=rule,
-            )
-        )
-    return list(out)
 
 
 def _held(state: AccountState, session: Session) -> int:
@@ -376,7 +352,7 @@ HANDLERS: dict[type[e.Event], Callable[[AccountState, Any], Any]] = {
     e.PositionReported: on_position,
     e.AccountReported: _on_account,
     e.PlaceAnswered: on_place_answered,
-    e.CommandAnswered: on_command_answered,
+    e.CommandAnswered: on_answer,
     e.BrokerRead: on_broker_read,
     e.RunnerStarted: _on_runner_started,
     e.SessionStarted: _on_session_started,
