@@ -80,6 +80,15 @@ def test_a_walk_forward_counts_where_a_sweep_has_seen_the_dates(place: Home) -> 
     assert "trades out of sample (walk-forward)" in " ".join(v.text for v in done.verdicts)
 
 
+def test_a_warm_up_that_is_longer_than_the_bars_does_not_pass_for_clean(place: Home) -> None:
+    (place.path / "gates.yaml").write_text("tested: {detectors: clean}\n")
+    slow = research.load_strategy(TEXT.replace("sma(close, length)", 'tf("1h").sma(close, 17 + length)'))
+    with pytest.raises(NotPromoted, match=r"warm-up could not be tried, store more bars: 1,000 bars.*warm-up of 1260"):
+        research_versions.promote(slow, to="tested", home=place)
+    BarStore(place.market).write(CONTRACT, "1m", walk(3 * DAYS), source="test")
+    assert research_versions.promote(slow, to="tested", home=place).passed
+
+
 def test_another_walk_forward_on_the_same_bars_is_evidence_of_its_own(place: Home) -> None:
     BarStore(place.market).write(CONTRACT, "1m", walk(10 * DAYS), source="test")
     (place.path / "gates.yaml").write_text("paper: {out_of_sample: {share: 0.3, min_trades: 1, min_net_usd: 1e9}}\n")

@@ -72,12 +72,15 @@ class Findings:
         Clocks, random numbers and files that a Python strategy asks.
     checked : str
         What was compared.
+    beginnings : int
+        Later first bars from which the warm-up was tried; 0: it could not be.
     """
 
     look_ahead: tuple[Finding, ...] = ()
     warm_up: tuple[Finding, ...] = ()
     uncertain: tuple[str, ...] = ()
     checked: str = ""
+    beginnings: int = 0
 
     @property
     def clean(self) -> bool:
@@ -176,6 +179,7 @@ def _run(probe: Probe) -> Findings:
         warm_up=tuple(found for name, found in late.items() if name not in ahead),
         uncertain=tuple(probe.uncertain),
         checked=f"{len(probe):,} bars, {made} cuts, {told}",
+        beginnings=starts,
     )
 
 

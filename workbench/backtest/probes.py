@@ -99,9 +99,9 @@ class PythonProbe:
 
     def __init__(self, strategy: PythonStrategy, data: Series) -> None:
         self._strategy = strategy
-        self._events = data.events()[-MOST_BARS:]
-        self._tick = data.contract.spec.tick_size
         self.warmup = strategy.warmup
+        self._events = data.events()[-MOST_BARS - self.warmup :]
+        self._tick = data.contract.spec.tick_size
         self.uncertain = tuple(f"{what} ({place})" for place, what in strategy.uncertain())
 
     def __len__(self) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.rules.strategy import Strategy
 
 
-BARS_TO_DETECT_ON = 5_000  # the newest ones: a leak shows in some thousands, and each cut runs them anew
+BARS_TO_DETECT_ON = 5_000  # the newest ones, behind the warm-up: a leak shows in some thousands
 
 
 class Tested(Protocol):
@@ -108,7 +108,7 @@ class Gatherer:
 
     def _findings(self, strategy: Strategy, result: Tested) -> tuple[str, ...]:
         # They take longest, and say the same as long as version, values and program are, on no more bars than then.
-        bars, values = result.bars.iloc[-BARS_TO_DETECT_ON:], dict(strategy.values)
+        bars, values = result.bars.iloc[-BARS_TO_DETECT_ON - strategy.warmup :], dict(strategy.values)
         for known in reversed(self.versions.results(strategy.version, "detectors")):
             same = known.program == program_version() and known.provenance.get("parameters") == plain(values)
             if same and known.stats.get("bars", 0) >= len(bars):

@@ -303,4 +303,6 @@ def _only_seat(standing: Standing, strategy: Strategy) -> str:
 def _detect(strategy: Strategy, bars: pd.DataFrame) -> list[str]:
     from workbench.backtest.detectors import detect
 
-    return list(detect(strategy, bars, contract=bars.attrs.get("contract")))
+    found = detect(strategy, bars, contract=bars.attrs.get("contract"))
+    untried = [] if found.beginnings else [f"its warm-up could not be tried, store more bars: {found.checked}"]
+    return [*found, *untried]
