@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.backtest.costs import Costs
+from workbench.backtest.costs import Costs, costs_of
 from workbench.domain.errors import InputError
 from workbench.domain.hours import local, trading_hours
 from workbench.domain.timeframe import timeframe as parse_timeframe
@@ -27,15 +27,15 @@ from workbench.research_data import (
 from workbench.storage.home import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     import polars as pl
 
     from workbench.backtest.played import Played
     from workbench.backtest.prepared import Prepared
-    from workbench.backtest.result import Result
     from workbench.backtest.series import Series
+    from workbench.backtest.together import Together
     from workbench.domain.account import AccountProgramme
     from workbench.ingestion.quality import Quality
     from workbench.risk.limits import Limits
@@ -119,6 +119,8 @@ def load_strategy(what: str | Path | Strategy | type[Strategy], *, home: str | P
         return of_class(what)
     if isinstance(what, str) and "\n" in what:
         return parse_strategy(what)
+    if not isinstance(what, str | Path):
+        raise InputError(f"a strategy is a file, a name, a text, a version or a class, not {type(what).__name__}")
     return resolve_strategy(str(what), Registry(home_of(home)))
 
 
@@ -148,8 +150,8 @@ def account(what: str | Path | Mapping[str, Any] | AccountProgramme, **changes: 
 
 
 def backtest(
-    strategy: str | Path | Strategy | type[Strategy],
-    bars: pd.DataFrame | pl.DataFrame | None = None,
+    strategy: str | Path | Strategy | type[Strategy] | Sequence[Any],
+    bars: pd.DataFrame | pl.DataFrame | Mapping[str, Any] | None = None,
     *,
     contract: str | None = None,
     start: When = None,
@@ -163,13 +165,14 @@ def backtest(
     engine: str = "auto",
     home: str | Path | Home | None = None,
     **parameters: Any,
-) -> Result:
+) -> Any:
     """Run a strategy over closed bars as it would trade live, and return what it would have done.
 
     Parameters
     ----------
     strategy : str, Path, Strategy or class
-        As `load_strategy` takes it.
+        As `load_strategy` takes it. A list of them trades on one account, each on a contract of its own, and shares its
+        limits; `bars` is then left out or a mapping from root or contract to a frame.
     bars : pandas or polars frame, optional
         Bars to run on (columns open, high, low, close, volume; start of the bar as index or column ``ts``, with a time
         zone); shorter ones than the strategy's are built up. Left out, those of the store.
@@ -197,16 +200,40 @@ def backtest(
     **parameters
         Values for declared parameters.
 
+    Returns
+    -------
+    Result
+        For a list of strategies a `Together`: their results, and the account's.
+
     Raises
     ------
     InputError
         Anything wrong with the strategy, a parameter, the bars or the contract.
     """
-    from workbench.backtest.prepared import Prepared
     from workbench.backtest.result import Result
+    from workbench.storage.home import write_durably
+
+    if isinstance(strategy, list | tuple):
+        return _together(
+            strategy, bars, (contract, timeframe, parameters, engine), start=start, end=end, costs=costs,
+            limits=limits, account=account, finer=finer, touch=touch, home=home,
+        )  # fmt: skip
+    chosen, prepared, frame = _ready(
+        strategy, bars, contract=contract, start=start, end=end, timeframe=timeframe, costs=costs, limits=limits,
+        account=account, finer=finer, touch=touch, home=home, **parameters,
+    )  # fmt: skip
+    played = _played(prepared, chosen, engine)
+    told = partial(provenance, chosen, frame, prepared, engine)
+    return Result(chosen, prepared.series, played, provenance=told, writer=write_durably)
+
+
+def _ready(
+    strategy: Any, bars: Any, *, contract: str | None, start: When, end: When, timeframe: str | None,
+    costs: Costs | None, limits: Limits | None, account: Any, finer: Any, touch: bool, home: Any, **parameters: Any,
+) -> tuple[Strategy, Prepared, pl.DataFrame]:  # fmt: skip
+    from workbench.backtest.prepared import Prepared
     from workbench.backtest.series import series
     from workbench.risk.limits import Limits
-    from workbench.storage.home import write_durably
 
     chosen = load_strategy(strategy, home=home)
     if timeframe is not None:
@@ -217,14 +244,57 @@ def backtest(
     data = with_finer(series(frame, traded, parse_timeframe(chosen.timeframe)), finer, bars, place)
     prepared = Prepared(
         series=data,
-        costs=costs or Costs(),
+        costs=costs_of(costs),
         limits=limits or Limits(),
         programme=None if account is None else _programme(account),
         touch=touch,
     )
-    played = _played(prepared, chosen, engine)
-    told = partial(provenance, chosen, frame, prepared, engine)
-    return Result(chosen, data, played, provenance=told, writer=write_durably)
+    return chosen, prepared, frame
+
+
+def _together(strategies: Sequence[Any], bars: Any, alone: tuple[Any, ...], **options: Any) -> Together:
+    from contextlib import ExitStack
+
+    from workbench.backtest.account_replay import replay_account
+    from workbench.backtest.result import Result
+    from workbench.backtest.together import Together
+    from workbench.rules.python.strategy import PythonStrategy
+    from workbench.services.strategy_worker import in_worker
+    from workbench.storage.home import write_durably
+
+    if any(alone[:3]) or alone[3] not in ("auto", "event", "every"):
+        raise InputError(
+            "several strategies have contract, timeframe and values of their own: load_strategy(…).with_parameters(…)"
+            "; they run together in the event engine"
+        )
+    if bars is not None and not isinstance(bars, dict):
+        raise InputError("several strategies need bars={root or contract: frame, …}, or none: then those of the store")
+    ready = []
+    for each in strategies:
+        chosen = load_strategy(each, home=options["home"])
+        name, frame = _frame_of(chosen, bars)
+        ready.append(_ready(chosen, frame, contract=name, timeframe=None, **options))
+    with ExitStack() as stack:
+        running = [
+            (stack.enter_context(in_worker(s, p.series.events())) if isinstance(s, PythonStrategy) else s, p)
+            for s, p, _ in ready
+        ]
+        played = replay_account(running)
+    return Together([
+        Result(s, p.series, made, provenance=partial(provenance, s, frame, p, "event"), writer=write_durably)
+        for (s, p, frame), made in zip(ready, played, strict=True)
+    ])  # fmt: skip
+
+
+def _frame_of(strategy: Strategy, bars: Mapping[str, Any] | None) -> tuple[str | None, Any]:
+    from workbench.domain.contract import spec
+
+    if bars is None:
+        return None, None
+    for name, frame in bars.items():
+        if spec(name).exchange_root in strategy.roots:
+            return name, frame
+    raise InputError(f"bars= has nothing for {strategy.name} ({', '.join(strategy.roots)}); it has {', '.join(bars)}")
 
 
 _programme: Callable[..., AccountProgramme] = account
@@ -235,12 +305,14 @@ def with_finer(data: Series, finer: Any, given: Any, place: Home) -> Series:
     if finer is None:
         return data
     if isinstance(finer, str):
-        if finer != FINER or given is None:
+        shorter = None if given is None else usual_timeframe(to_polars(given))
+        if shorter is not None and shorter.seconds >= data.timeframe.seconds:
+            shorter = None
+        if given is None or finer not in (FINER, shorter and shorter.text):
             from workbench.storage.finer import with_stored
 
             return with_stored(data, finer, place.market)
-        shorter = usual_timeframe(to_polars(given))
-        if shorter is None or shorter.seconds >= data.timeframe.seconds:
+        if shorter is None:
             return data
         finer = given
     from workbench.backtest.inner import with_inner

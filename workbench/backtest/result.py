@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from workbench.backtest import frames
 from workbench.backtest.curve import Curve, curve, tick_value_e4
@@ -101,18 +102,39 @@ class Result:
         return curve(self._played.fills, self._bars)
 
     @cached_property
-    def _stats(self) -> Stats:
-        trips, bars, played = self._trips, self._bars, self._played
-        over = trips.closed
+    def trade_columns(self) -> TradeColumns:
+        """Closed trades as columns, USD."""
+        over, trips = self._trips.closed, self._trips
         mae, mfe = self._excursions
+        return TradeColumns(
+            net_usd=trips.net_e4[over] / E4,
+            side=trips.side[over],
+            mae_usd=mae[over],
+            mfe_usd=mfe[over],
+            bars=(trips.exit_bar - trips.entry_bar)[over],
+        )
+
+    @property
+    def exit_times(self) -> npt.NDArray[np.int64]:
+        """When each closed trade was left, UTC ns."""
+        made: npt.NDArray[np.int64] = self._trips.exit_at[self._trips.closed]
+        return made
+
+    @property
+    def series(self) -> Series:
+        """The bars as arrays."""
+        return self._bars
+
+    @property
+    def curve(self) -> Curve:
+        """Position and equity at each close, exact in 1/10,000 USD."""
+        return self._curve
+
+    @cached_property
+    def _stats(self) -> Stats:
+        bars, played = self._bars, self._played
         return stats(
-            TradeColumns(
-                net_usd=trips.net_e4[over] / E4,
-                side=trips.side[over],
-                mae_usd=mae[over],
-                mfe_usd=mfe[over],
-                bars=(trips.exit_bar - trips.entry_bar)[over],
-            ),
+            self.trade_columns,
             self._curve,
             years=years_between(int(bars.starts[0]), int(bars.ends[-1])),
             capital=self.capital_usd,
