@@ -282,7 +282,7 @@ def test_a_price_is_a_level_and_its_distance_has_the_direction_of_its_job() -> N
             stop="{price: {long: low, short: high}}",
             target="{long: {price: close + 3}, short: {points: 2}}",
             trail="{ticks: {short: 5}}",
-            break_even="{after: {price: open}, plus_ticks: 1}",
+            break_even="{after: {long: {points: 1}, short: {ticks: 7}}, plus_ticks: 1}",
         )
     )
     plan = strategy.plan("MES")
@@ -291,8 +291,14 @@ def test_a_price_is_a_level_and_its_distance_has_the_direction_of_its_job() -> N
     assert (graph.values[plan.stop.long], graph.values[plan.stop.short]) == (8.0, 16.0)
     assert (graph.values[plan.target.long], graph.values[plan.target.short]) == (12.0, 8.0)
     assert (plan.trail.long, graph.values[plan.trail.short]) == (-1, 5.0)
-    assert (graph.values[plan.break_even.long], graph.values[plan.break_even.short]) == (4.0, -4.0)
+    assert (graph.values[plan.break_even.long], graph.values[plan.break_even.short]) == (4.0, 7.0)
     assert graph.values[plan.break_even_plus.long] == 1.0
+
+
+def test_a_break_even_after_a_level_is_refused_for_it_would_end_where_the_price_reaches_it() -> None:
+    for after in ("{price: high}", "{long: {ticks: 8}, short: {price: low}}"):
+        with pytest.raises(InputError, match=r"break_even.after is a gain: ticks.*line \d+"):
+            parse_strategy(strategy_text(break_even=f"{{after: {after}}}"))
 
 
 def test_a_trail_without_a_stop_gives_the_first_stop_too() -> None:

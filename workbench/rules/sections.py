@@ -134,6 +134,11 @@ class Sections:
         if written is None:
             return None
         after = self.protection(written.after, "break_even", "after")
+        if after is not None and "price" in {side.unit for side in (after.long, after.short) if side is not None}:
+            raise InputError(
+                "break_even.after is a gain: ticks, points, percent or atr; a level of price has no distance to the "
+                f"entry price ({self.place('break_even', 'after')})"
+            )
         plus = self.amount(written.plus_ticks, ("break_even", "plus_ticks"))
         return BreakEven(after=after or Protection(), plus=plus)
 
