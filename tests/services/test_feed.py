@@ -81,6 +81,37 @@ async def test_bars_that_close_while_history_is_read_wait_their_turn(world: Worl
     assert world.minutes() == [(0, 100.0), (1, 101.0)]
 
 
+async def test_a_line_that_is_opened_again_brings_the_history_of_the_next_session(world: World) -> None:
+    world.history = [bar(m, 100.0 + m) for m in range(6)]
+    world.now = OPEN + 6 * MINUTE
+    world.feed.open(CONTRACT, "1m", OPEN + 4 * MINUTE)  # a session with little warm-up, which ends
+    await world.feed.fill()
+    assert [m for m, _ in world.minutes()] == [4, 5]
+    world.out.clear()
+    world.feed.open(CONTRACT, "1m", OPEN)  # the next one needs more
+    assert not world.feed.idle
+    await world.feed.fill()
+    assert [m for m, _ in world.minutes()] == [0, 1, 2, 3, 4, 5]
+    world.feed.open(CONTRACT, "1m", OPEN + 6 * MINUTE)
+    assert world.feed.idle, "nothing is missing"
+
+
+async def test_a_line_that_is_opened_again_while_history_is_read_loses_none_of_it(world: World) -> None:
+    world.history = [bar(m, 100.0 + m) for m in range(4)]
+    world.now = OPEN + 4 * MINUTE
+    read = world.fetch
+
+    async def fetch(contract: str, frame: Timeframe, start: int, end: int) -> list[BarClosed]:
+        if not world.asked:
+            world.feed.open(CONTRACT, "1m", OPEN)
+        return await read(contract, frame, start, end)
+
+    world.feed._fetch = fetch
+    world.feed.open(CONTRACT, "1m", OPEN + 3 * MINUTE)
+    await world.feed.fill()
+    assert [m for m, _ in world.minutes()] == [0, 1, 2, 3] and world.feed.idle
+
+
 async def test_an_outage_is_filled_from_history(world: World) -> None:
     world.feed.open(CONTRACT, "1m", OPEN)
     await world.feed.fill()

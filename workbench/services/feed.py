@@ -58,9 +58,17 @@ class Feed:
         return list(self._builders)
 
     def open(self, contract: str, frame: str, since: int) -> None:
-        """Add a line; bars that end after `since` (ns) will come, older ones not."""
+        """Add a line; bars that end after `since` (ns) will come, older ones not.
+
+        A line that is there already goes back to `since`: a session that begins where another one has ended needs its
+        history, too. Whoever has had a bar knows it by its end.
+        """
         key = (contract, frame)
-        if key in self._lines:
+        known = self._lines.get(key)
+        if known is not None:
+            if since < known.last_end:
+                known.last_end = since
+                self._ask(known)
             return
         line = Line(contract, timeframe(frame), since)
         self._lines[key] = line
@@ -118,7 +126,10 @@ class Feed:
         """Read what the lines miss from REST, hand on what waited behind it; after an error they stay asked for."""
         while self._to_fill:
             line = self._to_fill[0]
-            bars = await self._fetch(line.contract, line.timeframe, line.last_end, self._now())
+            since = line.last_end
+            bars = await self._fetch(line.contract, line.timeframe, since, self._now())
+            if line.last_end < since:
+                continue  # it was opened again for older bars meanwhile
             for bar in sorted([*bars, *line.waiting], key=lambda b: b.end):  # stable: REST first where both have a bar
                 self._hand_on(line, bar)
             line.waiting.clear()
