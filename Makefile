@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:
 	@echo "make demo        set up, start everything on this machine, trade on paper; Ctrl-C ends it"
 	@echo "make test        lint, types, the fast tests and the first notebook"
-	@echo "make test-full   the slow, browser and chaos tests"
+	@echo "make test-full   the slow, browser and chaos tests, and the other notebooks"
 	@echo "make unit        the fast tests alone; ARGS='-k hours' passes on to pytest"
 	@echo "make lint types format notebooks bench lock venv clean distclean"
 
@@ -35,6 +35,7 @@ unit: $(STAMP)
 
 test-full: $(STAMP)
 	$(PYTEST) -m "slow or browser or chaos" --timeout=600 --durations=10 $(ARGS)
+	$(PYTEST) $(NBVAL) $(filter-out $(START),$(wildcard notebooks/*.ipynb))
 
 lint: $(STAMP)
 	$(BIN)/ruff check workbench tests
