@@ -68,6 +68,9 @@ def make_case(pick: Pick) -> Case:
         programme=make_programme(pick, usd, product.micro_of is not None) if pick.chance(45) else None,
         touch=pick.chance(25),
     )
+    if prepared.programme is not None and pick.chance(8):
+        caps = ((product.exchange_root, pick.whole(1, 2)),)
+        prepared.programme = replace(prepared.programme, product_caps=caps)
     return Case(prepared, strategy)
 
 

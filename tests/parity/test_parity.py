@@ -26,7 +26,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @settings(
-    max_examples=30, deadline=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck)
+    max_examples=15, deadline=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck)
 )
 @given(cases())
 def test_any_case_is_played_the_same(case: Case) -> None:
@@ -35,7 +35,7 @@ def test_any_case_is_played_the_same(case: Case) -> None:
 
 
 def test_seeded_cases_are_played_the_same() -> None:
-    for seed in range(60):
+    for seed in range(40):
         case = make_case(Seeded(seed))
         _, difference = case.differs(("event", "every") if seed % 6 == 0 else ("event",))
         assert not difference, f"seed {seed}: {difference}\n{case.told()}"
