@@ -18,6 +18,7 @@ from tests.rules.build import DAY_OPEN, strategy_text
 from workbench import research
 from workbench.domain.clock import MINUTE
 from workbench.domain.errors import InputError, UnknownName
+from workbench.research_versions import versions
 from workbench.storage.bars import BarStore
 from workbench.storage.home import Home
 from workbench.storage.registry import Registry
@@ -165,6 +166,47 @@ def test_bars_that_are_wrong_are_refused_in_words(place: Home, change: str, mess
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"contract": "MNQ"}, "column contract says CON.F.US.MES.U25, contract='MNQ' says another"),
+        ({"contract": "MESH25"}, "column contract says CON.F.US.MES.U25, contract='MESH25' says another"),
+        ({"contract": "MEX"}, "unknown contract"),
+        ({"start": "2025-10-01"}, "those given are from 2025-09-02 08:30 to 2025-09-02 09:29 Chicago"),
+        ({"costs": {"slippage_ticks": 2}}, "costs must be wb.Costs"),
+    ],
+)
+def test_what_the_frame_does_not_bear_out_is_said_in_words(
+    place: Home, keywords: dict[str, object], message: str
+) -> None:
+    bars = walk(60).with_columns(contract=pl.lit(CONTRACT))
+    with pytest.raises(InputError) as caught:
+        research.backtest("sma_cross", bars, home=place, **keywords)  # type: ignore[arg-type]
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("contract", ["MES", "MESU25", CONTRACT])
+def test_naming_the_contract_of_the_frame_again_is_no_mistake(place: Home, contract: str) -> None:
+    bars = walk(60).with_columns(contract=pl.lit(CONTRACT))
+    assert research.backtest("sma_cross", bars, contract=contract, home=place).stats["days"] == 1
+
+
+def test_shuffled_shorter_bars_are_told_to_be_sorted(place: Home) -> None:
+    shuffled = walk(60).sample(fraction=1.0, shuffle=True, seed=1)
+    with pytest.raises(InputError, match="out of order; sort the frame by time first"):
+        research.backtest("sma_cross", shuffled, timeframe="5m", contract=CONTRACT, home=place)
+
+
+def test_a_frame_in_the_place_of_the_strategy_is_told_apart(place: Home) -> None:
+    with pytest.raises(InputError, match="a strategy is a file, a name, a text, a version or a class, not DataFrame"):
+        research.backtest(walk(60), "sma_cross", home=place)  # type: ignore[arg-type]
+
+
+def test_a_strategy_shows_itself_in_one_line(place: Home) -> None:
+    shown = repr(research.load_strategy("sma_cross", home=place))
+    assert shown.startswith("<Strategy sma_cross@") and shown.endswith("contracts=1)>") and len(shown) < 150
+
+
 def test_one_bar_is_enough_to_say_nothing_happened(place: Home) -> None:
     result = research.backtest("sma_cross", walk(1), contract=CONTRACT, home=place)
     assert result.stats["net_usd"] == 0.0 and result.stats["trades"] == 0
@@ -197,6 +239,11 @@ def test_a_strategy_made_for_something_else_is_refused(place: Home) -> None:
 def test_an_empty_store_says_how_to_fill_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="workbench data pull or workbench data import"):
         research.backtest("sma_cross", home=tmp_path)
+
+
+def test_an_unknown_name_where_none_is_known_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match=r"unknown strategy 'sma' .*; known: none yet$"):
+        versions("sma", home=tmp_path)
 
 
 def test_the_page_of_a_result_needs_no_network(place: Home, tmp_path: Path) -> None:

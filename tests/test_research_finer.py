@@ -61,6 +61,16 @@ def test_a_frame_of_ones_own_is_left_as_it_is_unless_asked(place: Home) -> None:
         wb.backtest(RULE, quarters(), contract=CONTRACT, home=place, finer="ticks")
 
 
+def test_the_shorter_bars_that_were_given_may_be_named(tmp_path: Path) -> None:
+    given, named = (
+        wb.backtest(RULE, MINUTES, contract=CONTRACT, home=tmp_path, finer=finer) for finer in ("auto", "1m")
+    )
+    assert named.provenance["inside_the_bars"]["source"] == "1m"
+    assert named.trades.equals(given.trades)
+    with pytest.raises(InputError, match="the store has no 5m"):
+        wb.backtest(RULE, MINUTES, contract=CONTRACT, home=tmp_path, finer="5m")
+
+
 def test_the_engines_agree_inside_the_bars(place: Home) -> None:
     trades = [wb.backtest(RULE, contract=CONTRACT, home=place, engine=e).trades for e in ("kernel", "event", "every")]
     assert trades[0].equals(trades[1])

@@ -51,9 +51,33 @@ def data_for(
         return chosen, frame
     frame = to_polars(given)
     chosen = contract_of(frame, contract or getattr(given, "attrs", {}).get("contract") or strategy.roots[0])
+    if contract is not None:
+        _require_same(chosen, contract)
     strategy.require_contract(chosen.id)
     hours = trading_hours(chosen.spec)
-    return chosen, _built(cut(frame, start, end, hours), chosen, parse_timeframe(strategy.timeframe), hours)
+    kept = cut(frame, start, end, hours)
+    _require_rows(frame, kept, chosen, strategy.timeframe)
+    return chosen, _built(kept, chosen, parse_timeframe(strategy.timeframe), hours)
+
+
+def _require_same(of_frame: Contract, asked: str) -> None:
+    full = full_contract(asked)
+    if (full.id != of_frame.id) if full is not None else (spec(asked) != of_frame.spec):
+        raise InputError(
+            f"the frame's column contract says {of_frame.id}, contract={asked!r} says another; leave contract= out, or "
+            "give that contract's bars"
+        )
+
+
+def _require_rows(frame: pl.DataFrame, kept: pl.DataFrame, contract: Contract, timeframe: str) -> None:
+    if frame.is_empty():
+        raise InputError(f"no bars of {contract.id} {timeframe} to test on: the frame has no rows")
+    if kept.is_empty():
+        first, last = (local(frame["ts"].cast(int)[row]) for row in (0, -1))
+        raise InputError(
+            f"no bars of {contract.id} {timeframe} to test on between start and end: those given are from "
+            f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} Chicago"
+        )
 
 
 def _built(frame: pl.DataFrame, contract: Contract, wanted: Timeframe, hours: TradingHours) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.backtest.costs import Costs
+from workbench.backtest.costs import Costs, costs_of
 from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.research import FINER, _programme, load_strategy, provenance, with_finer
 from workbench.research_data import When, data_for, data_version, home_of
@@ -184,7 +184,7 @@ def _job(
     job = Job(
         series=data,
         data_version=data_version(frame),
-        costs=costs or Costs(),
+        costs=costs_of(costs),
         limits=limits or Limits(),
         programme=None if account is None else _programme(account),
         touch=touch,

@@ -169,6 +169,10 @@ class TestSweep:
         with pytest.raises(UnknownName, match="did you mean slow"):
             swept(hill, fast=[5, 6], slow=[20, 30]).heatmap("fast", "solw")
 
+    def test_a_heat_map_of_a_parameter_against_itself_is_refused(self):
+        with pytest.raises(InputError, match="x and y are both fast"):
+            swept(hill, fast=[5, 6], slow=[20, 30]).heatmap("fast", "fast")
+
 
 class TestStability:
     def test_neighbours_are_one_step_away_on_the_grid(self):

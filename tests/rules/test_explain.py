@@ -181,6 +181,14 @@ def test_frames_of_both_kinds_are_taken() -> None:
         strategy().explain(pd.DataFrame(columns))
 
 
+def test_shorter_bars_are_not_explained_as_if_they_were_the_strategys() -> None:
+    bars = inputs([10.0] * 12, text="1m")
+    columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")}
+    frame = pd.DataFrame(columns, index=pd.DatetimeIndex(bars.starts, tz="UTC"))
+    with pytest.raises(InputError, match="60 s apart, probe decides on 5m bars; give those, or ask the result"):
+        strategy(timeframe="5m").explain(frame)
+
+
 def test_the_tree_is_written_for_people_notebooks_and_programs() -> None:
     found = strategy(entry="{long: 'close > open and close < 5'}").explain(inputs(), -1)
     assert repr(found).splitlines()[3:6] == [

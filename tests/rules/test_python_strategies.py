@@ -346,5 +346,5 @@ def test_an_instance_brings_its_values() -> None:
 def test_what_another_cell_defines_must_come_along() -> None:
     text = source(on_bar="self.enter_long(stop=HOW_FAR)")
     space = cell(text, "/tmp/ipykernel_1/3.py", HOW_FAR=2.0)
-    with pytest.raises(InputError, match="Probe uses HOW_FAR of another cell; define it in the cell of the class"):
+    with pytest.raises(InputError, match="the cell of Probe uses HOW_FAR of another cell; what the class needs"):
         of_class(space["Probe"])

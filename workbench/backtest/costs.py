@@ -153,6 +153,13 @@ class Costs:
         return fees + extra
 
 
+def costs_of(given: Costs | None) -> Costs:
+    """Return the costs that were given, the usual ones for None; raise InputError for anything else."""
+    if given is None or isinstance(given, Costs):
+        return given or Costs()
+    raise InputError(f"costs must be wb.Costs, such as wb.Costs(slippage_ticks=2), not {type(given).__name__}")
+
+
 def rate_of(product: ContractSpec, on: date) -> Rate:
     """Return the table's row for a product on a day; the simulator charges by the same table as the backtest."""
     rates = rates_of(product)

@@ -87,9 +87,12 @@ def series(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe) -> Ser
 
 def _judged(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe, hours: TradingHours) -> BarColumns:
     # what the short way would not vouch for: good after all, or told row by row
+    _require_order(frame)
     checked = check_bars(frame, contract, timeframe, hours)
     if checked.bad.height:
         first = checked.bad.row(0, named=True)
+        if "misaligned" in checked.reasons():
+            _require_whole(frame, timeframe)
         reasons = ", ".join(f"{count} × {reason}" for reason, count in sorted(checked.reasons().items()))
         raise InputError(
             f"{checked.bad.height} of {frame.height} rows are no sane bars of {contract.id} {timeframe} ({reasons}); "
@@ -105,6 +108,20 @@ def _judged(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe, hours
         ticks=tuple(ticks_of(column, contract.spec)[0] for column in points),
         volume=good["volume"].to_numpy().astype(np.int64),
     )
+
+
+def _require_order(frame: pl.DataFrame) -> None:
+    steps = frame["ts"].diff().dt.total_nanoseconds()
+    back = int((steps < 0).sum())
+    if back:
+        raise InputError(f"{back} of {frame.height} bars are out of order; sort the frame by time first")
+
+
+def _require_whole(frame: pl.DataFrame, timeframe: Timeframe) -> None:
+    # 5m bars are no 1h bars: better said once than of each row
+    usual = frame["ts"].diff().dt.total_seconds().mode().min()
+    if frame.height >= 10 and isinstance(usual, int) and 0 < usual < timeframe.seconds:
+        raise InputError(f"these bars are {usual} s apart, {timeframe} bars are wanted; build them up first")
 
 
 def _require_timeframe(starts: Int64Array, timeframe: Timeframe) -> None:

@@ -243,6 +243,8 @@ class Sweep:
         for name in (x, y):
             if name is not None and name not in names:
                 raise UnknownName("parameter of this sweep", name, names)
+        if x is not None and x == y:
+            raise InputError(f"x and y are both {x}; leave one out, or name another parameter")
         across = x or next((name for name in names if name != y), names[0])
         up = y or next((name for name in names if name != across), None)
         return plot_heatmap(self, across, up, require_metric(metric or self.metric))

@@ -30,7 +30,7 @@ class UnknownName(InputError):
     def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "") -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
         close = difflib.get_close_matches(name, self.known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self.known[:30])}"
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self.known[:30]) or 'none yet'}"
         super().__init__(f"unknown {kind} {name!r}{f' ({where})' if where else ''}; {hint}")
 
 

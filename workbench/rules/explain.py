@@ -113,6 +113,7 @@ def as_inputs(bars: Any, strategy: Strategy) -> Inputs:
         stamps = bars["ts"] if "ts" in given else bars.index
         starts = _ns(stamps)
         hours = trading_hours(strategy.group)
+        _require_distance(starts, strategy)
         made = Inputs(
             starts=starts,
             ends=timeframe(strategy.timeframe).bar_ends(starts, hours),
@@ -122,6 +123,17 @@ def as_inputs(bars: Any, strategy: Strategy) -> Inputs:
     if not len(made):
         raise InputError("there are no bars to explain")
     return made
+
+
+def _require_distance(starts: np.ndarray[Any, np.dtype[np.int64]], strategy: Strategy) -> None:
+    # 5m bars taken for 1h bars would be explained, and wrongly
+    wanted = timeframe(strategy.timeframe).seconds
+    usual = float(np.median(np.diff(starts))) / 1e9 if len(starts) > 1 else wanted
+    if usual < wanted:
+        raise InputError(
+            f"these bars are {usual:g} s apart, {strategy.name} decides on {strategy.timeframe} bars; give those, or "
+            "ask the result of a backtest, which builds them up: wb.backtest(strategy, bars).explain(at)"
+        )
 
 
 def _ns(stamps: Any) -> np.ndarray[Any, np.dtype[np.int64]]:

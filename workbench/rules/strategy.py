@@ -291,6 +291,9 @@ class Strategy:
             sides = _named(constraint.left, left), _named(constraint.right, right)
             raise InputError(f"{sides[0]} must be {constraint.operator} {sides[1]} ({where})")
 
+    def __repr__(self) -> str:
+        return f"<Strategy {self}>"
+
     def __str__(self) -> str:
         values = ", ".join(f"{name}={shown(value)}" for name, value in self.values.items())
         return f"{self.name}@{self.version} on {'/'.join(self.roots)} {self.timeframe}({values})"

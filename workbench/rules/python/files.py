@@ -109,8 +109,8 @@ def _imports(text: str, made: type[Strategy]) -> str:
             missing.append(name)
     if missing:
         raise InputError(
-            f"{made.__name__} uses {', '.join(missing)} of another cell; define it in the cell of the class, so that "
-            "it is part of its version"
+            f"the cell of {made.__name__} uses {', '.join(missing)} of another cell; what the class needs belongs into "
+            "its cell, so that it is part of its version, and what uses the class (wb.backtest …) into another"
         )
     return "".join(f"{line}\n" for line in added)
 

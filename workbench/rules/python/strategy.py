@@ -185,6 +185,9 @@ class PythonStrategy:
         line = self.parameters[parameter].line
         return f"{self.where}, line {line}" if line else self.where
 
+    def __repr__(self) -> str:
+        return f"<PythonStrategy {self}>"
+
     def __str__(self) -> str:
         values = ", ".join(f"{name}={value:g}" for name, value in self.values.items())
         return f"{self.name}@{self.version} on {'/'.join(self.roots)} {self.timeframe}({values})"
