@@ -16,6 +16,7 @@ from tests.services.promotion_child import NO_GATES, MadeUp
 from workbench.domain.errors import InputError, UnknownName
 from workbench.domain.lifecycle import State
 from workbench.rules import parse_strategy
+from workbench.rules.indicators.custom import indicator, unregister
 from workbench.rules.strategy import Strategy
 from workbench.services.promoted import NotPromoted, Promotion
 from workbench.services.promotion import promote, rollback, versions_frame
@@ -109,6 +110,20 @@ def test_detectors_run_once_for_a_version_and_program(place: Home) -> None:
     go(place, made(), "tested", detect=detect)
     go(place, made(), "paper", detect=detect)
     assert len(calls) == 1
+
+
+def test_a_version_that_reads_an_indicator_of_this_process_alone_stays_out_of_paper(place: Home) -> None:
+    @indicator("mine")
+    def mine(state: Any, x: float) -> float:
+        return 2.0 * x
+
+    try:
+        own = parse_strategy(strategy_text(entry="{long: 'close > mine(close)'}"))
+        assert go(place, own, "tested").now is State.TESTED
+        with pytest.raises(NotPromoted, match="it reads mine, known to this process alone: no session could run it"):
+            go(place, own, "paper")
+    finally:
+        unregister("mine")
 
 
 def test_detectors_run_again_for_other_values_and_for_more_bars(place: Home) -> None:

@@ -179,6 +179,10 @@ class _Desk:
             return f"{version} is retired, which is for good; register a changed version", []
         if wanted is State.RETIRED:
             return ("", [(wanted, Step.RETIRED)]) if was is not State.LIVE else (self._still_live(), [])
+        own = self.strategy.normal().get("indicators") if wanted in (State.PAPER, State.LIVE) else None
+        if own and not (wanted is State.PAPER and was is State.LIVE):
+            names = ", ".join(own)
+            return f"it reads {names}, known to this process alone: no session could run it; write it in Python", []
         if wanted is State.LIVE:
             return self._route_to_live()
         if wanted is State.PAPER and was is State.LIVE:
