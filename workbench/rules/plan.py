@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class Plan:
         Fresh; its slots are what the other fields point at. Conditions are 1.0, 0.0 or NaN (not known yet).
     conditions : mapping
         Slot by name: entry.long, entry.short, exit.long, exit.short; only those that are written.
+    crossed : dict
+        For whole columns only: conditions that read one column of crossings together, by name: its slot, and what it
+        holds where the condition does; see `planning.share_crossings`.
     stop, target, trail, break_even, break_even_plus : Sides
         Slots of distances in ticks (float, not rounded yet). `break_even` is the gain after which the stop moves to
         the entry price plus `break_even_plus`.
@@ -69,6 +72,7 @@ class Plan:
 
     graph: Graph
     conditions: Mapping[str, int]
+    crossed: dict[str, tuple[int, float]] = field(default_factory=dict)
     stop: Sides = NONE
     target: Sides = NONE
     trail: Sides = NONE
@@ -111,8 +115,8 @@ def whole_offset(value: float) -> int:
 def contracts(sizing: int, amount: float, stop_ticks: int, volatility: float, tick_value: float, most: int) -> int:
     """Return the contracts to enter with; 0 when there is no sensible number, which means no entry.
 
-    FIXED: `amount` as it is. RISK: what loses at most `amount` USD at the stop. VOLATILITY: what moves by `amount` USD
-    when the price moves by `volatility` ticks.
+    FIXED: `amount` as it is. RISK: what loses at most `amount` USD at the stop's own price; slippage and fees come on
+    top. VOLATILITY: what moves by `amount` USD when the price moves by `volatility` ticks.
 
     >>> contracts(FIXED, 2.0, 0, math.nan, 1.25, 5), contracts(RISK, 100.0, 16, math.nan, 1.25, 50)
     (2, 5)
