@@ -250,6 +250,13 @@ def test_profit_from_thin_hours_and_one_side_and_costs_are_told() -> None:
     assert "one_side" in names(run(LONG_BARS, *both))
 
 
+def test_bars_of_closed_hours_are_told() -> None:
+    # the exchange is closed from 16:00 to 17:00 Chicago: 9 of 400 minutes are told, 8 are not yet
+    for closed, expected in ((8, set()), (9, {"closed_hours"})):
+        stamps = [*minutes(TUESDAY, "09:00", 400 - closed), *minutes(TUESDAY, "16:00", closed)]
+        assert names(run(bars_at(stamps, [4000] * 400), *trips([9, -4] * 20))) == expected
+
+
 def test_a_position_that_is_hardly_ever_held_is_told() -> None:
     assert "exposure" in names(run(LONG_BARS, *trips([5])))
 

@@ -19,6 +19,7 @@ exposure            < 1 % of bars    so little time in the market is a handful o
 thin_hours          > 50 % of net    made by entries in hours with less than a quarter of the usual volume
 cost_share          > 50 % of gross  a little more slippage and nothing is left
 one_side            > 90 % of net    all from one side: it may be the market's drift
+closed_hours        > 2 % of bars    they begin while the exchange is closed: stamps of another time zone than they say
 account             a rule broke     the account programme would have ended or stopped it
 ==================  ===============  ===================================================================================
 
@@ -47,6 +48,8 @@ FEWEST_FOR_SHARES = 10
 LEAST_EXPOSURE = 0.01
 EXTREME_FILLS = 0.25
 THIN = 0.25
+CLOSED = 0.02
+FEWEST_BARS = 100
 _HOUR_NS = 3_600_000_000_000
 
 _WHY = {
@@ -73,7 +76,7 @@ class Alarm:
 def alarms(values: Mapping[str, Number], trips: Trips, curve: Curve, played: Played, bars: Series) -> list[Alarm]:
     """Return the alarms of a run, in the order of the table above; empty when there is nothing to doubt."""
     found = [*_of_counts(values), *_of_stats(values), *_of_net(values, trips, curve), *_of_fills(played, bars)]
-    return [*found, *_of_hours(values, trips, bars), *_of_account(played)]
+    return [*found, *_of_hours(values, trips, bars), *_of_stamps(bars), *_of_account(played)]
 
 
 def _of_counts(values: Mapping[str, Number]) -> list[Alarm]:
@@ -155,6 +158,16 @@ def _of_hours(values: Mapping[str, Number], trips: Trips, bars: Series) -> list[
         f"{share:.0%} of the net profit comes from entries in thin hours (Chicago {hours}); who was on the other side?"
     )
     return [Alarm(name="thin_hours", value=share, text=text)]
+
+
+def _of_stamps(bars: Series) -> list[Alarm]:
+    if len(bars) < FEWEST_BARS:
+        return []
+    share = float(np.mean(~bars.hours.is_open_array(bars.starts)))
+    if share <= CLOSED:
+        return []
+    text = f"{share:.1%} of the bars begin while the exchange is closed; are their stamps in the zone that they say?"
+    return [Alarm(name="closed_hours", value=share, text=text)]
 
 
 def _hours(stamps: Int64Array) -> Int64Array:
