@@ -367,3 +367,8 @@ def test_neither_the_order_of_keys_nor_comments_change_the_version(order: list[i
     assert len(sections) == len(order)
     text = ("# a word\n" if comments else "").join(sections[i] for i in order)
     assert parse_strategy(text).version == parse_strategy(EXAMPLE).version
+
+
+def test_a_rule_with_a_comma_inside_braces_is_told_to_be_quoted() -> None:
+    with pytest.raises(InputError, match=r"so '20\)' became a key; put the rule in quotes \(strategy, line 4\)"):
+        parse_strategy(strategy_text(entry="{long: close > sma(close, 20)}"))

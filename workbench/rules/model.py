@@ -171,6 +171,9 @@ def _explained(error: ValidationError, document: Document) -> InputError:
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     path = tuple(part for part in first["loc"] if part not in (_ONE, _SIDES))
     if first["type"] == "extra_forbidden":
+        if str(path[-1]).count(")") > str(path[-1]).count("("):  # {long: sma(close, 20) > 1}: YAML cuts at the comma
+            told = f"a comma ends a value inside {{ }}, so {path[-1]!r} became a key; put the rule in quotes"
+            return InputError(f"{told} ({document.place(path)})")
         return UnknownName("key", str(path[-1]), _known_keys(path[:-1]), where=document.place(path))
     name = ".".join(str(part) for part in _written(path, document)) or str(path[-1])
     if first["type"] == "missing":
