@@ -108,6 +108,16 @@ def missing(counts: Counter[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
     return {cell: counts[cell] for cell in sorted(wanted) if counts[cell] < LEAST}
 
 
+def is_busy(played: Played) -> bool:
+    """Tell whether a case has ten trades or more."""
+    return len(played.fills) >= 20
+
+
+def is_one_too_many(played: Played, kept: int, quiet: int) -> bool:
+    """Tell whether a case is quiet and of the `kept` ones enough are: nine of ten shall have ten trades."""
+    return not is_busy(played) and quiet >= 0.09 * kept
+
+
 def chosen(wanted: int, most: int = 15_000) -> Iterator[tuple[int, Case, Played, Counter[tuple[str, ...]]]]:
     """Yield seeded cases with what the kernel played: `wanted` of them, and then those that fill cells still short.
 
@@ -123,9 +133,8 @@ def chosen(wanted: int, most: int = 15_000) -> Iterator[tuple[int, Case, Played,
         short = missing(counts)
         if kept >= wanted and not short:
             return
-        is_quiet = len(played.fills) < 20
-        if (is_quiet and quiet >= 0.09 * kept) or (kept >= wanted and not short.keys() & found.keys()):
+        if is_one_too_many(played, kept, quiet) or (kept >= wanted and not short.keys() & found.keys()):
             continue
-        kept, quiet = kept + 1, quiet + is_quiet
+        kept, quiet = kept + 1, quiet + (not is_busy(played))
         counts += found
         yield seed, case, played, counts

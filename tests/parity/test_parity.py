@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.parity.cases import Case, make_case
-from tests.parity.cells import chosen, missing
+from tests.parity.cells import chosen, is_busy, missing
 from tests.parity.pick import Drawn, Seeded
 
 CASES = int(os.environ.get("PARITY_CASES", "300"))
@@ -50,7 +50,7 @@ def test_hundreds_of_cases_are_played_the_same_and_cover_what_can_happen() -> No
         for engine in ("event", "every") if seed % 4 == 0 else ("event",):
             difference = played.difference(case.prepared.run(case.strategy, engine))
             assert not difference, f"seed {seed}, {engine}: {difference}\n{case.told()}"
-        cases, busy = cases + 1, busy + (len(played.fills) >= 20)
+        cases, busy = cases + 1, busy + is_busy(played)
     assert cases >= CASES
     assert busy >= 0.9 * cases, f"only {busy} of {cases} cases have ten trades"
     assert not missing(counts)
