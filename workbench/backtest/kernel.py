@@ -22,7 +22,7 @@ from workbench.backtest.kernel_state import (
     BARS_IN,
     CASH,
     CLOSE_ID,
-    DAY_END,
+    DAY_BAR,
     DEPTH,
     ENTERED,
     ENTRY_ID,
@@ -42,6 +42,7 @@ from workbench.backtest.kernel_state import (
     Log,
     Market,
     compiled,
+    first_at_least,
     inlined,
     note_close,
     roll,
@@ -93,7 +94,8 @@ def _next_entry(s: Ints, x: Rules, i: int, last: int) -> int:
     begin = i
     i = max(i, x.needed - 1)
     longs, shorts, a, b = x.entry_long, x.entry_short, x.steps[0], x.steps[1]
-    while i < last and (longs[i * a] == 1.0) == (shorts[i * b] == 1.0):
+    up, down = x.truths[0], x.truths[1]
+    while i < last and (longs[i * a] == up) == (shorts[i * b] == down):
         i += 1
     if s[SINCE] < NEVER:
         s[SINCE] += i - begin
@@ -105,11 +107,11 @@ def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int
     # the next bar in which something can happen to a position; in those before it, it is merely held
     begin, end = i, last
     out, against, along = x.exit_long, x.entry_short, x.entry_long
-    a, b, c = x.steps[2], x.steps[1], x.steps[0]
+    o, b, c = 2, 1, 0
     low, high = s[STOP_AT] if s[STOP_ID] else -FAR, s[TARGET_AT] if s[TARGET_ID] else FAR
     if s[QTY] < 0:
         out, against, along = x.exit_short, x.entry_long, x.entry_short
-        a, b, c = x.steps[3], x.steps[0], x.steps[1]
+        o, b, c = 3, 0, 1
         low, high = s[TARGET_AT] if s[TARGET_ID] else -FAR, s[STOP_AT] if s[STOP_ID] else FAR
     if firm.on:
         breaks = level(s, m, firm)
@@ -121,12 +123,13 @@ def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int
             end = min(end, firm.bars[s[ACTED]])
     if x.exit_after:
         end = min(end, max(i, i + x.exit_after - s[BARS_IN] - 1))
-    end = min(end, _first_at_least(m.ends, s[DAY_END], i, end))  # a new day is looked at by itself
-    lean, past_step = log.daily.shape[0] > 0, x.past_step
+    end = min(end, max(i, s[DAY_BAR]))  # a new day is looked at by itself
+    lean, steps = log.daily.shape[0] > 0, (x.steps[b], x.steps[c], x.steps[o], x.past_step)
+    truths = (x.truths[b], x.truths[c], x.truths[o])
     if low > -FAR or high < FAR:
-        i = _until(against, along, out, x.past, m.lows, m.highs, (b, c, a, past_step), low, high, i, end)
+        i = _until(against, along, out, x.past, m.lows, m.highs, steps, truths, low, high, i, end)
     else:
-        i = _until_signal(against, along, out, x.past, (b, c, a, past_step), i, end)
+        i = _until_signal(against, along, out, x.past, steps, truths, i, end)
     if i > begin:
         s[LAST] = m.closes[i - 1]
         s[BARS_IN] += i - begin
@@ -135,33 +138,29 @@ def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int
     return i
 
 
-@compiled
-def _first_at_least(column: Ints, value: int, low: int, high: int) -> int:
-    # in a rising column
-    while low < high:
-        middle = (low + high) // 2
-        if column[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
 # The next two loops are where the time of a sweep goes: few columns are read, nothing is written, and what cannot
 # happen in a run (no exit rule, no flat-by: columns of one value) is not looked at.
 
 
 @compiled
 def _until_signal(
-    against: Floats, along: Floats, out: Floats, past: Bytes, steps: tuple[int, int, int, int], i: int, end: int
+    against: Floats,
+    along: Floats,
+    out: Floats,
+    past: Bytes,
+    steps: tuple[int, int, int, int],
+    truths: tuple[float, float, float],
+    i: int,
+    end: int,
 ) -> int:
     b, c, a, d = steps
-    if a == 0 and out[0] != 1.0 and d == 0 and not past[0] and b == 1 and c == 1:
-        while i < end and not (against[i] == 1.0 and along[i] != 1.0):
+    u, v, w = truths
+    if a == 0 and out[0] != w and d == 0 and not past[0] and b == 1 and c == 1:
+        while i < end and not (against[i] == u and along[i] != v):
             i += 1
         return i
     while i < end:
-        if out[i * a] == 1.0 or (against[i * b] == 1.0 and along[i * c] != 1.0) or past[i * d]:
+        if out[i * a] == w or (against[i * b] == u and along[i * c] != v) or past[i * d]:
             return i
         i += 1
     return i
@@ -176,16 +175,18 @@ def _until(
     lows: Ints,
     highs: Ints,
     steps: tuple[int, int, int, int],
+    truths: tuple[float, float, float],
     low: int,
     high: int,
     i: int,
     end: int,
 ) -> int:
     b, c, a, d = steps
+    u, v, w = truths
     while i < end:
         if lows[i] <= low or highs[i] >= high or past[i * d]:
             return i
-        if out[i * a] == 1.0 or (against[i * b] == 1.0 and along[i * c] != 1.0):
+        if out[i * a] == w or (against[i * b] == u and along[i * c] != v):
             return i
         i += 1
     return i
@@ -199,7 +200,7 @@ def _note_closes(s: Ints, m: Market, log: Log, begin: int, end: int) -> None:
     i = begin
     while i < end:
         day = days[i]
-        stop = end if days[end - 1] == day else _first_at_least(days, day + 1, i, end)
+        stop = end if days[end - 1] == day else first_at_least(days, day + 1, i, end)
         for k in range(i, stop):
             now = cash + worth * closes[k]
             peak = max(peak, now)

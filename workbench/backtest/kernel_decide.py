@@ -68,6 +68,7 @@ class Rules(NamedTuple):
     exit_long: Floats
     exit_short: Floats
     steps: Ints  # of these four
+    truths: Floats  # what each of the four holds where its condition does
     distances: tuple[Floats, ...]  # stop, target, trail, break-even, plus, range; long and short of each
     strides: Ints  # of the distances; -1 where there is none
     past: Flags  # the flat-by has come at this close
@@ -141,7 +142,8 @@ def decide(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, i: int) 
         if held != 0:
             leave(s, m, log, i, _FLAT_BY)
         return
-    longs, shorts = x.entry_long[i * x.steps[0]] == 1.0, x.entry_short[i * x.steps[1]] == 1.0
+    longs = x.entry_long[i * x.steps[0]] == x.truths[0]
+    shorts = x.entry_short[i * x.steps[1]] == x.truths[1]
     side = 0 if longs == shorts else 1 if longs else -1
     rule = 0
     if held != 0:
@@ -156,9 +158,9 @@ def decide(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, i: int) 
 
 @inlined
 def _leaves(s: Ints, x: Rules, i: int, held: int, side: int) -> int:
-    if held > 0 and x.exit_long[i * x.steps[2]] == 1.0:
+    if held > 0 and x.exit_long[i * x.steps[2]] == x.truths[2]:
         return _EXIT_LONG
-    if held < 0 and x.exit_short[i * x.steps[3]] == 1.0:
+    if held < 0 and x.exit_short[i * x.steps[3]] == x.truths[3]:
         return _EXIT_SHORT
     if side == -held:
         return _LONG if side > 0 else _SHORT

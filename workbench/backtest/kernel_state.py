@@ -36,7 +36,7 @@ COLUMNS = 11  # of an order
 
 # fmt: off
 (
-    QTY, ENTRY, CASH, LAST, BASELINE, DAY_END,  # the account
+    QTY, ENTRY, CASH, LAST, BASELINE, DAY_END, DAY_BAR,  # the account
     CLOSE_ID, ENTRY_ID, ENTRY_SIDE, ENTRY_QTY, ENTRY_STOP, ENTRY_TARGET,  # orders that meet the next open
     THEN_SIDE, THEN_QTY, THEN_STOP, THEN_TARGET,  # the entry of a reversal, waits for the close before it
     STOP_ID, STOP_AT, TARGET_ID, TARGET_AT,  # what protects the position
@@ -45,7 +45,7 @@ COLUMNS = 11  # of an order
     TRADES, WINS, WON, LOST, OPENED, COSTS, REFUSED, EXPOSED, PEAK, DEPTH, FIRST_FILL, LAST_FILL,  # the summary
     FLOOR, DAY_START, CAP, FAILED, BLOCKED, PAUSED, LOCKED, ROLLED, PAID, FIRM_DAYS, SEEN, ACTED,  # the firm
     SIZE,
-) = range(57)
+) = range(58)
 # fmt: on
 
 
@@ -138,17 +138,23 @@ def roll(s: Ints, m: Market, at: int) -> None:
 
 
 @compiled
-def new_day(s: Ints, m: Market, at: int) -> None:
-    """Take the equity at the last price as the day's baseline, and look up when the day ends."""
-    s[BASELINE] = equity(s, m.tick_value)
-    low, high = 0, m.edges.shape[0] - 1
-    while low < high:  # the first edge after `at`
+def first_at_least(column: Ints, value: int, low: int, high: int) -> int:
+    """Return the first place from `low` on that holds at least `value`, in a rising column; `high` if none does."""
+    while low < high:
         middle = (low + high) // 2
-        if m.edges[middle] > at:
-            high = middle
-        else:
+        if column[middle] < value:
             low = middle + 1
-    s[DAY_END] = m.edges[low]
+        else:
+            high = middle
+    return low
+
+
+@compiled
+def new_day(s: Ints, m: Market, at: int) -> None:
+    """Take the equity at the last price as the day's baseline, and look up when the day ends and in which bar."""
+    s[BASELINE] = equity(s, m.tick_value)
+    s[DAY_END] = m.edges[first_at_least(m.edges, at + 1, 0, m.edges.shape[0] - 1)]
+    s[DAY_BAR] = first_at_least(m.ends, s[DAY_END], 0, m.ends.shape[0])
 
 
 @compiled

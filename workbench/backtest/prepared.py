@@ -29,6 +29,7 @@ from workbench.risk.limits import Limits
 from workbench.rules.arrays import ColumnCache, evaluate
 from workbench.rules.inputs import Inputs
 from workbench.rules.plan import NEVER, Plan
+from workbench.rules.planning import share_crossings
 from workbench.rules.python import PythonStrategy
 from workbench.rules.strategy import Strategy
 from workbench.rules.windows import allowed, flat_at
@@ -170,7 +171,7 @@ class Prepared:
         """Return a strategy's plan on the contract of these bars; raise InputError where there can be none."""
         if isinstance(strategy, PythonStrategy):
             raise InputError(f"{strategy.name} is written in Python: it has no plan of rules to compute this from")
-        return strategy.plan(self.series.contract)
+        return share_crossings(strategy.plan(self.series.contract))
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -339,11 +340,16 @@ class Prepared:
         return made
 
     def columns(
-        self, plan: Plan, cache: ColumnCache | None, given: Columns | None = None
+        self, plan: Plan, cache: ColumnCache | None, given: Columns | None = None, *, shared: bool = False
     ) -> dict[int | str, Float64Array]:
-        """Return the values of a plan's slots at every close, by slot (conditions by name); one value if fixed."""
+        """Return the values of a plan's slots at every close, by slot (conditions by name); one value if fixed.
+
+        With `shared`, conditions in `plan.crossed` are the column that they read together.
+        """
         given = given or {}
         wanted = {name: slot for name, slot in plan.conditions.items() if name not in given}
+        if shared:
+            wanted |= {name: slot for name, (slot, _) in plan.crossed.items() if name in wanted}
         slots = set(wanted.values()) | set(distance_slots(plan)) - {-1}
         found = evaluate(plan.graph, self.inputs, slots, cache)
         made: dict[int | str, Float64Array] = {slot: _column(value) for slot, value in found.items()}
@@ -355,16 +361,18 @@ class Prepared:
         """Return a plan as the kernel takes it."""
         from workbench.backtest.kernel_decide import Rules
 
-        found = self.columns(plan, cache, given)
+        found = self.columns(plan, cache, given, shared=True)
         names = ("entry.long", "entry.short", "exit.long", "exit.short")
         conditions = [found.get(name, _NOTHING) for name in names]
+        truths = [1.0 if given and name in given else plan.crossed.get(name, (0, 1.0))[1] for name in names]
         slots = distance_slots(plan)
         distances = tuple(found.get(slot, _NOTHING) for slot in slots)
         strides = [-1 if slot < 0 else int(len(found[slot]) > 1) for slot in slots]
         past, may = self.past(plan), self.allowed(plan)
         return Rules._make((
             *conditions, np.array([int(len(c) > 1) for c in conditions], dtype=np.int64),
-            distances, np.array(strides, dtype=np.int64), past, int(len(past) > 1), may, int(len(may) > 1),
+            np.array(truths), distances, np.array(strides, dtype=np.int64),
+            past, int(len(past) > 1), may, int(len(may) > 1),
             int(max(slots[4:8]) >= 0), plan.needed, plan.exit_after, plan.cooldown, plan.max_trades, plan.sizing,
             float(plan.amount), plan.most, float(plan.tick_value),
         ))  # fmt: skip

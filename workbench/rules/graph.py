@@ -8,7 +8,7 @@ steps over columns. What stands in ``tf("4h")`` is a graph of its own, fed with 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from workbench.domain.errors import InputError
@@ -46,6 +46,7 @@ from workbench.rules.operators import (
     COMPARISONS,
     COUNT,
     CROSS,
+    CROSSED,
     HOLD,
     LEAST,
     MOST,
@@ -197,6 +198,17 @@ class Graph:
 
     def _valueless(self, expression: Expression) -> InputError:
         return InputError(f"{text(expression)} has no value{f' ({self._where})' if self._where else ''}")
+
+    def crossings(self, slots: Iterable[int]) -> dict[int, tuple[int, float]]:
+        """Give crosses in both directions of the same two one slot: it, and what it holds where each is true."""
+        wanted = set(slots)
+        found = {node.inputs: node.slot for node in self.nodes if node.op is CROSS and node.slot in wanted}
+        made: dict[int, tuple[int, float]] = {}
+        for (a, b), slot in found.items():
+            if a < b and (b, a) in found:
+                shared = self._put(CROSSED, (a, b))
+                made |= {slot: (shared, 1.0), found[b, a]: (shared, -1.0)}
+        return made
 
     # --- building ---
 

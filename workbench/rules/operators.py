@@ -124,8 +124,8 @@ def back_step(state: State, x: float, bars: int) -> float:
     return before
 
 
-def cross_step(state: State, x: float, y: float) -> float:
-    """Return whether x was below y and is above now; equality leaves the side, what is unknown forgets it."""
+def crossed_step(state: State, x: float, y: float) -> float:
+    """Return 1 when x was below y and is above now, -1 the other way; equality leaves the side, NaN forgets it."""
     # state: [0] the last side on which x really stood; written only when it changes, so that no bar waits for the last
     before = state[0]
     if x > y:
@@ -137,11 +137,17 @@ def cross_step(state: State, x: float, y: float) -> float:
         if before == -1.0:
             return 0.0
         state[0] = -1.0
-        return NAN if before == 0.0 else 0.0
+        return NAN if before == 0.0 else -1.0
     if x == y:
         return NAN if before == 0.0 else 0.0
     state[0] = 0.0
     return NAN
+
+
+def cross_step(state: State, x: float, y: float) -> float:
+    """Return whether x was below y and is above now."""
+    side = crossed_step(state, x, y)
+    return 0.0 if side < 0.0 else side
 
 
 def between_step(state: State, second: float, begins: int, ends: int) -> float:
@@ -256,6 +262,7 @@ BACK = _op(
     warmup=lambda bars: bars + 1,
 )
 CROSS = _op("cross", cross_step, "x was below y and is above now", size=_one, warmup=lambda: 2)
+CROSSED = _op("crossed", crossed_step, "1 where x crosses above y, -1 below", size=_one, warmup=lambda: 2)
 BETWEEN = _op("between", between_step, "the bar closes in a window of the day", inputs=_X, constants=_DAY)
 HOLD = _op("tf", hold_step, "of the newest closed bar of a higher timeframe", inputs=_X)
 SINCE = _op("bars_since", since_step, "bars since it held", inputs=_X, size=lambda: 2)
@@ -288,6 +295,6 @@ OPERATORS = {
     for op in (
         *ARITHMETIC.values(),
         *COMPARISONS.values(),
-        *(NEGATIVE, ABSOLUTE, LEAST, MOST, NOT, AND, OR, BACK, CROSS, BETWEEN, HOLD, SINCE, ANY, ALL, COUNT),
+        *(NEGATIVE, ABSOLUTE, LEAST, MOST, NOT, AND, OR, BACK, CROSS, CROSSED, BETWEEN, HOLD, SINCE, ANY, ALL, COUNT),
     )
 }
