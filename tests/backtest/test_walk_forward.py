@@ -103,7 +103,24 @@ class TestWalk:
         assert "<table" in made._repr_html_()
         assert len(made.plot().data[0].x) == 30
 
-    def test_a_window_without_the_metric_says_so(self):
+    def test_a_window_in_which_nothing_could_be_chosen_trades_nothing(self):
+        of = space(crossing(), {"fast": [5, 6]})
+
+        def run(first: int, last: int, part: np.ndarray) -> Chunk:
+            quiet = first < 10  # the first training window is all warm-up
+            gains = np.zeros(last - first) if quiet else np.arange(1.0, last - first + 1)
+            return run_chunk(Known(lambda f, s: gains), of, part, last - first)
+
+        steps = walk(of, grid(of).table, windows(40, train=10, test=10), run, lambda a, b: b - a, "sharpe_daily")
+        made = WalkForward(space=of, steps=steps, dates=DATES, metric="sharpe_daily", combinations=2)
+        assert [step.is_idle for step in steps] == [True, False, False]
+        assert made.daily.iloc[:10].tolist() == [0.0] * 10
+        assert made.stats["idle_windows"] == 1
+        assert made.stats["net_usd"] == 2 * 55.0  # 1 + 2 + … + 10 in each of the other two
+        assert "1 of them idle" in str(made)
+        assert made.frame["out_trades"].iloc[0] == 0
+
+    def test_no_window_with_the_metric_says_so(self):
         of = space(crossing(), {"fast": [5, 6]})
 
         def run(first: int, last: int, part: np.ndarray) -> Chunk:

@@ -113,6 +113,11 @@ class Step:
     outside: Mapping[str, float]
     daily: Float64Array
 
+    @property
+    def is_idle(self) -> bool:
+        """True when no combination had the metric in sample: then the window trades nothing."""
+        return any(isinstance(value, float) and math.isnan(value) for value in self.values.values())
+
 
 # (first date, last date exclusive, table) → what is kept of each combination, traded on these dates only
 Runner = Callable[[int, int, Float64Array], Chunk]
@@ -142,7 +147,7 @@ def walk(
     Raises
     ------
     InputError
-        No combination has the metric in one of the windows.
+        No combination has the metric in any of the windows; a single such window trades nothing.
     """
     made = []
     for step in steps:
@@ -151,9 +156,8 @@ def walk(
         ranked = score(metric, of_all[metric])
         best = int(np.argmax(ranked))
         if not math.isfinite(ranked[best]):
-            raise InputError(
-                f"no combination has a {metric} on trading dates {step.train[0]} to {step.train[1]}; train longer"
-            )
+            made.append(_idle(of, step, of_all))
+            continue
         outside = run(*step.test, table[best : best + 1])
         of_best = metrics(outside.raw, outside.daily, bars_between(*step.test))
         made.append(
@@ -165,7 +169,24 @@ def walk(
                 daily=outside.daily[0],
             )
         )
+    if all(step.is_idle for step in made):
+        raise InputError(f"no combination has a {metric} in any of the {len(made)} training windows; train longer")
     return made
+
+
+def _idle(of: Space, window: Window, names: Mapping[str, Any]) -> Step:
+    # nothing could be chosen, so nothing is traded: what a person would do at that point
+    nothing = {**dict.fromkeys(names, math.nan), **dict.fromkeys(_COUNTED, 0.0)}
+    return Step(
+        window=window,
+        values=dict.fromkeys(of.names, math.nan),
+        inside=nothing,
+        outside=nothing,
+        daily=np.zeros(window.test[1] - window.test[0]),
+    )
+
+
+_COUNTED = ("net_usd", "trades", "costs_usd", "max_drawdown_usd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +269,7 @@ class WalkForward:
             "efficiency": float(made.mean()) / float(np.mean(inside)) if np.mean(inside) > 0 else None,
             "profitable_windows": float(np.mean([step.outside["net_usd"] > 0 for step in self.steps])),
             "windows": len(self.steps),
+            "idle_windows": sum(step.is_idle for step in self.steps),
         }
 
     @property
@@ -264,6 +286,8 @@ class WalkForward:
     def summary(self) -> str:
         """Return the walk-forward in a line."""
         told = f"{self.space.strategy.name}: {len(self.steps)} windows, {self.combinations:,} combinations each"
+        idle = self.stats["idle_windows"]
+        told += f", {idle} of them idle for want of trades in sample" if idle else ""
         sharpe, kept = self.stats["sharpe_daily"], self.efficiency
         return (
             f"{told}; out of sample net {self.stats['net_usd']:,.2f} USD, "
