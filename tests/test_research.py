@@ -326,3 +326,13 @@ def test_an_account_of_ones_own_is_read_from_a_file_of_one_line(tmp_path: Path) 
     assert (made.name, made.daily_loss, made.max_loss) == ("mine", 500, 2000)
     with pytest.raises(InputError, match="cannot read"):
         research.account(tmp_path / "none.yaml")
+
+
+def test_signals_are_tried_by_the_name_of_a_strategy_and_on_shorter_bars(place) -> None:
+    assert research.detect("sma_cross", contract=CONTRACT, home=place).clean
+    five = "name: five\nroots: [MES]\ntimeframe: 5m\nentry:\n  long: close > sma(close, 3)\n"
+    assert research.detect(five, walk(600), contract=CONTRACT, home=place).clean
+    leaks = research.detect(lambda bars: bars["close"].shift(-1) > bars["close"], walk(60))
+    assert leaks.look_ahead
+    with pytest.raises(InputError, match="the bars you give"):
+        research.detect(lambda bars: bars["close"])

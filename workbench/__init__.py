@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.backtest.costs import Costs
-    from workbench.backtest.detectors import detect
     from workbench.commands.stack import demo_stack
     from workbench.desk import connect
     from workbench.research import backtest, bars, load_strategy, quality
@@ -26,7 +25,7 @@ _WHERE = {
     "bars": "workbench.research",
     "connect": "workbench.desk",
     "demo_stack": "workbench.commands.stack",
-    "detect": "workbench.backtest.detectors",
+    "detect": "workbench.research",
     "indicator": "workbench.rules.indicators.custom",
     "load_strategy": "workbench.research",
     "promote": "workbench.research_versions",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
+    from workbench.backtest.detectors import Findings
     from workbench.backtest.played import Played
     from workbench.backtest.prepared import Prepared
     from workbench.backtest.series import Series
@@ -335,6 +336,45 @@ def _played(prepared: Prepared, strategy: Strategy, engine: str) -> Played:
 
     with in_worker(strategy, prepared.series.events()) as worked:
         return prepared.run(worked, engine)
+
+
+def detect(
+    what: Any,
+    bars: pd.DataFrame | pl.DataFrame | None = None,
+    *,
+    contract: str | None = None,
+    start: When = None,
+    end: When = None,
+    warmup: int | None = None,
+    home: str | Path | Home | None = None,
+) -> Findings:
+    """Return where signals look ahead, or depend on how much history was loaded.
+
+    Parameters
+    ----------
+    what : str, Path, Strategy, class or callable
+        A strategy as `load_strategy` takes it; or a function that takes a frame of bars and returns its signals.
+    bars : pandas or polars frame, optional
+        As `backtest` takes them; a function needs them.
+    warmup : int, optional
+        Bars after which a function's signals must not depend on older ones any more.
+    others
+        As in `backtest`.
+
+    Raises
+    ------
+    InputError
+        Too few bars, or anything wrong with the strategy or the bars; see `workbench.backtest.detectors.detect`.
+    """
+    from workbench.backtest.detectors import detect as run
+
+    if callable(what) and not isinstance(what, type):
+        if bars is None:
+            raise InputError("a function of bars is tried on the bars you give: wb.detect(function, bars)")
+        return run(what, bars, warmup=warmup, contract=contract)
+    chosen = load_strategy(what, home=home)
+    traded, frame = data_for(chosen, bars, contract, start, end, home_of(home))
+    return run(chosen, frame, warmup=warmup, contract=traded.id)
 
 
 def read_bars(path: str | Path) -> pl.DataFrame:
