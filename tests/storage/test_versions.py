@@ -278,3 +278,12 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(max_examples=10, stateful_step_count=20, deadline=None, database=None)
+
+
+def test_a_version_that_gives_way_to_itself_stays_the_one_that_is_live(tmp_path: Path) -> None:
+    versions = Versions(Home(tmp_path))
+    name = versions.register(parse_strategy(strategy_text()), at=1, person="ada").version
+    versions.carry_out(attempt(name, "paper", ""), lambda _: [Moved(name, step) for step in UP])
+    for _ in range(2):
+        versions.carry_out(attempt(name, "live", "open"), lambda now: promotion(now, name, "open"))
+    assert versions.standing().live("open") == name

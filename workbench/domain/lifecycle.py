@@ -141,6 +141,15 @@ def fold(moves: Iterable[Moved]) -> Standing:
     return standing
 
 
+def stands_up(step: Step) -> bool:
+    """Return True for a step by which a version leaves the seat of a session.
+
+    >>> stands_up(Step.REPLACED), stands_up(Step.WENT_LIVE)
+    (True, False)
+    """
+    return step in _STANDS_UP
+
+
 def promotion(standing: Standing, version: str, session: str) -> list[Moved]:
     """Return the steps that make `version` the live one of `session`: who sits there gives way first."""
     sitting = standing.live(session)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.domain.errors import StorageError
-from workbench.domain.lifecycle import Moved, Standing, Step, fold
+from workbench.domain.lifecycle import Moved, Standing, Step, fold, stands_up
 from workbench.storage.database import DatabaseDamaged
 from workbench.storage.plain import plain
 
@@ -61,17 +61,15 @@ def standing_of(connection: Connection) -> Standing:
     return standing
 
 
-def write(
-    connection: Connection, attempt: Attempt, moves: Sequence[Moved], after: Standing, mark: Callable[[str], None]
-) -> None:
-    """Record an accepted attempt with its steps, and put the live versions where `after` has them."""
+def write(connection: Connection, attempt: Attempt, moves: Sequence[Moved], mark: Callable[[str], None]) -> None:
+    """Record an accepted attempt with its steps, and move the live versions as they do."""
     from workbench.storage.tables import changes, live
 
     number = insert_attempt(connection, attempt)
     for moved in moves:
         row = {"attempt": number, "version": moved.version, "step": moved.step.value, "session": moved.session}
         connection.execute(changes.insert().values(**row))
-        if moved.session and after.live(moved.session) != moved.version:
+        if moved.session and stands_up(moved.step):
             connection.execute(live.delete().where(live.c.session == moved.session, live.c.version == moved.version))
             mark("K14.2")  # nobody is live here: this must never be seen from outside
         elif moved.session:

@@ -160,7 +160,7 @@ class Versions:
                     raise Overtaken(_difference(attempt, seen, now))
                 moves = tuple(steps(before))
                 after = fold([*moves_of(connection), *moves])
-                write(connection, attempt, moves, after, mark)
+                write(connection, attempt, moves, mark)
                 mark("K14.3")
         except IntegrityError as error:
             raise Overtaken(
