@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.storage.bars import BarStore
 
 When = str | date | datetime | int | None
+_LOOKED_AT = 5_000  # bars tell their timeframe long before their end
 
 
 def home_of(home: str | Path | Home | None) -> Home:
@@ -94,11 +95,15 @@ def _built(frame: pl.DataFrame, contract: Contract, wanted: Timeframe, hours: Tr
 
 def usual_timeframe(frame: pl.DataFrame) -> Timeframe | None:
     """Return the timeframe that most bars of a frame are apart; None when there are too few, or they are no bars."""
+    import numpy as np
+    import polars as pl
+
     if frame.height < 3 or "close" not in frame.columns:
         return None
-    steps = frame["ts"].diff().drop_nulls().dt.total_seconds().mode()
-    known = {parse_timeframe(text).seconds: text for text in TIMEFRAMES}
-    found = known.get(int(steps.min() or 0)) if len(steps) else None  # type: ignore[call-overload]
+    head = frame["ts"].head(_LOOKED_AT).cast(pl.Datetime("ns", "UTC"), strict=False).to_physical().drop_nulls()
+    steps, counts = np.unique(np.diff(head.to_numpy()), return_counts=True)
+    known = {parse_timeframe(text).length: text for text in TIMEFRAMES}
+    found = known.get(int(steps[np.argmax(counts)])) if len(steps) else None
     return None if found is None else parse_timeframe(found)
 
 

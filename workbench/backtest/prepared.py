@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from workbench.backtest.account import START_E4
 from workbench.backtest.costs import Costs, fees_e4, slippage_ticks
+from workbench.backtest.curve import trading_dates
 from workbench.backtest.margin import margins_e4
 from workbench.backtest.played import E4, Played, Summary
 from workbench.backtest.series import Series
@@ -186,9 +187,8 @@ class Prepared:
 
     @cached_property
     def _dates(self) -> tuple[Int64Array, Int64Array]:
-        rows = self.series.hours.session_index(self.series.starts)
-        new = np.concatenate([[True], rows[1:] != rows[:-1]])
-        return rows[new], np.cumsum(new, dtype=np.int64) - 1
+        edges, rows = trading_dates(self.series)
+        return rows, np.repeat(np.arange(len(rows), dtype=np.int64), np.diff(edges))
 
     @property
     def days(self) -> Int64Array:
