@@ -65,9 +65,9 @@ def seconds(*sides: Callable[[], object], runs: int = 5, warm_up: int = 1) -> li
         Rounds before that, not timed: compilation, caches.
     """
     taken: list[list[float]] = [[] for _ in sides]
-    gc.collect()
     for round_ in range(warm_up + runs):
         for side, times in zip(sides, taken, strict=True):
+            gc.collect()  # what the other side has left behind is not this one's time
             start = time.perf_counter()
             side()
             if round_ >= warm_up:
