@@ -38,7 +38,8 @@ parameters:
   slow: {default: 50, min: 3, max: 900, step: 1}
 entry:
   long: cross_above(sma(close, fast), sma(close, slow))
-  short: cross_below(sma(close, fast), sma(close, slow))
+exit:
+  long: cross_below(sma(close, fast), sma(close, slow))
 """
 GUARDED = CROSS + "stop: {atr: 3}\ntarget: {atr: 6}\ntrading: {flat_by: '15:05'}\n"
 ROOMY = {"max_loss": 10**8, "daily_loss": 10**8, "lock_at": 10**8}  # evaluated at every bar, never broken
@@ -46,7 +47,7 @@ ROOMY = {"max_loss": 10**8, "daily_loss": 10**8, "lock_at": 10**8}  # evaluated 
 
 @nb.njit(cache=True)
 def bare_cross(close, opened, fast, slow, point, fee):
-    """Cross of two rolling means, filled at the next open, one contract, a fee per side: the final equity."""
+    """Long while the fast mean is above, filled at the next open, one contract, a fee per side: the final equity."""
     sum_fast = sum_slow = cash = 0.0
     held, wanted, before = 0, 0, 0
     for i in range(close.shape[0]):
@@ -63,7 +64,7 @@ def bare_cross(close, opened, fast, slow, point, fee):
             difference = sum_fast / fast - sum_slow / slow
             side = 1 if difference > 0 else -1 if difference < 0 else before
             if before != 0 and side != before:
-                wanted = side
+                wanted = max(side, 0)
             before = side
     return cash + held * close[-1] * point
 
@@ -80,7 +81,7 @@ def vectorbt_cross(close: pd.Series, opened: pd.Series, fast: int, slow: int, *,
     above = quick.ma_crossed_above(calm).shift(1, fill_value=False)
     below = quick.ma_crossed_below(calm).shift(1, fill_value=False)
     made = vbt.Portfolio.from_signals(
-        close, above, short_entries=below, price=opened, size=POINT_USD, fixed_fees=FEE_USD, init_cash=1e6, freq="1min"
+        close, above, below, price=opened, size=POINT_USD, fixed_fees=FEE_USD, init_cash=1e6, freq="1min"
     )
     return made.stats() if stats else made.total_return()
 
@@ -98,11 +99,9 @@ def backtesting_cross(frame: pd.DataFrame) -> float:
 
         def next(self):
             if crossover(self.quick, self.calm):
-                self.position.close()
                 self.buy(size=1)
             elif crossover(self.calm, self.quick):
                 self.position.close()
-                self.sell(size=1)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
