@@ -219,7 +219,7 @@ def backtest(
             strategy, bars, (contract, timeframe, parameters, engine), start=start, end=end, costs=costs,
             limits=limits, account=account, finer=finer, touch=touch, home=home,
         )  # fmt: skip
-    chosen, prepared, frame = _ready(
+    chosen, prepared, frame = ready_for(
         strategy, bars, contract=contract, start=start, end=end, timeframe=timeframe, costs=costs, limits=limits,
         account=account, finer=finer, touch=touch, home=home, **parameters,
     )  # fmt: skip
@@ -228,10 +228,11 @@ def backtest(
     return Result(chosen, prepared.series, played, provenance=told, writer=write_durably)
 
 
-def _ready(
+def ready_for(
     strategy: Any, bars: Any, *, contract: str | None, start: When, end: When, timeframe: str | None,
     costs: Costs | None, limits: Limits | None, account: Any, finer: Any, touch: bool, home: Any, **parameters: Any,
 ) -> tuple[Strategy, Prepared, pl.DataFrame]:  # fmt: skip
+    """Return a strategy with its values, its bars made ready, and the frame they came in; as for `backtest`."""
     from workbench.backtest.prepared import Prepared
     from workbench.backtest.series import series
     from workbench.risk.limits import Limits
@@ -270,20 +271,20 @@ def _together(strategies: Sequence[Any], bars: Any, alone: tuple[Any, ...], **op
         )
     if bars is not None and not isinstance(bars, dict):
         raise InputError("several strategies need bars={root or contract: frame, …}, or none: then those of the store")
-    ready = []
+    prepared = []
     for each in strategies:
         chosen = load_strategy(each, home=options["home"])
         name, frame = _frame_of(chosen, bars)
-        ready.append(_ready(chosen, frame, contract=name, timeframe=None, **options))
+        prepared.append(ready_for(chosen, frame, contract=name, timeframe=None, **options))
     with ExitStack() as stack:
         running = [
             (stack.enter_context(in_worker(s, p.series.events())) if isinstance(s, PythonStrategy) else s, p)
-            for s, p, _ in ready
+            for s, p, _ in prepared
         ]
         played = replay_account(running)
     return Together([
         Result(s, p.series, made, provenance=partial(provenance, s, frame, p, "event"), writer=write_durably)
-        for (s, p, frame), made in zip(ready, played, strict=True)
+        for (s, p, frame), made in zip(prepared, played, strict=True)
     ])  # fmt: skip
 
 

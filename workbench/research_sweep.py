@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.backtest.costs import Costs, costs_of
-from workbench.domain.timeframe import timeframe as parse_timeframe
-from workbench.research import FINER, _programme, load_strategy, provenance, with_finer
-from workbench.research_data import When, data_for, data_version, home_of
+from workbench.backtest.costs import Costs
+from workbench.research import FINER, provenance, ready_for
+from workbench.research_data import When, data_version, home_of
 from workbench.storage.home import Home
 
 if TYPE_CHECKING:
@@ -170,24 +169,20 @@ def _job(
     strategy: str | Path | Strategy, bars: Any, contract: str | None, start: When, end: When, timeframe: str | None,
     costs: Costs | None, limits: Limits | None, account: Any, finer: Any, touch: bool, home: str | Path | Home | None,
 ) -> tuple[Strategy, Job, dict[str, Any]]:  # fmt: skip
-    from workbench.backtest.series import series
-    from workbench.risk.limits import Limits
     from workbench.rules.strategy import Strategy
     from workbench.services.sweep_job import Job
 
-    chosen = load_strategy(strategy, home=home)
-    if timeframe is not None:
-        chosen = chosen.with_timeframe(timeframe)
-    place = home_of(home)
-    traded, frame = data_for(chosen, bars, contract, start, end, place)
-    data = with_finer(series(frame, traded, parse_timeframe(chosen.timeframe)), finer, bars, place)
+    chosen, prepared, frame = ready_for(
+        strategy, bars, contract=contract, start=start, end=end, timeframe=timeframe, costs=costs, limits=limits,
+        account=account, finer=finer, touch=touch, home=home,
+    )  # fmt: skip
     job = Job(
-        series=data,
+        series=prepared.series,
         data_version=data_version(frame),
-        costs=costs_of(costs),
-        limits=limits or Limits(),
-        programme=None if account is None else _programme(account),
-        touch=touch,
+        costs=prepared.costs,
+        limits=prepared.limits,
+        programme=prepared.programme,
+        touch=prepared.touch,
     )
     engine = "kernel" if isinstance(chosen, Strategy) else "event"
     return chosen, job, provenance(chosen, frame, job.prepared, engine)
