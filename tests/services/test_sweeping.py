@@ -191,10 +191,20 @@ class TestInterruption:
         ]
         assert len({key, *(other.provenance["sweep"] for other in others)}) == 5
 
-    def test_a_damaged_file_is_made_again(self, job: Job, where: Where, counted: list[int]):
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda held: b"PK half a file",
+            lambda held: held[: len(held) // 2],
+            lambda held: held[:200] + bytes([held[200] ^ 255]) + held[201:],
+            lambda held: b"",
+        ],
+        ids=["other", "half", "flipped", "empty"],
+    )
+    def test_a_damaged_file_is_made_again(self, job: Job, where: Where, counted: list[int], damage):
         made = sweep(cross(), job, GRID, where=where)
-        folder = where.home.path / "sweeps" / made.provenance["sweep"]
-        (folder / "chunk-000001.npz").write_bytes(b"PK half a file")
+        path = where.home.path / "sweeps" / made.provenance["sweep"] / "chunk-000001.npz"
+        path.write_bytes(damage(path.read_bytes()))
         counted[0] = 0
         assert same(made, sweep(cross(), job, GRID, where=replace(where, resume=True)))
         assert counted[0] == 32

@@ -10,6 +10,8 @@ import io
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +58,8 @@ class SweepStore:
                     return None
                 refusals = tuple((int(row), str(reason)) for row, reason in json.loads(str(held["refusals"])))
                 return Chunk(raw=held["raw"], daily=held["daily"], refusals=refusals)
-        except (OSError, ValueError, KeyError, EOFError):
-            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            return None  # missing, cut short or changed: made again
 
     def save(self, number: int, table: Float64Array, chunk: Chunk) -> None:
         """Keep a chunk: whole or not at all. Not synced: a power cut costs a chunk that can be made again."""
