@@ -53,7 +53,7 @@ class SweepStore:
     def load(self, number: int, table: Float64Array) -> Chunk | None:
         """Return a chunk that is there and is of just these combinations, else None."""
         try:
-            with np.load(self._path(number), allow_pickle=False) as held:
+            with np.load(io.BytesIO(self._path(number).read_bytes()), allow_pickle=False) as held:
                 if not np.array_equal(held["table"], table):
                     return None
                 refusals = tuple((int(row), str(reason)) for row, reason in json.loads(str(held["refusals"])))
