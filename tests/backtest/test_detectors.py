@@ -30,12 +30,14 @@ stop: {atr: 2.0}
 """
 
 
+@pytest.mark.statement(47)
 def test_a_declarative_strategy_is_clean() -> None:
     found = detect(parse_strategy(CROSS), bars())
     assert found.clean, found
     assert "1,100 bars" in repr(found) and "4 later beginnings" in repr(found)
 
 
+@pytest.mark.statement(47)
 def test_a_leak_in_our_own_columns_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = probes.evaluate
 

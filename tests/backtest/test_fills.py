@@ -59,6 +59,7 @@ def prices(
         (SELL, OrderType.LIMIT, 104, (101, 105, 100, 102), 104),
     ],
 )
+@pytest.mark.statement(48)
 def test_each_order_in_each_bar(
     side: Side, kind: OrderType, level: int | None, bar: tuple[int, int, int, int], expected: int | None
 ) -> None:
@@ -142,6 +143,7 @@ ORDERS = st.lists(
 
 
 @given(ORDERS, st.lists(BARS, min_size=1, max_size=5), st.integers(-2, 2), st.integers(0, 3))
+@pytest.mark.statement(48)
 def test_no_fill_lies_outside_its_bar_and_none_is_better_than_its_price(
     orders: list[tuple[Side, OrderType, int]], bars: list[tuple[int, int, int, int]], held: int, slippage: int
 ) -> None:

@@ -46,6 +46,7 @@ def test_open_is_the_first_arrival_and_close_the_last_even_when_stamps_are_out_o
     assert bars.schema == bars_schema()
 
 
+@pytest.mark.statement(44)
 def test_equal_prints_are_distinct_trades():
     assert rows(built([(5, 2.0, 1), (5, 2.0, 1)], "1s").bars) == [(0, 2.0, 2.0, 2.0, 2.0, 2)]
 
@@ -55,6 +56,7 @@ def test_a_print_exactly_on_the_boundary_opens_the_next_bar():
     assert bars["ts"].to_physical().to_list() == [0, MINUTE]
 
 
+@pytest.mark.statement(44)
 def test_a_late_print_is_recorded_and_changes_no_bar():
     found = built(
         [
@@ -116,6 +118,7 @@ def test_stamps_in_the_wrong_unit_leave_the_calendar_and_say_so():
         bars_from_ticks(np.array([1_378_072_800_000]), np.ones(1), np.ones(1, np.int64), "4h", INDEX)
 
 
+@pytest.mark.statement(44)
 def test_four_hour_bars_hang_on_the_session_open_across_the_clock_change():
     # Sunday 9 March 2025 is the first session on summer time: it opens at 22:00Z, the one before at 23:00Z.
     friday, monday = (
@@ -205,6 +208,7 @@ def test_four_hour_bars_of_the_recorded_file_start_at_2200_utc(shared_data):
     assert built.equals(other)
 
 
+@pytest.mark.statement(44)
 def test_arrays_and_stream_agree_over_the_whole_recorded_tick_file(shared_data):
     ticks = pl.read_parquet(shared_data / "ticks/ES_ticks_mlfinpy_201309.parquet")
     ts, prices, sizes = ticks["ts"].to_physical(), ticks["price"], ticks["size"]

@@ -93,6 +93,7 @@ def stream_bytes(closed, text: str) -> list[bytes]:
 @pytest.mark.parametrize("hours", [INDEX, GRAINS], ids=["index", "grains"])
 @given(arrived=arrivals())
 @settings(max_examples=150, deadline=None)
+@pytest.mark.statement(44)
 def test_stream_and_arrays_are_the_same_bytes(hours, arrived):
     prints, marks = arrived
     ts, price, size = (np.array(column) for column in zip(*prints, strict=True))

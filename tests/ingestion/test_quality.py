@@ -51,6 +51,7 @@ def test_the_maintenance_hour_and_the_weekend_are_no_gaps():
     assert quality(pl.concat([friday, session()]), MES, timeframe("1m"), INDEX).totals["missing"] == 0
 
 
+@pytest.mark.statement(44)
 def test_an_early_close_expects_less():
     start = at_local(date(2024, 11, 28), "17:00")  # the Friday after Thanksgiving closes at 12:15
     frame = bars(19 * 60 + 15, start=start)

@@ -29,11 +29,13 @@ def cases(draw: st.DrawFn) -> Case:
     max_examples=15, deadline=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck)
 )
 @given(cases())
+@pytest.mark.statement(49)
 def test_any_case_is_played_the_same(case: Case) -> None:
     _, difference = case.differs(("event", "every"))
     assert not difference, f"{difference}\n{case.told()}"
 
 
+@pytest.mark.statement(49)
 def test_seeded_cases_are_played_the_same() -> None:
     for seed in range(40):
         case = make_case(Seeded(seed))
@@ -43,6 +45,7 @@ def test_seeded_cases_are_played_the_same() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.statement(49)
 def test_hundreds_of_cases_are_played_the_same_and_cover_what_can_happen() -> None:
     counts: Counter[tuple[str, ...]] = Counter()
     cases = busy = 0

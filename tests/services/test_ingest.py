@@ -87,6 +87,7 @@ async def test_a_stream_heard_from_the_first_instant_gives_the_array_form(tmp_pa
     assert ingest.pending == 0
 
 
+@pytest.mark.statement(44)
 async def test_recorded_prints_give_the_live_bars_again_late_ones_too(tmp_path: Path):
     ingest = ingest_at(tmp_path, grace_ns=SECOND)
     ingest.stream_started(MONDAY - MONDAY % (60 * MINUTE), exact=True)

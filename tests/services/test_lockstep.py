@@ -41,6 +41,7 @@ async def test_same_seed_in_lockstep_gives_the_same_orders_twice(tmp_path: Path)
     assert first == second
 
 
+@pytest.mark.statement(49)
 async def test_the_session_enters_when_and_where_the_backtest_of_the_same_bars_does(tmp_path: Path) -> None:
     orders = await run_once(tmp_path)
     entries = [(at - at % MINUTE_NS, side) for _, at, side, _, _, _, _, ours in orders if ours]

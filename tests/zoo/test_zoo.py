@@ -22,6 +22,7 @@ SHIPPED = sorted(
 
 
 @pytest.mark.parametrize("leaky", LEAKY, ids=lambda f: f.__name__)
+@pytest.mark.statement(47)
 def test_a_leaky_signal_is_caught(leaky: Callable) -> None:
     found = detect(leaky, bars())
     assert found.look_ahead and not found.clean
@@ -30,6 +31,7 @@ def test_a_leaky_signal_is_caught(leaky: Callable) -> None:
 
 
 @pytest.mark.parametrize("clean", CLEAN, ids=lambda f: f.__name__)
+@pytest.mark.statement(47)
 def test_a_clean_signal_is_not_accused(clean: Callable) -> None:
     found = detect(clean, bars())
     assert found.clean, found
@@ -40,6 +42,7 @@ def test_there_are_enough_animals() -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.name)
+@pytest.mark.statement(47)
 def test_a_shipped_strategy_is_clean_on_recorded_bars(path: Path, shared_data: Path) -> None:
     frame = pd.read_parquet(shared_data / "bars" / "MES_5m_projectx_2025.parquet").drop(columns=["symbol"])
     strategy = load_strategy(path).with_timeframe("5m")  # a second timeframe stays what it is
