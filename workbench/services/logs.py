@@ -17,6 +17,13 @@ def hide(secret: str) -> None:
         _SECRETS.add(secret)
 
 
+def blotted(text: str) -> str:
+    """Return `text` with every secret this process knows blotted out."""
+    for secret in _SECRETS.copy():
+        text = text.replace(secret, "•••")
+    return text
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, logger, process, text; known secrets are blotted out."""
 
@@ -24,8 +31,7 @@ class JsonLines(logging.Formatter):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        for secret in _SECRETS:
-            text = text.replace(secret, "•••")
+        text = blotted(text)
         body = {
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
             "level": record.levelname.lower(),
