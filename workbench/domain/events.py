@@ -7,6 +7,7 @@ are integer ticks; bars keep the points they were built from.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -129,19 +130,90 @@ class RunnerStarted(Event, frozen=True, kw_only=True, tag="runner_started"):
 
     `pace` is market seconds per real second: patience with the broker is real time, written in market time.
     `limits` are those that hold from here on: a replay must judge each order by the limits of its day.
+    `bracket_mode` is ``auto-oco`` (the gateway grows a stop from each entry) or ``position`` (it does not: protection
+    is a separate order). `program` and `schema` say what decides from here on, and so name the program of each order.
     """
 
     epoch: int
     uid: str
     pace: float = 1.0
     limits: dict[str, int | float | str | list[str]] = {}
+    bracket_mode: str = "auto-oco"
+    program: str = ""
+    schema: str = ""
+
+
+class BaselineSet(Event, frozen=True, kw_only=True, tag="baseline_set"):
+    """Where the account stood when it was linked, in USD: from then on floor and day's start are journalled.
+
+    `floor_usd` is the level of the programme's maximum loss (None: it has none), `day_start_usd` the balance at 17:00
+    Chicago of `trading_date`, `programme` the firm's rules as data.
+    """
+
+    balance: Decimal
+    floor_usd: Decimal | None
+    day_start_usd: Decimal
+    trading_date: str
+    programme: dict[str, Any] = {}
+
+
+class LimitsChanged(Event, frozen=True, kw_only=True, tag="limits_changed"):
+    """A named person changed the limits; while a session runs they may only become tighter."""
+
+    limits: dict[str, Any]
+    person: str = ""
+    reason: str = ""
+
+
+class BudgetLeased(Event, frozen=True, kw_only=True, tag="budget_leased"):
+    """The desk's share of the limits over all accounts, good until market time `until` (ns); None: no such limit."""
+
+    until: int
+    daily_loss_usd: Decimal | None = None
+    max_micros: int | None = None
+
+
+class NewsWindows(Event, frozen=True, kw_only=True, tag="news_windows"):
+    """Times without entries, from the list that a person keeps: (from ns, to ns, name)."""
+
+    windows: list[tuple[int, int, str]] = []
+
+
+class OperatorSeen(Event, frozen=True, kw_only=True, tag="operator_seen"):
+    """A person has shown that they attend (heartbeat of the attended mode)."""
+
+    person: str = ""
+
+
+class ClockJumped(Event, frozen=True, kw_only=True, tag="clock_jumped"):
+    """The wall clock and the monotonic clock disagree by `by_s` seconds since the last look: a jump, or a suspend."""
+
+    by_s: float
+
+
+class DataStale(Event, frozen=True, kw_only=True, tag="data_stale"):
+    """Nothing was heard of a contract's market for `age_s` seconds while its session is open."""
+
+    contract: str
+    age_s: float
+
+
+class DataFresh(Event, frozen=True, kw_only=True, tag="data_fresh"):
+    """The market data of a contract flows again."""
+
+    contract: str
 
 
 # --- operator lane ---------------------------------------------------------------------------------------------------
 
 
 class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
-    """A person started (or resumed) a strategy version on a contract."""
+    """A person started (or resumed) a strategy version on a contract.
+
+    `start_policy` says what is done about a position that is there already: ``adopt`` it, ``wait_flat`` (no entries
+    until it is gone) or ``flatten``. `disconnect_policy` says what happens `disconnect_after_s` seconds after a hub was
+    lost in trading hours: ``keep``, ``pause`` or ``flatten``. `warm_bars` closed bars must be there before an entry.
+    """
 
     session: str
     strategy: str  # version hash
@@ -149,6 +221,10 @@ class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
     timeframe: str
     parameters: dict[str, float | int | str | bool]
     person: str = ""
+    start_policy: str = "adopt"
+    disconnect_policy: str = "keep"
+    disconnect_after_s: float = 60.0
+    warm_bars: int = 0
 
 
 class SessionPaused(Event, frozen=True, kw_only=True, tag="session_paused"):
@@ -212,6 +288,23 @@ class ManualOrderRequested(Event, frozen=True, kw_only=True, tag="manual_order_r
     person: str = ""
 
 
+class OrderActionRequested(Event, frozen=True, kw_only=True, tag="order_action_requested"):
+    """A person's wish about what is there: `kind` is ``cancel``, ``modify``, ``close``, ``part_close`` or ``reverse``.
+
+    `order_id` names the order of a cancel or modify; `qty` (contracts) and the prices (ticks) are what it should be
+    afterwards, and for a part_close how many contracts to close. `request` makes a repeated call harmless.
+    """
+
+    request: str
+    kind: str
+    contract: str
+    order_id: int | None = None
+    qty: int | None = None
+    limit_ticks: int | None = None
+    stop_ticks: int | None = None
+    person: str = ""
+
+
 class Halted(Event, frozen=True, kw_only=True, tag="halted"):
     """The gate is shut for entries (stop latch, journal failure, lost lease …) until `Released`."""
 
@@ -250,6 +343,15 @@ AnyEvent = (
     | StrategyAnswered
     | StrategyFailed
     | ManualOrderRequested
+    | OrderActionRequested
+    | BaselineSet
+    | LimitsChanged
+    | BudgetLeased
+    | NewsWindows
+    | OperatorSeen
+    | ClockJumped
+    | DataStale
+    | DataFresh
     | Halted
     | Released
     | TimerFired

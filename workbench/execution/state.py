@@ -11,7 +11,7 @@ from typing import Protocol
 
 from workbench.domain.contract import ContractSpec, spec
 from workbench.domain.errors import UnknownContract
-from workbench.domain.events import BarClosed
+from workbench.domain.events import BarClosed, BaselineSet, BudgetLeased
 from workbench.domain.hours import trading_hours
 from workbench.domain.order import Order, OrderType, Status
 from workbench.domain.position import Position
@@ -89,6 +89,7 @@ class Book:
     filled_at: int = 0  # when we last heard of a fill, by its trade or by its order
     uncounted: dict[int, int] = field(default_factory=dict)  # order id -> contracts reported filled without their trade
     last_price: float | None = None
+    stale_s: float | None = None  # age of the newest market data, when it is too old
     locked: str = ""
     flatten: Flatten | None = None
     protect_by: int | None = None
@@ -170,6 +171,12 @@ class AccountState:
         self.now = 0
         self.epoch, self.uid, self.seq = 0, "", 0
         self.pace = 1.0
+        self.bracket_mode = "auto-oco"  # position: the gateway grows no stops, protection is a separate order
+        self.program, self.schema = "", ""
+        self.baseline: BaselineSet | None = None
+        self.lease: BudgetLeased | None = None
+        self.news: list[tuple[int, int, str]] = []  # times without entries: from ns, to ns, name
+        self.operator_seen_at = 0
         self.synced = False  # the broker has been read since the runner started
         self.balance: Decimal | None = None
         self.can_trade: bool | None = None
@@ -256,6 +263,10 @@ class AccountState:
         self.seq += 1
         return f"wb-{self.account}-{self.uid}-{self.epoch}-{self.seq}"
 
+    def _halts(self, book: Book) -> tuple[str, ...]:
+        stale = () if book.stale_s is None else (f"market data of {book.position.contract} is stale",)
+        return (*self.halted, *stale)
+
     def view(self, contract: str) -> View:
         """What the gate sees for one more order in `contract`."""
         book = self.book(contract)
@@ -271,7 +282,7 @@ class AccountState:
             open_orders=sum(1 for _ in self.open_orders(contract)),
             day_pnl_usd=self.day_pnl_usd(),
             can_trade=self.can_trade,
-            halted=tuple(self.halted),
+            halted=self._halts(book),
             locked=book.locked,
             unresolved=any(o.status is Status.UNKNOWN for o in self.open_orders(contract)),
             orders_last_minute=len(self.sent_at),

@@ -16,6 +16,8 @@ from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, PlaceOrder, ReadBroker
 from workbench.domain.order import Order, OrderType, Side
 from workbench.domain.timeframe import timeframe
+from workbench.execution import control
+from workbench.execution.control import check_lease
 from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection, start_flatten
 from workbench.execution.orders import (
     check_difference,
@@ -25,7 +27,7 @@ from workbench.execution.orders import (
     on_position,
 )
 from workbench.execution.reconcile import mark_unanswered, on_broker_read
-from workbench.execution.state import READ_FIRST, AccountState, Book, Session
+from workbench.execution.state import AccountState, Book, Session
 from workbench.execution.trailing import move_stop, on_answer
 from workbench.risk.gate import Approved, Refused, check
 from workbench.risk.limits import Limits
@@ -59,6 +61,7 @@ def step(state: AccountState, event: e.Event) -> Out:
         raise TypeError(f"step has no handler for {type(event).__name__}")
     state.now = max(state.now, event.at)
     state.roll_day(state.now)
+    check_lease(state)
     out: Out = list(handler(state, event))
     for book in list(state.books.values()):
         out += check_difference(state, book)
@@ -220,7 +223,12 @@ def _on_account(state: AccountState, event: e.AccountReported) -> Out:
 
 def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
     state.epoch, state.uid, state.seq, state.synced = event.epoch, event.uid, 0, False
-    state.pace = event.pace
+    state.pace, state.bracket_mode, state.program, state.schema = (
+        event.pace,
+        event.bracket_mode,
+        event.program,
+        event.schema,
+    )
     if event.limits:
         state.limits = msgspec.convert(event.limits, Limits)
     for key, order in state.orders.open_items():
@@ -319,24 +327,10 @@ def _on_manual(state: AccountState, event: e.ManualOrderRequested) -> Out:
     return submit(state, command)
 
 
-def _on_halted(state: AccountState, event: e.Halted) -> Out:
-    state.halted[event.reason] = event.at
-    return []
-
-
-def _on_released(state: AccountState, event: e.Released) -> Out:
-    state.halted.pop(event.reason, None)
-    return []
-
-
-def _on_stream(state: AccountState, event: e.StreamChanged) -> Out:
-    reason = f"{event.hub} hub is down"
-    if event.up:
-        was = state.halted.pop(reason, None)
-        if was is not None and event.hub == "user":
-            state.halted[READ_FIRST] = event.at
-        return [ReadBroker(account=state.account, contract="", reason=f"{event.hub} hub is back")]
-    state.halted[reason] = event.at
+def _on_order_action(state: AccountState, event: e.OrderActionRequested) -> Out:
+    if event.request in state.requests:
+        return []  # a double click or a repeated call is one action
+    state.requests.add(event.request)
     return []
 
 
@@ -362,9 +356,18 @@ HANDLERS: dict[type[e.Event], Callable[[AccountState, Any], Any]] = {
     e.StrategyFailed: _on_strategy_failed,
     e.FlattenRequested: _on_flatten,
     e.ManualOrderRequested: _on_manual,
-    e.Halted: _on_halted,
-    e.Released: _on_released,
-    e.StreamChanged: _on_stream,
+    e.OrderActionRequested: _on_order_action,
+    e.Halted: control.on_halted,
+    e.Released: control.on_released,
+    e.StreamChanged: control.on_stream,
+    e.BaselineSet: control.on_baseline_set,
+    e.LimitsChanged: control.on_limits_changed,
+    e.BudgetLeased: control.on_budget_leased,
+    e.NewsWindows: control.on_news_windows,
+    e.OperatorSeen: control.on_operator_seen,
+    e.ClockJumped: control.on_clock_jumped,
+    e.DataStale: control.on_data_stale,
+    e.DataFresh: control.on_data_fresh,
     e.TimerFired: _nothing,
 }
 
