@@ -20,7 +20,7 @@ from workbench.domain.programme import (
     MAX_LOSS,
     NONE,
     FirmAccount,
-    day_rows,
+    firm_dates,
     flat_times,
     loss_level,
     rules_of,
@@ -207,8 +207,7 @@ def test_without_a_flat_by_time_there_is_none() -> None:
 
 def test_the_firms_day_begins_at_17_00_chicago() -> None:
     clocks = [(date(2025, 9, 2), "16:59"), (date(2025, 9, 2), "17:00"), (date(2025, 9, 3), "16:59")]
-    rows = day_rows(np.array([at_local(*clock) for clock in clocks]))
-    assert (np.diff(rows) > 0).tolist() == [True, False]
+    assert firm_dates(np.array([at_local(*clock) for clock in clocks])).tolist() == [0, 1, 3]
 
 
 @given(

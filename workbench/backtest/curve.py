@@ -111,16 +111,8 @@ def _from_zero(steps: Int64Array) -> Int64Array:
 
 
 def trading_dates(bars: Series) -> tuple[Int64Array, Int64Array]:
-    """Return the first bar of each trading date with the number of bars behind it, and the dates' rows in the hours.
-
-    The opens of the dates are looked up among the bars, not each bar among the opens.
-    """
-    hours, starts = bars.hours, bars.starts
-    first, last = hours.session_index(starts[[0, -1]]).tolist()
-    rows = np.arange(first, last + 1, dtype=np.int64)
-    edges = np.append(0, np.searchsorted(starts, hours.next_opens(rows))).astype(np.int64)
-    held = np.diff(edges) > 0
-    return np.append(edges[:-1][held], len(starts)), rows[held]
+    """Return the first bar of each trading date with the number of bars behind it, and the dates' rows in the hours."""
+    return bars.hours.dated(bars.starts)
 
 
 def drawdown(curve: Curve, capital: float) -> Drawdown:

@@ -25,7 +25,7 @@ from workbench.backtest.switches import Without
 from workbench.domain.account import AccountProgramme
 from workbench.domain.errors import InputError
 from workbench.domain.hours import trading_hours
-from workbench.domain.programme import day_rows, flat_times, rules_of
+from workbench.domain.programme import firm_dates, flat_times, rules_of
 from workbench.risk.limits import Limits
 from workbench.rules.arrays import ColumnCache, evaluate
 from workbench.rules.inputs import Inputs
@@ -33,7 +33,7 @@ from workbench.rules.plan import NEVER, Plan
 from workbench.rules.planning import share_crossings
 from workbench.rules.python import PythonStrategy
 from workbench.rules.strategy import Strategy
-from workbench.rules.windows import allowed, flat_at
+from workbench.rules.windows import allowed, flat_on
 
 if TYPE_CHECKING:
     from workbench.backtest.kernel_decide import Rules
@@ -264,16 +264,17 @@ class Prepared:
     @cached_property
     def firm_days(self) -> Int64Array:
         """Sub-bars with which a trading date of the firm begins; the first one of all is none."""
-        rows = day_rows(self.market.sub_starts)
-        return np.flatnonzero(rows[1:] != rows[:-1]) + 1
+        return firm_dates(self.market.sub_starts)[1:-1]
 
     @cached_property
     def firm_bars(self) -> Int64Array:
         """Bars in which the firm's day begins or its flat-by comes."""
         m = self.market
-        late = m.sub_ends > self.flat_times
-        comes = np.flatnonzero(late & ~np.concatenate([[False], late[:-1]]))
-        rows = np.unique(np.concatenate([self.firm_days, comes]))
+        edges = firm_dates(m.sub_starts)
+        # of each date the first sub-bar that ends after its flat-by; the first of the date itself is one of them anyway
+        late = np.searchsorted(m.sub_ends, self.flat_times[edges[:-1]], side="right")
+        comes = np.maximum(late, edges[:-1])[late < edges[1:]]
+        rows = np.unique(np.concatenate([edges[1:-1], comes]))
         return np.unique(np.searchsorted(m.offsets, rows, side="right") - 1)
 
     @cached_property
@@ -324,11 +325,14 @@ class Prepared:
         if by is None:
             return _CLOSED
         if ("past", by) not in self._masks:
-            limit = flat_at(bars.hours, bars.starts, by)
-            if limit is not None:
-                self._masks["past", by] = np.greater(2 * bars.ends - bars.starts, limit).astype(np.uint8)
-        made: npt.NDArray[np.uint8] = self._masks["past", by]
-        return made
+            from workbench.backtest.kernel_passes import mark_past
+
+            edges, rows = trading_dates(bars)
+            made = np.empty(len(bars), dtype=np.uint8)
+            mark_past(bars.starts, bars.ends, edges, flat_on(bars.hours, rows, by), made)
+            self._masks["past", by] = made
+        found: npt.NDArray[np.uint8] = self._masks["past", by]
+        return found
 
     def allowed(self, plan: Plan) -> npt.NDArray[np.uint8]:
         """Return whether the windows allow an entry at each close; one value when there are none."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -93,6 +93,11 @@ def at_local(day: date, clock: str) -> int:
     >>> at_local(date(2013, 9, 1), "17:00")
     1378072800000000000
     """
+    return _at_local(day, clock)
+
+
+@lru_cache(maxsize=1 << 14)  # a backtest asks for the same clock on each of its dates, the next one again
+def _at_local(day: date, clock: str) -> int:
     try:
         wall = datetime.combine(day, time.fromisoformat(clock), tzinfo=CHICAGO)
     except ValueError as error:
@@ -208,6 +213,28 @@ class TradingHours:
             self.row(int(stamps.max()))
         rows: Int64Array = np.searchsorted(self._edges, stamps, side="right").astype(np.int64) - 1
         return rows
+
+    def dated(self, ts: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Return where the trading dates begin among ascending instants, their number behind it, and the dates' rows.
+
+        The opens are looked up among the instants, not each instant among the opens: a column of something that is the
+        same for a trading date is ``np.repeat(by_row, np.diff(edges))``.
+
+        Examples
+        --------
+        >>> hours = trading_hours("ES")
+        >>> evening = at_local(date(2013, 9, 8), "17:00")  # Sunday
+        >>> edges, rows = hours.dated(np.array([evening - 1, evening, evening + 1]))
+        >>> edges.tolist(), hours.dates[rows].tolist()
+        ([0, 1, 3], [datetime.date(2013, 9, 6), datetime.date(2013, 9, 9)])
+        """
+        stamps = np.asarray(ts, dtype=np.int64)
+        if not stamps.size:
+            return np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.int64)
+        rows = np.arange(self.row(int(stamps[0])), self.row(int(stamps[-1])) + 1, dtype=np.int64)
+        edges = np.append(0, np.searchsorted(stamps, self.next_opens(rows))).astype(np.int64)
+        held = np.diff(edges) > 0
+        return np.append(edges[:-1][held], stamps.size), rows[held]
 
     def next_opens(self, rows: Int64Array) -> Int64Array:
         """Return for each row of `opens` the open of the session after it (UTC ns)."""

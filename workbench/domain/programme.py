@@ -256,15 +256,15 @@ def flat_times(flat_by: str | None, starts: Int64Array) -> Int64Array:
     if flat_by is None or not len(stamps):
         return np.full(len(stamps), -NONE, dtype=np.int64)
     hours = trading_hours(DAY_GROUP)
-    rows, where = np.unique(hours.session_index(stamps), return_inverse=True)
-    times = [flat_time(flat_by, hours.window_at(int(hours.opens[row]))) for row in rows.tolist()]
-    chosen: Int64Array = np.array(times, dtype=np.int64)[where]
+    edges, rows = hours.dated(stamps)
+    times = [flat_time(flat_by, hours.window_at(at)) for at in hours.opens[rows].tolist()]
+    chosen: Int64Array = np.repeat(np.array(times, dtype=np.int64), np.diff(edges))
     return chosen
 
 
-def day_rows(starts: Int64Array) -> Int64Array:
-    """Return a number per instant (UTC ns) that rises by one or more with each of the firm's trading dates."""
-    return trading_hours(DAY_GROUP).session_index(np.asarray(starts, dtype=np.int64))
+def firm_dates(starts: Int64Array) -> Int64Array:
+    """Return where the firm's trading dates begin among ascending instants (UTC ns), and their number behind it."""
+    return trading_hours(DAY_GROUP).dated(np.asarray(starts, dtype=np.int64))[0]
 
 
 def _raised(rules: FirmRules, floor: int, to: int) -> int:

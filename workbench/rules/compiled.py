@@ -30,6 +30,7 @@ Progress = Callable[[int, int, str], None]  # done, of so many, what comes next
 
 # Steps own no arrays, so numba need not count references: without `_nrt` a bar costs a quarter of the time.
 OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
+STRETCH = 1 << 14  # bars
 WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True}  # for what only compiled code calls
 
 
@@ -69,14 +70,19 @@ def column(op: Indicator, inputs: Sequence[Floats | float], constants: Sequence[
     >>> column(INDICATORS["sma"], [np.array([1.0, 2.0, 6.0, 4.0])], [2])
     array([nan, 1.5, 4. , 5. ])
     """
-    arrays, typed = _columns(op, inputs), op.typed(constants)
-    n = arrays[0].shape[0]
-    state = np.zeros(max(op.size(*typed), 1))
-    out = np.empty(n)
-    if _is_shipped(op):
-        _loop(op)(out, state, *arrays, typed)
+    n, typed = _length(op, inputs), op.typed(constants)
+    state, out = np.zeros(max(op.size(*typed), 1)), np.empty(n)
+    if not _is_shipped(op):
+        _plain_loop(op, out, [_whole(each, n) for each in inputs], state.tolist(), typed)
+    elif all(isinstance(each, np.ndarray) for each in inputs):
+        _loop(op)(out, state, *(_whole(each, n) for each in inputs), typed)
     else:
-        _plain_loop(op, out, arrays, state.tolist(), typed)
+        # a number is a column of one stretch, which stays near the processor; the bars are taken by such stretches
+        columns = [_whole(each, min(n, STRETCH)) for each in inputs]
+        for i in range(0, n, STRETCH):
+            part = slice(i, min(i + STRETCH, n))
+            taken = (c[part] if c.shape[0] == n else c[: part.stop - i] for c in columns)
+            _loop(op)(out[part], state, *taken, typed)
     return out
 
 
@@ -112,17 +118,18 @@ def _plain_loop(
         raise InputError(f"indicator {op.name}: at bar {i} its step raised {type(error).__name__}: {error}") from error
 
 
-def _columns(op: Indicator, inputs: Sequence[Floats | float]) -> list[Floats]:
+def _length(op: Indicator, inputs: Sequence[Floats | float]) -> int:
     lengths = {len(i) for i in inputs if isinstance(i, np.ndarray)}
     if len(inputs) != len(op.inputs) or len(lengths) != 1:
         raise InputError(
             f"{op.name} takes {len(op.inputs)} columns of one length ({', '.join(op.inputs)}), "
             f"got {len(inputs)} of lengths {sorted(lengths)}"
         )
-    n = lengths.pop()
-    return [
-        np.ascontiguousarray(i, dtype=np.float64) if isinstance(i, np.ndarray) else np.full(n, float(i)) for i in inputs
-    ]
+    return lengths.pop()
+
+
+def _whole(given: Floats | float, n: int) -> Floats:
+    return np.ascontiguousarray(given, dtype=np.float64) if isinstance(given, np.ndarray) else np.full(n, float(given))
 
 
 @cache

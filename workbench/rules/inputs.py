@@ -65,13 +65,9 @@ class Inputs:
     @cached_property
     def begins(self) -> Int64Array:
         """When the trading date of each bar begins (17:00 Chicago of the evening before), UTC ns."""
-        rows = self.hours.session_index(self.starts)
-        if not rows.size:
-            return rows
-        first = int(rows.min())
-        days = self.hours.dates[first : int(rows.max()) + 1].tolist()
-        begins = [at_local(day - timedelta(days=1), "17:00") for day in days]
-        made: Int64Array = np.array(begins, dtype=np.int64)[rows - first]
+        edges, rows = self.hours.dated(self.starts)
+        begins = [at_local(day - timedelta(days=1), "17:00") for day in self.hours.dates[rows].tolist()]
+        made: Int64Array = np.repeat(np.array(begins, dtype=np.int64), np.diff(edges))
         return made
 
     def higher(self, text: str) -> tuple[Inputs, Int64Array]:
@@ -86,8 +82,9 @@ class Inputs:
 
     def _column(self, name: str) -> Floats:
         if name == "day":
-            days = self.hours.trading_dates_of(self.starts).astype(np.int64) + _EPOCH_DAY
-            return days.astype(np.float64)
+            edges, rows = self.hours.dated(self.starts)
+            days = self.hours.dates[rows].astype(np.int64) + _EPOCH_DAY
+            return np.repeat(days.astype(np.float64), np.diff(edges))
         if name in ("start_s", "end_s"):
             made: Floats = ((self.starts if name == "start_s" else self.ends) - self.begins) / SECOND
             return made

@@ -83,12 +83,13 @@ def flat_at(hours: TradingHours, starts: Int64Array, flat_by_s: int | None) -> I
     """
     if flat_by_s is None:
         return None
-    rows = hours.session_index(starts)
-    if not rows.size:
-        return rows
-    first = int(rows.min())
-    days = hours.dates[first : int(rows.max()) + 1].tolist()
-    wanted = [at_local(day - timedelta(days=1), "17:00") + flat_by_s * SECOND for day in days]
-    latest = hours.closes[first : first + len(wanted)] - EARLY_MARGIN
-    made: Int64Array = np.minimum(np.array(wanted, dtype=np.int64), latest)[rows - first]
+    edges, rows = hours.dated(starts)
+    made: Int64Array = np.repeat(flat_on(hours, rows, flat_by_s), np.diff(edges))
+    return made
+
+
+def flat_on(hours: TradingHours, rows: Int64Array, flat_by_s: int) -> Int64Array:
+    """Return the same for trading dates, given by their rows in the hours."""
+    wanted = [at_local(day - timedelta(days=1), "17:00") + flat_by_s * SECOND for day in hours.dates[rows].tolist()]
+    made: Int64Array = np.minimum(np.array(wanted, dtype=np.int64), hours.closes[rows] - EARLY_MARGIN)
     return made
