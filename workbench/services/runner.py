@@ -20,8 +20,8 @@ from workbench.domain.position import Fill
 from workbench.execution.state import AccountState, RuleFactory, Session
 from workbench.risk.gate import Approved
 from workbench.risk.limits import Limits
+from workbench.services import crash_points
 from workbench.services.clock import MarketClock, wall_ns
-from workbench.services.crash import crash_point
 from workbench.services.decider import Decider
 from workbench.services.feed import Feed, FetchBars
 from workbench.services.lanes import Lanes
@@ -221,12 +221,12 @@ class Runner:
 
     def take(self, event: e.Event) -> None:
         """Decide one event and hand on what follows."""
-        is_fill = isinstance(event, e.FillReported)
-        crash_point("K5" if is_fill else "K0" if isinstance(event, e.BarClosed) and self.state.sessions else "")
+        was_date = self.state.trading_date
+        crash_points.before(self.state, event)
         self._note(event)
         commands = self.decider.decide(event)
         self.decided += 1
-        crash_point("K6" if is_fill else "K1" if any(isinstance(c, Approved) for c in commands) else "")
+        crash_points.after(self.state, event, commands, was_date)
         for command in commands:
             if isinstance(command, Alert):
                 self.alert(command.level, command.text)

@@ -10,7 +10,8 @@ from typing import Protocol
 from workbench.domain import events as e
 from workbench.domain.commands import Accepted, CancelOrder, ClosePosition, ModifyOrder, Outcome, Rejected, Unknown
 from workbench.risk.gate import Approved
-from workbench.services.crash import crash_point
+from workbench.services import crash_points
+from workbench.services.crash import crash_point, crash_soon
 
 
 class Broker(Protocol):
@@ -96,6 +97,8 @@ class Sender:
 
     async def _send(self, command: Send) -> None:
         self.sent += 1
+        if isinstance(command, Approved):
+            crash_soon("K2")
         try:
             outcome = await self._ask(command)
         except Exception as error:  # whatever went wrong, it may have been sent: the loop must live to ask
@@ -103,6 +106,7 @@ class Sender:
         if isinstance(command, Approved):
             crash_point("K3")
             self._answer(place_answer(self._now(), command.command.tag, outcome))
+            crash_points.sent(command)
             return
         name = NAMES[type(command)]
         order_id = None if isinstance(command, ClosePosition) else command.order_id

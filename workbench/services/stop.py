@@ -20,6 +20,7 @@ from workbench.domain.events import PositionReported
 from workbench.domain.order import Order, OrderType
 from workbench.gateway.faults import GatewayRefused
 from workbench.services.clock import wall_ns
+from workbench.services.crash import crash_point
 from workbench.storage.home import Home, write_durably
 from workbench.storage.latch import read_latch, set_latch
 from workbench.storage.links import known_accounts
@@ -102,6 +103,7 @@ async def emergency_stop(
     """
     begun = time.monotonic()
     latched = _latch(home, reason, by, account)
+    crash_point("K9")
     stops = [AccountStop(a) for a in accounts]
     await asyncio.gather(*(_take_over(home, s, order_runner) for s in stops))
     try:
@@ -223,6 +225,7 @@ async def _sweep(stop: AccountStop, broker: StopBroker, deadline: float) -> None
             # A closed market refuses every time: asking faster and faster would only use up the request budget.
             pause = min(pause * 2, LONGEST_PAUSE_S) if refused else SHORTEST_PAUSE_S
         elif not working:
+            crash_point("K10")
             await _close_all(stop, broker, positions, closed_at)
         await asyncio.sleep(pause)
 
