@@ -38,6 +38,8 @@ KINDS: dict[str, Kind] = {
     "allow_duplicate_tag": Kind("a used custom tag is taken again"),
     "hours_code_5": Kind("orders outside the hours are refused with code 5 instead of 2"),
     "reject_order": Kind("the next orders are refused", {"text": "Not enough margin."}),
+    "refuse_cancel": Kind("cancels are refused; closed_only = only while the contract does not trade",
+                          {"closed_only": False}),
     "part_fills": Kind("our orders get no more than the size of a print"),
     # REST
     "expire_tokens": Kind("every token expires, 401 after that", {"after_s": 0.0}, acts=True),

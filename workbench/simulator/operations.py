@@ -11,6 +11,7 @@ from workbench.domain.contract import Contract
 from workbench.domain.errors import RemoteProtocolError
 from workbench.gateway import messages as m
 from workbench.gateway.times import parse_timestamp
+from workbench.simulator import orders as words
 from workbench.simulator import requests
 from workbench.simulator.history import gateway_timeframe
 from workbench.simulator.orders import SimOrder
@@ -192,7 +193,21 @@ class Operations:
     def cancel(self, request: m.CancelOrderRequest, caller: Caller) -> m.Reply:
         if self._own(request.account_id, caller) is None:
             return m.Reply(success=False, error_code=m.CancelOrderError.AccountNotFound)
+        if self._keeps(request.order_id):
+            return m.Reply(success=False, error_code=m.CancelOrderError.Rejected, error_message=words.CLOSED)
         return self._changed(requests.cancel(self.simulator.exchange, request.account_id, request.order_id))
+
+    def _keeps(self, order_id: int) -> bool:
+        """Tell whether the fault switch keeps this order from being cancelled now."""
+        exchange, fault = self.simulator.exchange, self.simulator.faults.on("refuse_cancel")
+        order = exchange.orders.get(order_id)
+        if (
+            fault is None
+            or order is None
+            or (fault["closed_only"] and exchange.market.is_open(order.contract, exchange.now))
+        ):
+            return False
+        return self.simulator.faults.take("refuse_cancel") is not None
 
     def _orders(self, account_id: int) -> list[SimOrder]:
         return [order for order in self.simulator.exchange.orders.values() if order.account == account_id]

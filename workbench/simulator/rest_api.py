@@ -79,13 +79,18 @@ class RestApi:
                 body = await request.body()
             except ClientDisconnect:
                 return Response(status_code=400)
-            entry: dict[str, Any] = {"path": endpoint.path, "at": self.simulator.exchange.now, "status": 0}
+            entry: dict[str, Any] = {
+                "path": endpoint.path,
+                "at": self.simulator.exchange.now,
+                "began": time.monotonic(),
+                "status": 0,
+            }
             if endpoint.mutates:
                 entry["body"] = body.decode(errors="replace")
-            self.simulator.requests.add(entry)
+            kept = self.simulator.requests.add(entry)
             self.simulator.scenario.due()
             response = await self._answer(endpoint, request, body)
-            self.simulator.requests.entries[-1]["status"] = response.status_code
+            kept["status"], kept["ended"] = response.status_code, time.monotonic()
             return response
 
         return handle

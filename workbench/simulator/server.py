@@ -42,9 +42,12 @@ class RequestLog:
         self.entries: deque[dict[str, Any]] = deque(maxlen=20_000)
         self.total = 0
 
-    def add(self, entry: dict[str, Any]) -> None:
+    def add(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """Keep a request and return what is kept, so that its answer can be noted there."""
         self.total += 1
-        self.entries.append({"number": self.total, **entry})
+        kept = {"number": self.total, **entry}
+        self.entries.append(kept)
+        return kept
 
 
 class Simulator:
