@@ -19,8 +19,8 @@ def crash_point(name: str) -> None:
     K3 the answer is here, not journalled; K4 it is accepted, no fill is known; K5 a fill is here, not journalled; K6 it
     is journalled, nothing follows yet; K7 the first of two protective legs is sent; K8 a leg has filled, its sibling
     still works; K9 the stop is latched, nothing is cancelled; K10 all is cancelled, nothing is closed; K11 the first
-    reading after a start is here, not reconciled; K12 the event that opens a new trading date is here (K12.1) or decided
-    (K12.2); K13 a data file is written, not visible; K14.1 before a promotion's transaction, K14.2 in it, where the old
+    reading after a start is here, not reconciled; K12.1 the event that opens a new trading date is here, K12.2 it is
+    decided; K13 a data file is written, not visible; K14.1 before a promotion's transaction, K14.2 in it, where the old
     live version has given way, K14.3 before and K14.4 after its commit.
     """
     if not name:

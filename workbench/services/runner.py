@@ -18,7 +18,6 @@ from workbench.domain import events as e
 from workbench.domain.commands import Alert, PlaceOrder, ReadBroker
 from workbench.domain.position import Fill
 from workbench.execution.state import AccountState, RuleFactory, Session
-from workbench.risk.gate import Approved
 from workbench.risk.limits import Limits
 from workbench.services import crash_points
 from workbench.services.clock import MarketClock, wall_ns
