@@ -11,12 +11,19 @@ from workbench._numba_cache import prepare
 
 prepare()
 
-import numpy as np
-from numpy.typing import NDArray
-
 from workbench.backtest.kernel_decide import Rules, count, decide
 from workbench.backtest.kernel_fills import play
 from workbench.backtest.kernel_firm import Firm, level, open_account, pass_over, roll_firm
+from workbench.backtest.kernel_signals import (
+    ENTER,
+    ENTER_LONG,
+    ENTER_SHORT,
+    EXIT_LONG,
+    EXIT_SHORT,
+    PAST,
+    next_reach,
+    next_signal,
+)
 from workbench.backtest.kernel_state import (
     ACTED,
     BARS_IN,
@@ -36,7 +43,6 @@ from workbench.backtest.kernel_state import (
     TARGET_AT,
     TARGET_ID,
     WAS,
-    Floats,
     Gate,
     Ints,
     Log,
@@ -50,8 +56,8 @@ from workbench.backtest.kernel_state import (
 from workbench.domain.programme import INTRADAY, NONE
 from workbench.rules.plan import NEVER
 
-Bytes = NDArray[np.uint8]
 FAR = 1 << 61
+STRETCH = 512  # bars
 
 
 @compiled
@@ -92,11 +98,7 @@ def run(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, first: int,
 def _next_entry(s: Ints, x: Rules, i: int, last: int) -> int:
     # the next close at which exactly one side wants to enter; the closes before it count for the cool-down
     begin = i
-    i = max(i, x.needed - 1)
-    longs, shorts, a, b = x.entry_long, x.entry_short, x.steps[0], x.steps[1]
-    up, down = x.truths[0], x.truths[1]
-    while i < last and (longs[i * a] == up) == (shorts[i * b] == down):
-        i += 1
+    i = next_signal(x.signals, x.words, ENTER, max(i, x.needed - 1), last)
     if s[SINCE] < NEVER:
         s[SINCE] += i - begin
     return i
@@ -106,12 +108,10 @@ def _next_entry(s: Ints, x: Rules, i: int, last: int) -> int:
 def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int) -> int:
     # the next bar in which something can happen to a position; in those before it, it is merely held
     begin, end = i, last
-    out, against, along = x.exit_long, x.entry_short, x.entry_long
-    o, b, c = 2, 1, 0
+    mask = ENTER_SHORT | EXIT_LONG | PAST
     low, high = s[STOP_AT] if s[STOP_ID] else -FAR, s[TARGET_AT] if s[TARGET_ID] else FAR
     if s[QTY] < 0:
-        out, against, along = x.exit_short, x.entry_long, x.entry_short
-        o, b, c = 3, 0, 1
+        mask = ENTER_LONG | EXIT_SHORT | PAST
         low, high = s[TARGET_AT] if s[TARGET_ID] else -FAR, s[STOP_AT] if s[STOP_ID] else FAR
     if firm.on:
         breaks = level(s, m, firm)
@@ -124,88 +124,60 @@ def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int
     if x.exit_after:
         end = min(end, max(i, i + x.exit_after - s[BARS_IN] - 1))
     end = min(end, max(i, s[DAY_BAR]))  # a new day is looked at by itself
-    lean, steps = log.daily.shape[0] > 0, (x.steps[b], x.steps[c], x.steps[o], x.past_step)
-    truths = (x.truths[b], x.truths[c], x.truths[o])
     if low > -FAR or high < FAR:
-        i = _until(against, along, out, x.past, m.lows, m.highs, steps, truths, low, high, i, end)
+        i = _until(m, x, mask, low, high, i, end)
     else:
-        i = _until_signal(against, along, out, x.past, steps, truths, i, end)
+        i = next_signal(x.signals, x.words, mask, i, end)
     if i > begin:
         s[LAST] = m.closes[i - 1]
         s[BARS_IN] += i - begin
-        if lean:
+        if log.daily.shape[0]:
             _note_closes(s, m, log, begin, i)
     return i
 
 
-# The next two loops are where the time of a sweep goes: few columns are read, nothing is written, and what cannot
-# happen in a run (no exit rule, no flat-by: columns of one value) is not looked at.
-
-
-@compiled
-def _until_signal(
-    against: Floats,
-    along: Floats,
-    out: Floats,
-    past: Bytes,
-    steps: tuple[int, int, int, int],
-    truths: tuple[float, float, float],
-    i: int,
-    end: int,
-) -> int:
-    b, c, a, d = steps
-    u, v, w = truths
-    if a == 0 and out[0] != w and d == 0 and not past[0] and b == 1 and c == 1:
-        while i < end and not (against[i] == u and along[i] != v):
-            i += 1
-        return i
+@inlined
+def _until(m: Market, x: Rules, mask: int, low: int, high: int, i: int, end: int) -> int:
+    # a signal or a price, whichever comes first: by stretches, so that neither is sought far beyond the other
     while i < end:
-        if out[i * a] == w or (against[i * b] == u and along[i * c] != v) or past[i * d]:
+        stretch = min(end, i + STRETCH)
+        told = next_signal(x.signals, x.words, mask, i, stretch)
+        i = next_reach(m.lows, m.highs, low, high, i, told)
+        if i < stretch:
             return i
-        i += 1
-    return i
-
-
-@compiled
-def _until(
-    against: Floats,
-    along: Floats,
-    out: Floats,
-    past: Bytes,
-    lows: Ints,
-    highs: Ints,
-    steps: tuple[int, int, int, int],
-    truths: tuple[float, float, float],
-    low: int,
-    high: int,
-    i: int,
-    end: int,
-) -> int:
-    b, c, a, d = steps
-    u, v, w = truths
-    while i < end:
-        if lows[i] <= low or highs[i] >= high or past[i * d]:
-            return i
-        if out[i * a] == w or (against[i * b] == u and along[i * c] != v):
-            return i
-        i += 1
     return i
 
 
 @inlined
 def _note_closes(s: Ints, m: Market, log: Log, begin: int, end: int) -> None:
     # what `note_close` does at every close, for a position that is merely held
-    worth, cash, peak, depth = s[QTY] * m.tick_value, s[CASH], s[PEAK], s[DEPTH]
+    worth, cash = s[QTY] * m.tick_value, s[CASH]
     closes, days = m.closes, m.days
     i = begin
     while i < end:
         day = days[i]
         stop = end if days[end - 1] == day else first_at_least(days, day + 1, i, end)
-        for k in range(i, stop):
+        _note_range(s, closes, cash, worth, i, stop)
+        log.daily[day] = cash + worth * closes[stop - 1]
+        i = stop
+    s[EXPOSED] += end - begin
+
+
+@compiled
+def _note_range(s: Ints, closes: Ints, cash: int, worth: int, begin: int, end: int) -> None:
+    # peak and depth over closes: their order matters only where a new peak and a deeper fall may both lie in them
+    low = high = closes[begin]
+    for k in range(begin, end):
+        low, high = min(low, closes[k]), max(high, closes[k])
+    best, worst = (cash + worth * high, cash + worth * low) if worth > 0 else (cash + worth * low, cash + worth * high)
+    peak, depth = s[PEAK], s[DEPTH]
+    if best <= peak:
+        s[DEPTH] = max(depth, peak - worst)
+    elif best - worst <= depth:
+        s[PEAK] = best
+    else:
+        for k in range(begin, end):
             now = cash + worth * closes[k]
             peak = max(peak, now)
             depth = max(depth, peak - now)
-        log.daily[day] = cash + worth * closes[stop - 1]
-        i = stop
-    s[PEAK], s[DEPTH] = peak, depth
-    s[EXPOSED] += end - begin
+        s[PEAK], s[DEPTH] = peak, depth

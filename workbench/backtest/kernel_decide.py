@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.backtest.kernel_fills import submit
 from workbench.backtest.kernel_firm import Firm
+from workbench.backtest.kernel_signals import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, PAST, Words
 from workbench.backtest.kernel_state import (
     BARS_IN,
     BEST,
@@ -63,16 +64,10 @@ FOLLOWING = 2  # bit of `Rules.moves`
 class Rules(NamedTuple):
     """A plan as columns and numbers. A column of one value stands for a constant: its step is 0."""
 
-    entry_long: Floats
-    entry_short: Floats
-    exit_long: Floats
-    exit_short: Floats
-    steps: Ints  # of these four
-    truths: Floats  # what each of the four holds where its condition does
+    signals: Flags  # bits of the conditions at each close, see `kernel_signals`
+    words: Words  # the same, eight to a word
     distances: tuple[Floats, ...]  # stop, target, trail, break-even, plus, range; long and short of each
     strides: Ints  # of the distances; -1 where there is none
-    past: Flags  # the flat-by has come at this close
-    past_step: int
     allowed: Flags  # the windows allow an entry at this close
     allowed_step: int
     moves: int  # whether trailing or break-even is written
@@ -138,16 +133,15 @@ def decide(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, i: int) 
     """Decide at the close of bar `i` and carry it out; call `count` before."""
     qty = s[QTY]
     held = 1 if qty > 0 else -1 if qty < 0 else 0
-    if x.past[i * x.past_step]:
+    told = x.signals[i]
+    if told & PAST:
         if held != 0:
             leave(s, m, log, i, _FLAT_BY)
         return
-    longs = x.entry_long[i * x.steps[0]] == x.truths[0]
-    shorts = x.entry_short[i * x.steps[1]] == x.truths[1]
-    side = 0 if longs == shorts else 1 if longs else -1
+    side = 1 if told & ENTER_LONG else -1 if told & ENTER_SHORT else 0
     rule = 0
     if held != 0:
-        rule = _leaves(s, x, i, held, side)
+        rule = _leaves(s, x, told, held, side)
     if side != 0 and side != held and may_enter(s, x, i) and _enter(s, m, x, g, firm, log, i, side, held):
         return
     if rule != 0:
@@ -157,10 +151,10 @@ def decide(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, i: int) 
 
 
 @inlined
-def _leaves(s: Ints, x: Rules, i: int, held: int, side: int) -> int:
-    if held > 0 and x.exit_long[i * x.steps[2]] == x.truths[2]:
+def _leaves(s: Ints, x: Rules, told: int, held: int, side: int) -> int:
+    if held > 0 and told & EXIT_LONG:
         return _EXIT_LONG
-    if held < 0 and x.exit_short[i * x.steps[3]] == x.truths[3]:
+    if held < 0 and told & EXIT_SHORT:
         return _EXIT_SHORT
     if side == -held:
         return _LONG if side > 0 else _SHORT

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from workbench.backtest import kernel_state as k
 from workbench.backtest.kernel import run as _run
 from workbench.backtest.played import E4, RULES, AccountDays, AccountPlayed, Fills, Orders, Played, Summary
+from workbench.backtest.rule_columns import kernel_rules
 from workbench.backtest.words import told
 from workbench.domain.account import AccountProgramme
 from workbench.domain.programme import FirmAccount, rules_of
@@ -28,7 +29,7 @@ def run(
     prepared: Prepared, plan: Plan, cache: ColumnCache | None, given: Columns | None, first: int, last: int
 ) -> Played:
     """Run a plan and return everything it did."""
-    market, gate, rules = prepared.market, prepared.gate(plan), prepared.rules(plan, cache, given)
+    market, gate, rules = prepared.market, prepared.gate(plan), kernel_rules(prepared, plan, cache, given)
     size = max(1024, (last - first) // 16)
     log = _log([size] * 5, _NO_DAYS)
     s = k.fresh()
@@ -87,7 +88,7 @@ def summarise(
     daily = np.full(len(prepared.days), np.nan)
     log = _log([0] * 5, daily)
     s = k.fresh()
-    rules = prepared.rules(plan, cache, given)
+    rules = kernel_rules(prepared, plan, cache, given)
     _run(s, prepared.market, rules, prepared.gate(plan), prepared.firm, log, first, last)
     known = ~np.isnan(daily)
     daily[known] = np.diff(daily[known], prepend=0.0)
