@@ -19,7 +19,7 @@ from workbench.domain import events as e
 from workbench.domain.clock import MINUTE
 from workbench.domain.commands import PlaceOrder
 from workbench.domain.order import OrderType, Side, Status
-from workbench.execution import flatten, orders, reconcile, state
+from workbench.execution import flatten, orders, reconcile, sessions, state, submit
 from workbench.execution import step as stepping
 from workbench.risk import gate
 from workbench.risk.gate import Approved, Code, Refused
@@ -46,7 +46,7 @@ def without(code: Code) -> Callable[[Patch], None]:
             return Approved(command, False, gate._SEAL)
         return verdict
 
-    return lambda patch: patch.setattr(stepping, "check", check)
+    return lambda patch: patch.setattr(submit, "check", check)
 
 
 def setting(owner: object, name: str, value: object) -> Callable[[Patch], None]:
@@ -210,7 +210,7 @@ def a_close_is_repeated_on_any_reading(patch: Patch) -> None:
 
 
 PIECES: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
-    "a stale bar is not traded": (setting(stepping, "_is_fresh", lambda *_: True), a_warm_up_bar_trades_nothing),
+    "a stale bar is not traded": (setting(sessions, "_is_fresh", lambda *_: True), a_warm_up_bar_trades_nothing),
     "a trade counts once": (repeats_are_counted, test_truth.test_a_fill_repeated_by_stream_and_reading_counts_once),
     "a request counts once": (repeats_are_counted, test_step.test_a_double_click_is_one_order),
     "a position is protected": (
@@ -230,7 +230,7 @@ PIECES: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
         test_step.test_no_second_entry_while_the_trade_of_the_first_is_missing,
     ),
     "one entry at a time": (
-        setting(stepping, "_order_works", lambda *_: False),
+        setting(sessions, "_order_works", lambda *_: False),
         test_step.test_no_second_entry_while_the_first_is_under_way,
     ),
     "orphans are cancelled": (

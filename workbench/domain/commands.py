@@ -17,7 +17,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command"):
 class PlaceOrder(Command, frozen=True, kw_only=True, tag="place_order"):
     """One new order. Prices and bracket distances in integer ticks; bracket ticks are signed in price direction.
 
-    `tag` is the gateway's `customTag`: used once, never again.
+    `tag` is the gateway's `customTag`: used once, never again. `intent` names the wish behind it (a signal's session
+    and bar, a person's request) and `intent_qty` how many contracts that wish is for: what is sent for one intent is
+    counted, whatever the tags. `protects` is the tag of the entry whose separate exit this is.
     """
 
     tag: str
@@ -32,6 +34,9 @@ class PlaceOrder(Command, frozen=True, kw_only=True, tag="place_order"):
     strategy: str = ""
     rule: str = ""
     session: str = ""
+    intent: str = ""
+    intent_qty: int = 0
+    protects: str = ""
 
 
 class CancelOrder(Command, frozen=True, kw_only=True, tag="cancel_order"):

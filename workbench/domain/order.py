@@ -107,6 +107,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str = ""  # strategy version, "" when not ours
     rule: str = ""
     reason: str = ""  # why it was refused or is unknown
+    session: str = ""  # the session that sent it, "" when none did
+    protects: str = ""  # tag of the entry whose separate exit this is, where the gateway grows no brackets
+    origin: str = ""  # "" ours; close: the gateway's order for our close; firm: the firm's own; external: somebody else
+
+    @property
+    def family(self) -> int | str | None:
+        """What an exit belongs to: the entry's order id, or its tag for a separate one; None for any other order."""
+        return self.parent_id if self.parent_id is not None else (self.protects or None)
 
     @property
     def is_open(self) -> bool:

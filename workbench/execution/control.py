@@ -5,8 +5,6 @@ Nothing here holds back a cancel or a reduction: the gate looks at halts and blo
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import msgspec
 
 from workbench.domain import events as e

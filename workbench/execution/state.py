@@ -2,155 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
 
-from workbench.domain.contract import ContractSpec, spec
+from workbench.domain.contract import spec
 from workbench.domain.errors import UnknownContract
-from workbench.domain.events import BarClosed, BaselineSet, BudgetLeased
+from workbench.domain.events import BaselineSet, BudgetLeased
 from workbench.domain.hours import trading_hours
 from workbench.domain.order import Order, OrderType, Status
 from workbench.domain.position import Position
+from workbench.execution.book import Book, Flatten, Guard, Orders, Rule, RuleFactory, Session, Trim, exact_ticks
 from workbench.risk.gate import View
 from workbench.risk.limits import Limits
-from workbench.rules.signal import Signal
+
+__all__ = [
+    "AccountState",
+    "Book",
+    "Flatten",
+    "Guard",
+    "Orders",
+    "Rule",
+    "RuleFactory",
+    "Session",
+    "Trim",
+    "exact_ticks",
+    "is_protected",
+    "working_by_side",
+]
 
 MINUTE_NS = 60_000_000_000
 READ_FIRST = "the user hub is back, the broker has not been read since"
-
-
-class Rule(Protocol):
-    """A strategy in motion: fed every closed bar once, it may answer with a signal.
-
-    One that has limits of its own shows them as `own_limits`: loss of a day in USD, and contracts. `warm` gives it a
-    bar on which nothing is decided: history, or one that came late, with what is held then.
-    """
-
-    def warm(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> object: ...
-
-    def on_bar(self, bar: BarClosed, position: int, entry_ticks: float | None = None) -> Signal | None: ...
-
-
-RuleFactory = Callable[[str, str, dict[str, float | int | str | bool]], Rule]
-"""(strategy version, contract id, parameters) -> a fresh rule; content-addressed, so always the same."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Session:
-    """One strategy version trading one contract."""
-
-    session: str
-    strategy: str
-    contract: str
-    timeframe: str
-    rule: Rule
-    started_at: int
-    parameters: dict[str, float | int | str | bool] = field(default_factory=dict)
-    status: str = "running"  # running, paused, ended
-    reason: str = ""
-    last_bar_end: int = 0
-    last_signal: str = ""
-    entries: int = 0
-
-    def limits(self, account: Limits) -> Limits:
-        """Return the limits that hold for this session's orders: its own may only be tighter than the account's."""
-        own: tuple[float, int] | None = getattr(self.rule, "own_limits", None)
-        return account if own is None else account.tighter(*own)
-
-
-@dataclass(slots=True, kw_only=True)
-class Flatten:
-    """A close under way: cancel what works, then close what is open, then (for a reversal) enter."""
-
-    reason: str
-    asked: dict[int, int] = field(default_factory=dict)  # order id -> when its cancel was sent
-    close_sent_at: int | None = None
-    close_answered_at: int | None = None  # while it is queued or on the wire there is no second close
-    read_asked_at: int = 0
-    then: tuple[str, Signal] | None = None  # session and entry that follow a reversal
-    started_at: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class Book:
-    """One contract of the account."""
-
-    spec: ContractSpec
-    position: Position
-    broker_qty: int | None = None
-    differs_since: int | None = None
-    adopt_votes: int = 0
-    voted_for: tuple[int, int] = (0, 0)  # own and broker quantity of the last vote
-    adopted_until: int = 0  # fills up to here are inside an adopted position
-    filled_at: int = 0  # when we last heard of a fill, by its trade or by its order
-    uncounted: dict[int, int] = field(default_factory=dict)  # order id -> contracts reported filled without their trade
-    last_price: float | None = None
-    stale_s: float | None = None  # age of the newest market data, when it is too old
-    locked: str = ""
-    flatten: Flatten | None = None
-    protect_by: int | None = None
-    bracketed: int = 0  # contracts that our newest bracketed entry asked for
-    moving: dict[int, int] = field(default_factory=dict)  # stop order id -> level (ticks) that it was asked to move to
-
-    @property
-    def qty(self) -> int:
-        return self.position.qty
-
-    @property
-    def is_sure(self) -> bool:
-        """Say whether own fold and broker agree as far as we have heard: only then is the position known."""
-        return not self.uncounted and self.broker_qty in (None, self.qty)
-
-    def realized_usd(self) -> Decimal:
-        """Realised profit net of fees, USD."""
-        return self.position.realized_ticks * self.spec.tick_value - self.position.fees
-
-    def open_usd(self) -> Decimal | None:
-        """Open profit in USD at the last price; None when there is a position but no price."""
-        if not self.position.qty:
-            return Decimal(0)
-        if self.last_price is None or not math.isfinite(self.last_price):
-            return None
-        return (
-            exact_ticks(self.spec, self.last_price) * self.position.qty - self.position.cost_ticks
-        ) * self.spec.tick_value
-
-
-def exact_ticks(contract_spec: ContractSpec, price: float) -> Decimal:
-    """A price in points as a decimal number of ticks; an average price may lie between two of them."""
-    return Decimal(repr(price)) * contract_spec.tick.denominator / contract_spec.tick.numerator
-
-
-class Orders(dict[str, Order]):
-    """Orders by key, with an index of those that may still fill: a step costs the same after a thousand trades."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._open: dict[str, dict[str, Order]] = {}
-
-    def __setitem__(self, key: str, order: Order) -> None:
-        super().__setitem__(key, order)
-        still = self._open.setdefault(order.contract, {})
-        if order.is_open:
-            still[key] = order
-        else:
-            still.pop(key, None)
-
-    def __delitem__(self, key: str) -> None:
-        self._open[self[key].contract].pop(key, None)
-        super().__delitem__(key)
-
-    def open_of(self, contract: str) -> list[Order]:
-        """Orders of `contract` that may still fill, oldest first."""
-        return list(self._open.get(contract, {}).values())
-
-    def open_items(self) -> list[tuple[str, Order]]:
-        """Key and order of all that may still fill."""
-        return [item for still in self._open.values() for item in still.items()]
 
 
 class AccountState:
