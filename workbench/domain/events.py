@@ -137,7 +137,7 @@ class RunnerStarted(Event, frozen=True, kw_only=True, tag="runner_started"):
     epoch: int
     uid: str
     pace: float = 1.0
-    limits: dict[str, int | float | str | list[str]] = {}
+    limits: dict[str, Any] = {}
     bracket_mode: str = "auto-oco"
     program: str = ""
     schema: str = ""
