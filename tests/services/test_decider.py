@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from tests.execution.fake_broker import ACCOUNT, MES, MORNING, FakeBroker, Script, bar_closed, enter
 from workbench.domain import events as e
 from workbench.domain.clock import MINUTE
-from workbench.domain.commands import CancelOrder, ClosePosition, PlaceOrder
+from workbench.domain.commands import Alert, CancelOrder, ClosePosition, PlaceOrder
 from workbench.domain.errors import StorageError
 from workbench.domain.order import OrderType, Side, Status
 from workbench.execution.state import AccountState
@@ -18,14 +19,16 @@ from workbench.risk.gate import Approved
 from workbench.risk.limits import Limits
 from workbench.rules.signal import Signal
 from workbench.services.decider import JOURNAL_BROKEN, Decider
-from workbench.storage.journal import Journal, read_journal
+from workbench.storage import lock
+from workbench.storage.journal import MAGIC, Journal, read_journal
+from workbench.storage.lease import Lease
 
 
 class Disk(Journal):
     """A journal that notes the order of things and can be broken."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def _begin(self, path: Path) -> None:
+        super()._begin(path)
         self.calls: list[str] = []
 
     def append(self, event: e.AnyEvent, commands: list) -> None:
@@ -33,8 +36,7 @@ class Disk(Journal):
         super().append(event, commands)
 
     def sync(self) -> None:
-        if hasattr(self, "calls"):
-            self.calls.append("sync")
+        self.calls.append("sync")
         super().sync()
 
 
@@ -50,7 +52,7 @@ class Desk:
 
     def open(self, limits: Limits | None = None) -> None:
         state = AccountState(ACCOUNT, limits or self.limits, lambda *_: Script(self.signals))
-        self.decider = Decider(state, Disk(self.path))
+        self.decider = Decider(state, Disk.or_blocked(self.path))
 
     def start(self) -> None:
         self.decide(e.RunnerStarted(at=self.now, epoch=1, uid="abc"))
@@ -58,6 +60,29 @@ class Desk:
         self.decide(
             e.SessionStarted(at=self.now, session="s1", strategy="v1", contract=MES, timeframe="1m", parameters={})
         )
+
+    def hold(self, qty: int) -> None:
+        """Enter, and let the broker fill it."""
+        (approved,) = self.enter(qty)
+        self.broker.fill(self.broker.place(approved.command))
+        self.hear()
+
+    def hear(self) -> list:
+        """Take in what the broker's hub says; return what follows."""
+        told, self.broker.events = self.broker.events, []
+        return [c for event in told for c in self.decide(event)]
+
+    def flatten(self, reason: str) -> None:
+        """Ask for it, and let the broker do what comes back until nothing more does."""
+        waiting = self.decide(e.FlattenRequested(at=self.now, contract=MES, reason=reason))
+        while waiting:
+            command = waiting.pop(0)
+            if isinstance(command, CancelOrder):
+                self.broker.cancel(command.order_id)
+            elif isinstance(command, ClosePosition):
+                self.broker.close(command.contract)
+                self.broker.fill_markets()
+            waiting += self.hear()
 
     def decide(self, event: e.Event) -> list:
         return self.decider.decide(event)
@@ -124,6 +149,7 @@ def test_replay_gives_an_equal_state(desk: Desk) -> None:
         assert getattr(after, name) == getattr(before, name), name
 
 
+@pytest.mark.statement(12)
 @pytest.mark.parametrize("call", ["append", "sync"])
 def test_when_the_journal_fails_no_order_leaves_and_cancels_and_closes_do(
     desk: Desk, call: str, monkeypatch: pytest.MonkeyPatch
@@ -147,6 +173,7 @@ def test_when_the_journal_fails_no_order_leaves_and_cancels_and_closes_do(
     assert [c for c in sent if isinstance(c, ClosePosition)]
 
 
+@pytest.mark.statement(12)
 def test_an_order_whose_record_did_not_reach_the_disk_was_never_sent(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,3 +200,86 @@ def test_a_replay_does_not_invent_orders_that_were_never_sent(desk: Desk) -> Non
     assert desk.decider.damage and not desk.decider.state.orders
     written = [c for record in read_journal(desk.path) for c in record.commands if isinstance(c, PlaceOrder)]
     assert written == []
+
+
+# --- a disk that refuses, a file that is damaged: nothing is entered, and a person can still get out ---
+
+
+@pytest.mark.statement(12)
+@pytest.mark.statement(53)
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(30, "Read-only file system")])
+def test_with_a_disk_that_refuses_a_position_can_still_be_closed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    desk.hold(2)
+
+    def refuse(*_: object) -> int:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        said = desk.decide(desk.manual("r1"))
+        assert not [c for c in said if isinstance(c, Approved)]
+        (alarm,) = (c for c in said if isinstance(c, Alert) and c.level == "critical")
+        assert error.strerror in alarm.text and "cancels and closes still leave" in alarm.text
+        desk.flatten("the disk is full")
+    assert desk.broker.qty() == 0 and not desk.broker.working()
+    desk.open()
+    assert desk.decider.damage == "", "what is on the disk is whole"
+    desk.decide(e.RunnerStarted(at=desk.now, epoch=2, uid="def"))
+    desk.decide(desk.broker.read())
+    assert desk.decider.state.book(MES).qty == 0 and not desk.decider.state.halted
+
+
+def damage_the_middle(path: Path) -> None:
+    data, at = bytearray(path.read_bytes()), len(MAGIC)
+    for _ in range(4):
+        at += 8 + int.from_bytes(data[at : at + 4], "little")
+    data[at + 12] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.mark.statement(11)
+@pytest.mark.statement(21)
+def test_with_a_journal_that_is_damaged_in_the_middle_the_account_is_read_and_can_be_closed(desk: Desk) -> None:
+    desk.hold(1)
+    desk.decide(e.PriceSeen(at=desk.now, contract=MES, price=6000.0))
+    damage_the_middle(desk.path)
+    written = desk.path.read_bytes()
+    desk.open()
+    state = desk.decider.state
+    assert "is damaged and good records follow it" in desk.decider.damage and desk.decider.damage in state.halted
+    assert [s.status for s in state.sessions.values()] == ["paused"]
+    desk.decide(e.RunnerStarted(at=desk.now, epoch=2, uid="def"))
+    desk.decide(desk.broker.read())
+    assert state.book(MES).qty == 1, "what exists is the broker's to say"
+    assert not [c for c in desk.decide(desk.manual("r1")) if isinstance(c, Approved)]
+    assert not [c for c in desk.enter() if isinstance(c, Approved)]
+    desk.flatten("get me out")
+    assert desk.broker.qty() == 0 and not desk.broker.working()
+    assert desk.path.read_bytes() == written, "the file is left for a person to look at"
+    desk.open()
+    assert desk.decider.damage, "and the next start is blocked as well"
+
+
+@pytest.mark.statement(11)
+def test_a_close_under_way_before_the_damage_is_not_gone_on_with(desk: Desk) -> None:
+    desk.hold(1)
+    desk.decide(e.FlattenRequested(at=desk.now, contract=MES, reason="then"))
+    for _ in range(3):
+        desk.decide(e.TimerFired(at=desk.now))
+    data = bytearray(desk.path.read_bytes())
+    data[data.rindex(b"timer_fired", 0, data.rindex(b"timer_fired"))] ^= 1
+    desk.path.write_bytes(data)
+    desk.open()
+    assert desk.decider.damage and desk.decider.state.book(MES).flatten is None
+
+
+@pytest.mark.statement(12)
+def test_a_lease_that_cannot_be_written_blocks_entries_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path)
+    monkeypatch.setattr(lock, "write_durably", broken)
+    desk.decider.opened(Lease(tmp_path))
+    desk.start()
+    assert not [c for c in desk.enter() if isinstance(c, Approved)]
+    assert any("No space left" in text for text in desk.decider.notes)

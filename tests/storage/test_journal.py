@@ -8,7 +8,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,17 +18,26 @@ from workbench.domain import commands as c
 from workbench.domain import events as e
 from workbench.domain.errors import JournalDamaged, StorageError
 from workbench.storage.journal import MAGIC, Journal, Record, read_journal
+from workbench.storage.records import read_from
 
 st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))
 st.register_type_strategy(float, st.floats(allow_nan=False))
 st.register_type_strategy(Decimal, st.decimals(allow_nan=False, allow_infinity=False, places=4))
-# Its signature shows msgspec's factory as the default, which is no value.
-limits = st.dictionaries(st.text(max_size=8), st.one_of(st.integers(-9, 9), st.text(max_size=8)), max_size=3)
-st.register_type_strategy(
-    e.RunnerStarted,
-    st.builds(e.RunnerStarted, at=st.integers(0, 9), epoch=st.integers(0, 9), uid=st.text(), limits=limits),
-)
-events = st.one_of(*(st.from_type(kind) for kind in get_args(e.AnyEvent)))
+plain = st.one_of(st.integers(-9, 9), st.text(max_size=8))
+
+
+def every_field(kind: type) -> st.SearchStrategy[e.Event]:
+    """Events of one kind, each field as it is declared: a default that its factory makes is no value."""
+    hints = get_type_hints(kind)
+    return st.builds(kind, **{name: held(hints[name]) for name in kind.__struct_fields__})  # type: ignore[attr-defined]
+
+
+def held(hint: object) -> st.SearchStrategy[object]:
+    is_open = get_origin(hint) is dict and get_args(hint)[1] not in (int, str)
+    return st.dictionaries(st.text(max_size=8), plain, max_size=3) if is_open else st.from_type(hint)  # type: ignore[arg-type]
+
+
+events = st.one_of(*(every_field(kind) for kind in get_args(e.AnyEvent)))
 commands = st.one_of(*(st.from_type(kind) for kind in get_args(c.AnyCommand)))
 
 
@@ -74,6 +83,7 @@ def test_opening_again_goes_on_where_it_ended(tmp_path: Path) -> None:
     assert [r.event.at for r in read_journal(path)] == [0, 1, 2, 9]
 
 
+@pytest.mark.statement(11)
 def test_a_tail_torn_at_any_byte_is_put_aside_and_the_rest_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "j"
     whole = written(path)
@@ -100,6 +110,7 @@ def test_a_tail_torn_at_any_byte_is_put_aside_and_the_rest_goes_on(tmp_path: Pat
         assert [r.event.at for r in read_journal(path)] == [*range(good), 77], cut
 
 
+@pytest.mark.statement(11)
 def test_a_zeroed_tail_is_a_torn_tail(tmp_path: Path) -> None:
     path = tmp_path / "j"
     whole = written(path)
@@ -108,6 +119,7 @@ def test_a_zeroed_tail_is_a_torn_tail(tmp_path: Path) -> None:
     assert Journal(path).records == whole
 
 
+@pytest.mark.statement(11)
 def test_any_flipped_bit_before_the_last_record_blocks_and_leaves_the_file(tmp_path: Path) -> None:
     path = tmp_path / "j"
     written(path)
@@ -122,6 +134,7 @@ def test_any_flipped_bit_before_the_last_record_blocks_and_leaves_the_file(tmp_p
         assert path.read_bytes() == bytes(broken)
 
 
+@pytest.mark.statement(11)
 def test_a_flipped_bit_in_the_last_record_is_a_torn_tail(tmp_path: Path) -> None:
     path = tmp_path / "j"
     whole = written(path)
@@ -154,6 +167,7 @@ def test_what_was_appended_survives_a_kill_without_a_sync(tmp_path: Path) -> Non
     assert [r.event.at for r in read_journal(tmp_path / "j")] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.statement(12)
 @pytest.mark.parametrize("call", ["write", "fdatasync"])
 def test_after_a_disk_error_nothing_more_is_taken_and_what_was_there_is_whole(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -180,6 +194,7 @@ def test_after_a_disk_error_nothing_more_is_taken_and_what_was_there_is_whole(
     assert kept == ([0, 1, 2] if call == "write" else [0, 1, 2, 3])
 
 
+@pytest.mark.statement(12)
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a tiny disk needs root")
 def test_a_really_full_disk_breaks_the_journal_and_keeps_what_was_there(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
@@ -201,3 +216,54 @@ def test_a_really_full_disk_breaks_the_journal_and_keeps_what_was_there(tmp_path
         assert [r.event.at for r in read_journal(disk / "j")] == list(range(kept))
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.statement(12)
+def test_a_file_that_may_not_grow_breaks_the_journal_and_keeps_what_was_there(tmp_path: Path) -> None:
+    # RLIMIT_FSIZE is a full disk that needs no rights: the kernel writes a part of the record and refuses the rest
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from workbench.domain.errors import StorageError; "
+        "from workbench.domain.events import TimerFired; from workbench.storage.journal import Journal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "journal, kept = Journal(Path(sys.argv[1])), 0\n"
+        "try:\n"
+        "    while True:\n"
+        "        journal.append(TimerFired(at=kept), []); journal.sync(); kept += 1\n"
+        "except StorageError as error:\n"
+        "    print(kept, error)\n"
+        "journal.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "j")], capture_output=True, text=True, check=True)
+    kept = int(done.stdout.split()[0])
+    assert "File too large" in done.stdout and kept > 10
+    assert [r.event.at for r in read_journal(tmp_path / "j")] == list(range(kept))
+
+
+@pytest.mark.statement(11)
+def test_a_damaged_journal_can_be_opened_for_what_stands_before_the_damage(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    whole = written(path, 5)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"n2")
+    data[at] ^= 1
+    path.write_bytes(data)
+    journal = Journal.or_blocked(path)
+    assert journal.records == whole[:2] and "record 2" in journal.damaged and journal.broken
+    for take in (lambda: journal.append(timer(9), []), journal.sync):
+        with pytest.raises(StorageError, match="entries stay blocked"):
+            take()
+    journal.close()
+    assert path.read_bytes() == bytes(data), "a person may still look at it"
+
+
+def test_a_journal_that_grows_is_read_on_from_where_the_last_look_ended(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    whole = written(path)
+    data = path.read_bytes()
+    seen, at = [], 0
+    for cut in range(len(MAGIC), len(data) + 1):
+        path.write_bytes(data[:cut])
+        new, at = read_from(path, at)
+        seen += new
+    assert seen == whole and at == len(data)
+    assert read_from(path, at) == ([], at)

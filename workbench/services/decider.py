@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from workbench.domain import events as e
-from workbench.domain.commands import AnyCommand, CancelOrder, ClosePosition, ModifyOrder, PlaceOrder
+from workbench.domain.commands import Alert, AnyCommand, CancelOrder, ClosePosition, ModifyOrder, PlaceOrder
 from workbench.domain.errors import StorageError
+from workbench.domain.position import Fill
 from workbench.execution.state import AccountState
 from workbench.execution.step import Out, journal_form, remember, step
 from workbench.risk.gate import Approved
 from workbench.services.lanes import OPERATOR
 from workbench.storage.journal import Journal
+from workbench.storage.lease import Lease
 
 SENDS = (Approved, CancelOrder, ClosePosition, ModifyOrder)
 JOURNAL_BROKEN = "the decision journal cannot be written"
+
+
+def fills_of(journal: Journal, account: int) -> dict[int, Fill]:
+    """Return the fills that a journal tells of, by trade id; of those before its snapshot only the newest."""
+    known = list(journal.snapshot.fills) if journal.snapshot is not None else []
+    for record in journal.records:
+        if isinstance(record.event, e.FillReported):
+            known.append(record.event.fill)
+        elif isinstance(record.event, e.BrokerRead):
+            known += record.event.fills
+    made: dict[int, Fill] = {}
+    for fill in known:
+        if fill.account == account and not fill.voided:
+            made.setdefault(fill.trade_id, fill)
+    return made
 
 
 class Decider:
@@ -29,6 +46,29 @@ class Decider:
     def __init__(self, state: AccountState, journal: Journal) -> None:
         self.state, self.journal = state, journal
         self.damage = replay(state, journal)
+        if journal.damaged:
+            self.damage = journal.damaged
+            _block(state, journal.damaged)
+        elif journal.broken:
+            state.halted[JOURNAL_BROKEN] = state.now
+
+    def opened(self, lease: Lease) -> dict[int, Fill]:
+        """Take up the journal with this start's lease; return the fills that it tells of, by trade id."""
+        journal = self.journal
+        if lease.broken:  # the next runner could use the same epoch: no tag may leave with it
+            journal.give_up(lease.broken)
+            self.state.halted.setdefault(JOURNAL_BROKEN, self.state.now)
+        fills = fills_of(journal, self.state.account)
+        journal.forget()
+        return fills
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person must know about the opening."""
+        broken, out = self.journal.broken, list[str]()
+        if broken:
+            out.append(f"{broken}; nothing is entered, the account is read and can be cancelled and flattened")
+        return [*out, self.damage] if self.damage not in ("", broken) else out
 
     def decide(self, event: e.Event) -> Out:
         """Fold `event`, make the decision durable, and return what may be sent now.
@@ -48,6 +88,8 @@ class Decider:
         out: Out = [c for c in commands if not isinstance(c, Approved)]
         if JOURNAL_BROKEN not in self.state.halted:
             out += step(self.state, e.Halted(at=at, reason=JOURNAL_BROKEN))
+            text = f"{error}; nothing is entered any more, cancels and closes still leave. Free the disk and restart"
+            out.append(Alert(account=self.state.account, contract="", level="critical", text=text))
         for command in commands:
             if isinstance(command, Approved):
                 answer = e.PlaceAnswered(
@@ -76,6 +118,17 @@ def replay(state: AccountState, journal: Journal) -> str:
             state.halted[damage] = record.event.at
         _believe(state, again, record.commands)
     return damage
+
+
+def _block(state: AccountState, damage: str) -> None:
+    # What stands behind the damage is not known: the broker tells what exists, and a person decides. Sessions keep
+    # their exits (a position must be gone by the end of the day) and enter nothing.
+    state.halted[damage] = state.now
+    for session in state.sessions.values():
+        if session.status == "running":
+            session.status, session.reason = "paused", "the journal is damaged"
+    for book in state.books.values():
+        book.flatten = None  # it may have ended behind the damage: nobody closes on a memory
 
 
 def _believe(state: AccountState, again: list[AnyCommand], written: list[AnyCommand]) -> None:

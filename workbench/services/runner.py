@@ -28,9 +28,9 @@ from workbench.services.reader import ReadableBroker, Reader
 from workbench.services.sender import Broker, Sender
 from workbench.services.strategy_hosts import StrategyHosts
 from workbench.storage.home import Home
-from workbench.storage.journal import Journal
+from workbench.storage.journal import FILE, Journal
 from workbench.storage.latch import Latch, read_latch, stopped_mark
-from workbench.storage.lock import next_epoch
+from workbench.storage.lease import Lease
 
 log = logging.getLogger(__name__)
 LATCH_EVERY_S = 0.03
@@ -77,9 +77,10 @@ class Runner:
         self.account, self.home, self.gateway, self.clock = account, home, gateway, clock
         self.lanes, self.limits = Lanes(), limits
         state = AccountState(account, limits, rules)
-        self.decider = Decider(state, Journal(home.account(account) / "journal.wbj"))
-        self.epoch = next_epoch(home.account(account))
-        self.sender = Sender(gateway, self.lanes.put, clock.now)
+        self.decider = Decider(state, Journal.or_blocked(home.account(account) / FILE))
+        self.lease = Lease(home.account(account))
+        self.epoch = self.lease.epoch
+        self.sender = Sender(gateway, self.lanes.put, clock.now, may_send=self._is_ours)
         self.reader = Reader(gateway, account, self.lanes.put, clock.now, self._read_since, self._unread)
         self.feed = Feed(fetch, self.lanes.put, clock.now)
         self.hosts = StrategyHosts(self._sessions, self.lanes.put, clock.now)
@@ -96,8 +97,7 @@ class Runner:
         self._watched: set[str] = set()
         self._feeding = False
         self._deciding = False
-        for record in self.decider.journal.records:
-            self._note(record.event)
+        self.fills = self.decider.opened(self.lease)
         self.journal_notes()
 
     @property
@@ -109,8 +109,8 @@ class Runner:
         journal = self.decider.journal
         if journal.quarantined is not None:
             self.alert("warning", f"the journal ended in a torn record; it was put aside as {journal.quarantined.name}")
-        if self.decider.damage:
-            self.alert("critical", self.decider.damage)
+        for text in self.decider.notes:
+            self.alert("critical", text)
 
     def alert(self, level: str, text: str) -> None:
         """Show `text` to the operator and log it."""
@@ -207,8 +207,8 @@ class Runner:
             ]
             await self.stopped.wait()
             await end_tasks(running)
-        self.decider.journal.sync()
         self.decider.journal.close()
+        self.lease.give_back()
         return self.stop_reason
 
     async def _decide(self) -> None:
@@ -278,7 +278,16 @@ class Runner:
             if latch is not None:
                 self.stop(f"stopped: {latch.reason}")
                 return
+            if not self._is_ours():
+                return
             await asyncio.sleep(LATCH_EVERY_S)
+
+    def _is_ours(self) -> bool:
+        # Asked before each send: whoever has lost the account to another runner lets nothing more leave.
+        lost = self.lease.lost()
+        if lost:
+            self.stop(lost)
+        return not lost
 
     def latch(self) -> Latch | None:
         """The latch that stops this account, if any."""

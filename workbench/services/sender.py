@@ -37,10 +37,18 @@ class Sender:
         Takes the event that each answer is.
     now : callable
         Market time, UTC ns.
+    may_send : callable
+        Asked before each send; False when the account has gone to somebody else.
     """
 
-    def __init__(self, broker: Broker, answer: Callable[[e.Event], None], now: Callable[[], int]) -> None:
-        self._broker, self._answer, self._now = broker, answer, now
+    def __init__(
+        self,
+        broker: Broker,
+        answer: Callable[[e.Event], None],
+        now: Callable[[], int],
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._broker, self._answer, self._now, self._may_send = broker, answer, now, may_send
         self._urgent: deque[Send] = deque()
         self._entries: deque[Send] = deque()
         self._wake = asyncio.Event()
@@ -89,6 +97,9 @@ class Sender:
                 self._wake.clear()
                 await self._wake.wait()
             command = self._urgent.popleft() if self._urgent else self._entries.popleft()
+            if not self._may_send():
+                self._drop(command, "the account was taken over")
+                continue
             self._in_flight = True
             try:
                 await self._send(command)

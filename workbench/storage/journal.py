@@ -1,39 +1,22 @@
 """The decision journal: one append-only file per account; what decided and what was decided, on disk before a send.
 
-A record is ``length (4 bytes, little endian) | crc32 of the body (4) | body (MessagePack)``; the file starts with a
-magic line that names the format. One writer (the runner, under the account's lock).
+One writer (the runner, under the account's lock). `storage.records` has the form of the file, `storage.rotation` puts a
+smaller one that begins with a snapshot in its place.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import struct
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-
-import msgspec
 
 from workbench.domain.commands import AnyCommand
 from workbench.domain.errors import JournalDamaged, StorageError
 from workbench.domain.events import AnyEvent
 from workbench.storage.home import sync_folder
+from workbench.storage.records import FILE, MAGIC, Record, Snapshot, encoded, read_contents, read_history, read_journal
 
-MAGIC = b"workbench-journal-1\n"
-_HEAD = struct.Struct("<II")
-_MOST = 16 * 1024 * 1024
-
-
-class Record(msgspec.Struct, frozen=True, array_like=True):
-    """One step: the event that was taken in and the commands that it gave."""
-
-    event: AnyEvent
-    commands: list[AnyCommand]
-
-
-_encoder = msgspec.msgpack.Encoder(decimal_format="string")
-_decoder = msgspec.msgpack.Decoder(Record)
+__all__ = ["FILE", "MAGIC", "Journal", "Record", "Snapshot", "read_history", "read_journal"]
 
 
 class Journal:
@@ -48,21 +31,52 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.quarantined: Path | None = None
-        self.broken = ""
+        self._begin(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.records, good = _read(path)
-            self._cut_tail(good)
-            self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            self._good = os.fstat(self._handle).st_size
-            if self._good == 0:
-                self._write(MAGIC)
-                self.sync()
-                sync_folder(path.parent)
+            contents = read_contents(path)
+            if contents.damage:
+                raise JournalDamaged(contents.damage)
+            self.records, self.snapshot = contents.records, contents.snapshot
+            self._cut_tail(contents.good)
+            self._open()
         except OSError as error:
             raise StorageError(f"cannot open the journal {path}: {error.strerror or error}") from error
+
+    def _begin(self, path: Path) -> None:
+        self.path = path
+        self.quarantined: Path | None = None
+        self.broken = ""  # why nothing more is taken
+        self.damaged = ""  # what is wrong in the middle of the file
+        self.records: list[Record] = []
+        self.snapshot: Snapshot | None = None
+        self._handle, self._good = -1, 0
+
+    @classmethod
+    def or_blocked(cls, path: Path) -> Journal:
+        """Open the file; one that is damaged or cannot be written comes with what can be read of it, and takes nothing.
+
+        `broken` then says why. The account can still be read, cancelled and flattened; nothing is entered, because
+        nothing can be journalled before it is sent.
+        """
+        try:
+            return cls(path)
+        except StorageError as error:
+            made = cls.__new__(cls)
+            made._begin(path)
+            made.broken = str(error)
+            with contextlib.suppress(OSError):
+                contents = read_contents(path)
+                made.records, made.snapshot, made.damaged = contents.records, contents.snapshot, contents.damage
+            return made
+
+    def _open(self) -> None:
+        self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._good = os.fstat(self._handle).st_size
+        if self._good == 0:
+            self._write(MAGIC)
+            self.sync()
+            sync_folder(self.path.parent)
 
     def _cut_tail(self, good: int) -> None:
         # A torn last record was never acted on (sends wait for the sync), so it is put aside and the rest goes on.
@@ -76,6 +90,11 @@ class Journal:
             os.fsync(file.fileno())
         sync_folder(self.path.parent)
 
+    @property
+    def size(self) -> int:
+        """Bytes that hold whole records."""
+        return self._good
+
     def append(self, event: AnyEvent, commands: list[AnyCommand]) -> None:
         """Write one record: it survives the death of this process at once, a power cut after `sync`.
 
@@ -85,8 +104,7 @@ class Journal:
             The disk refuses. From then on this journal takes nothing more: a record that is missing in the middle
             would make a replay decide on another history.
         """
-        body = _encoder.encode(Record(event, commands))
-        self._write(_HEAD.pack(len(body), zlib.crc32(body)) + body)
+        self._write(encoded(event, commands))
 
     def sync(self) -> None:
         """Put all that was appended on the disk; nothing is sent before this returns."""
@@ -95,6 +113,23 @@ class Journal:
             os.fdatasync(self._handle) if hasattr(os, "fdatasync") else os.fsync(self._handle)
         except OSError as error:
             raise self._break("sync", error) from error
+
+    def give_up(self, why: str) -> None:
+        """Take nothing more, for a reason outside of this file, such as a lease that cannot be written."""
+        self.broken = self.broken or why
+
+    def forget(self) -> None:
+        """Let go of the records that were read at the opening: they are in the state now."""
+        self.records, self.snapshot = [], None
+
+    def reopen(self) -> None:
+        """Go on in the file that has just been put in the place of this one."""
+        os.close(self._handle)
+        self._handle = -1
+        try:
+            self._open()
+        except OSError as error:
+            raise self._break("open", error) from error
 
     def _write(self, data: bytes) -> None:
         self._require_whole()
@@ -117,57 +152,9 @@ class Journal:
         return StorageError(self.broken)
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._handle)
-
-
-def read_journal(path: Path) -> list[Record]:
-    """Return the good records of a journal without opening it for writing."""
-    return _read(path)[0]
-
-
-def _read(path: Path) -> tuple[list[Record], int]:
-    # Returns the records and the offset behind the last good one.
-    data = path.read_bytes() if path.exists() else b""
-    if not data:
-        return [], 0
-    if not data.startswith(MAGIC):
-        if MAGIC.startswith(data):
-            return [], 0  # killed while the first line was written
-        raise JournalDamaged(f"{path} is not a decision journal (its first line is wrong); entries stay blocked")
-    records: list[Record] = []
-    good = len(MAGIC)
-    for body, end in _bodies(data, good):
-        try:
-            records.append(_decoder.decode(body))
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise JournalDamaged(f"{path}: record {len(records)} at byte {good} cannot be read: {error}") from error
-        good = end
-    if _something_good_follows(data, good):
-        raise JournalDamaged(
-            f"{path}: record {len(records)} at byte {good} is damaged and good records follow it; entries stay blocked "
-            "until a person has looked (keep the file, link the account anew)"
-        )
-    return records, good
-
-
-def _bodies(data: bytes, at: int) -> Iterator[tuple[bytes, int]]:
-    while (found := _record_at(data, at)) is not None:
-        yield found
-        at = found[1]
-
-
-def _record_at(data: bytes, at: int) -> tuple[bytes, int] | None:
-    if at + _HEAD.size > len(data):
-        return None
-    length, checksum = _HEAD.unpack_from(data, at)
-    end = at + _HEAD.size + length
-    if length == 0 or length > _MOST or end > len(data):
-        return None
-    body = data[at + _HEAD.size : end]
-    return (body, end) if zlib.crc32(body) == checksum else None
-
-
-def _something_good_follows(data: bytes, bad: int) -> bool:
-    # A torn tail is the end of the file; damage with a whole record somewhere behind it is damage in the middle.
-    return any(_record_at(data, at) is not None for at in range(bad + 1, len(data) - _HEAD.size))
+        """Put on the disk what can be, and let go of the file; a disk that refuses keeps nobody from ending."""
+        if self._handle >= 0:
+            with contextlib.suppress(StorageError):
+                self.sync()
+            os.close(self._handle)
+            self._handle = -1
