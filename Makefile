@@ -14,13 +14,16 @@ ARGS =
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-full unit lint types format notebooks bench lock venv clean distclean
+.PHONY: help demo test test-full unit lint types format notebooks bench chaos mutants day lock venv clean distclean
 
 help:
 	@echo "make demo        set up, start everything on this machine, trade on paper; Ctrl-C ends it"
 	@echo "make test        lint, types, the fast tests and the first notebook"
 	@echo "make test-full   the slow, browser and chaos tests, and the other notebooks"
 	@echo "make unit        the fast tests alone; ARGS='-k hours' passes on to pytest"
+	@echo "make chaos N=…   that many seeded crash runs; goes on where it stopped (chaos.json)"
+	@echo "make mutants     switches every piece of the safety code off in turn (mutants.json)"
+	@echo "make day         a virtual day of eight hours in accelerated time"
 	@echo "make lint types format notebooks bench lock venv clean distclean"
 
 demo: $(STAMP)
@@ -54,6 +57,17 @@ notebooks: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+# Long runs; each goes on where it was stopped, and its last result belongs into the notes of a release.
+N = 2000
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos.long --runs $(N) --file chaos.json $(ARGS)
+
+mutants: $(STAMP)
+	$(BIN)/python -m tests.mutants.run --file mutants.json $(ARGS)
+
+day: $(STAMP)
+	$(BIN)/python -m tests.benchmarks.day $(ARGS)
 
 # The lock names versions only, no host: every machine resolves it at its own index.
 lock: $(STAMP)
