@@ -44,6 +44,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check workbench tests
 	$(BIN)/ruff format --check workbench tests
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.audit
 
 types: $(STAMP)
 	$(BIN)/mypy
