@@ -68,6 +68,8 @@ def kill_desk(stack: DemoStack) -> None:
     desk.process.wait(5)
 
 
+@pytest.mark.statement(39)
+@pytest.mark.statement(40)
 def test_stop_with_the_desk_dead_closes_verifies_and_is_cleared_only_with_a_reason(demo: DemoStack) -> None:
     runner = runner_of(demo)
     kill_desk(demo)
@@ -90,6 +92,7 @@ def test_stop_with_the_desk_dead_closes_verifies_and_is_cleared_only_with_a_reas
     assert read_latch(demo.home, ACCOUNT) is None
 
 
+@pytest.mark.statement(39)
 def test_a_dropped_stop_file_stops_with_the_desk_dead(demo: DemoStack) -> None:
     runner = runner_of(demo)
     kill_desk(demo)
@@ -115,6 +118,7 @@ def test_a_dropped_stop_file_stops_with_the_desk_alive(demo: DemoStack) -> None:
     assert snapshot["stop"]["latched"]
 
 
+@pytest.mark.statement(39)
 def test_a_hung_runner_is_killed_and_its_position_closed(demo: DemoStack) -> None:
     runner = runner_of(demo)
     os.kill(runner, signal.SIGSTOP)

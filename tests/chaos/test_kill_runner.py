@@ -74,6 +74,7 @@ async def test_killed_at_an_exact_point(tmp_path: Path, monkeypatch: pytest.Monk
         assert (await made.desk.stop("end of test", None, "test"))["result"] == "FLAT"
 
 
+@pytest.mark.statement(37)
 async def test_latch_survives_a_kill_and_the_runner_does_not_come_back(tmp_path: Path) -> None:
     async with stack(tmp_path, rate=120.0) as made:
         await made.start(**FAST)

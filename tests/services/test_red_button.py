@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from workbench.domain.commands import Accepted, Outcome
+from workbench.domain.commands import Accepted, Outcome, Rejected
 from workbench.domain.errors import InputError
 from workbench.domain.events import PositionReported
 from workbench.domain.order import Order
 from workbench.gateway.faults import GatewayRefused
-from workbench.services import red_button, stop
+from workbench.services import red_button, stop, sweep
+from workbench.services.open_hours import OpenHours
 from workbench.services.red_button import RedButton
 from workbench.storage.home import Home
 from workbench.storage.latch import drop_stop_file, read_latch, set_latch
@@ -51,7 +53,7 @@ class Broker:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(stop, "BETWEEN_CLEAN_READS_S", 0.05)
+    monkeypatch.setattr(sweep, "BETWEEN_CLEAN_READS_S", 0.05)
     monkeypatch.setattr(stop, "GIVE_UP_S", 1.0)
     home = Home(tmp_path)
     for account in (1, 2):
@@ -60,11 +62,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     return home
 
 
-def button(place: Home, broker: Broker) -> RedButton:
+def button(place: Home, broker: Broker, hours: OpenHours | None = None) -> RedButton:
     async def tell_runner(account: int) -> None:
         return None
 
-    made = RedButton(place, broker, tell_runner=tell_runner, tell=lambda level, text: None)
+    made = RedButton(place, broker, tell_runner=tell_runner, tell=lambda level, text: None, hours=hours)
     return made
 
 
@@ -84,6 +86,7 @@ async def until(done: Callable[[], bool], within_s: float = 5.0) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.statement(39)
 async def test_a_dropped_file_closes_every_account(place: Home) -> None:
     broker = Broker(a1=1, a2=-2)
     async with following(button(place, broker)):
@@ -121,10 +124,11 @@ async def test_an_account_that_nobody_understands_does_not_fail_the_stop_of_the_
     assert "cannot be read" in result["remaining"][0]
 
 
+@pytest.mark.statement(38)
 async def test_what_was_not_flat_is_tried_again_until_it_is(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(red_button, "RETRY_STOP_S", 0.05)
     monkeypatch.setattr(stop, "GIVE_UP_S", 0.1)
-    monkeypatch.setattr(stop, "CLOSE_SETTLES_S", 0.05)
+    monkeypatch.setattr(sweep, "CLOSE_SETTLES_S", 0.05)
     broker = Broker(a1=1, a2=0)
     broker.stuck.add(1)
     pressed = button(place, broker)
@@ -198,3 +202,53 @@ async def test_an_account_the_gateway_does_not_know_is_not_asked_for_again_and_a
     assert result["result"] == "NOT_FLAT"
     assert "AccountNotFound" in str(result["remaining"])
     assert broker.asked == 1
+
+
+class Shut(Broker):
+    """A market that closes at the weekend: nothing can be closed before `opens`."""
+
+    def __init__(self, clock: list[int], opens: int, **quantities: int) -> None:
+        super().__init__(**quantities)
+        self.clock, self.opens = clock, opens
+
+    async def close(self, account: int, contract: str) -> Outcome:
+        self.closes.append(account)
+        if self.clock[0] < self.opens:
+            return Rejected(code=5, name="OrderRejected", reason="the instrument is not in an active trading status")
+        self.qty[account] = 0
+        return Accepted()
+
+
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) * 10**9
+
+
+@pytest.mark.statement(38)
+async def test_what_a_closed_market_refused_is_tried_at_the_open_and_not_before_nor_after(place: Home) -> None:
+    # The exchange's rule: MES is closed from Friday 16:00 to Sunday 17:00 Chicago (2026-11-20 and 22).
+    clock = [at("2026-11-20T20:00:00-06:00")]
+    broker = Shut(clock, at("2026-11-22T17:00:00-06:00"), a1=1, a2=0)
+    hours = OpenHours(lambda: clock[0])
+    set_latch(place, reason="x", by="me", at=1, account=1)
+    pressed = button(place, broker, hours)
+    async with following(pressed):
+        await until(lambda: pressed.result is not None)
+        assert pressed.result is not None and "at the open" in str(pressed.result["remaining"])
+        clock[0] = at("2026-11-22T16:59:59-06:00")
+        await asyncio.sleep(0.3)
+        assert len(broker.closes) == 1, "a closed market is not asked again and again"
+    again = button(place, broker, hours)  # a new desk: it looks once, and waits for the open like the first
+    async with following(again):
+        await until(lambda: again.result is not None)
+        await asyncio.sleep(0.2)
+        assert len(broker.closes) == 2
+        clock[0] = at("2026-11-22T17:00:00-06:00")
+        await until(lambda: broker.qty[1] == 0)
+        await until(lambda: again.result is not None and again.result["result"] == "FLAT")
+
+
+async def test_who_is_not_flat_in_an_open_market_is_tried_more_and_more_slowly(place: Home) -> None:
+    pressed = button(place, Broker(a1=1))
+    for _ in range(20):
+        pressed._retry_later(1)
+    assert pressed._retry_s[1] == red_button.LONGEST_RETRY_S

@@ -16,6 +16,7 @@ from workbench.domain.errors import GatewayError
 from workbench.domain.events import PositionReported
 from workbench.domain.order import Order, OrderType, Side, Status
 from workbench.services import stop as module
+from workbench.services import sweep
 from workbench.services.stop import emergency_stop
 from workbench.storage.home import Home
 from workbench.storage.latch import read_latch
@@ -79,13 +80,15 @@ async def stop(broker: FakeBroker, place: Home, accounts: list[int] | None = Non
     return await emergency_stop(place, accounts or [1], broker, reason="test", by="person")
 
 
+@pytest.mark.statement(36)
+@pytest.mark.statement(37)
 async def test_cancels_before_it_closes_and_proves_flat_by_two_readings(place: Home) -> None:
     broker = FakeBroker([order(11, parent_id=10), order(10)], 2, place)
     begun = time.monotonic()
     result = await stop(broker, place)
     assert result["result"] == "FLAT"
     assert [c for c in broker.calls if c != "read"] == ["cancel 10", "cancel 11", "close"], "parents first, then legs"
-    assert time.monotonic() - begun >= module.BETWEEN_CLEAN_READS_S, "one clean reading is no proof"
+    assert time.monotonic() - begun >= sweep.BETWEEN_CLEAN_READS_S, "one clean reading is no proof"
     assert read_latch(place, 1) is not None, "it stays latched"
 
 
@@ -96,6 +99,7 @@ async def test_nobody_closes_twice_while_a_close_settles(place: Home) -> None:
     assert broker.calls.count("close") == 1
 
 
+@pytest.mark.statement(38)
 async def test_refused_cancels_are_asked_again_and_nothing_is_closed_before(place: Home) -> None:
     broker = FakeBroker([order(10)], 1, place)
     broker.refuse_cancels = 3
@@ -104,6 +108,7 @@ async def test_refused_cancels_are_asked_again_and_nothing_is_closed_before(plac
     assert broker.calls.index("close") > len(broker.calls) - 1 - broker.calls[::-1].index("cancel 10")
 
 
+@pytest.mark.statement(38)
 async def test_what_remains_is_listed_when_it_cannot_be_closed(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GIVE_UP_S", 0.3)
     broker = FakeBroker([order(10)], 1, place)
@@ -116,6 +121,7 @@ async def test_what_remains_is_listed_when_it_cannot_be_closed(place: Home, monk
     assert kept["result"] == "NOT_FLAT"
 
 
+@pytest.mark.statement(38)
 async def test_an_unreadable_broker_is_never_flat(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GIVE_UP_S", 0.3)
     broker = FakeBroker([], 0, place)
@@ -149,6 +155,7 @@ lock = AccountLock(Path(sys.argv[1])); lock.acquire("runner"); print("held", flu
 """
 
 
+@pytest.mark.statement(39)
 async def test_a_hung_runner_is_killed_and_its_account_closed(place: Home) -> None:
     folder = place.account(1)
     hung = subprocess.Popen([sys.executable, "-c", HANG, str(folder)], stdout=subprocess.PIPE)

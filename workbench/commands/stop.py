@@ -43,6 +43,10 @@ def register(app: typer.Typer) -> None:
             typer.echo(f"{result['result']} after {result['ms']:.0f} ms; {latched}")
             for text in result["remaining"]:
                 typer.echo(f"  remains: {text}")
+            if result["result"] != "FLAT" and result["remaining"]:
+                typer.echo(
+                    "a running desk tries again by itself (workbench desk starts one); or run workbench stop again"
+                )
         raise typer.Exit(0 if result["result"] == "FLAT" else 1)
 
 
@@ -98,6 +102,8 @@ async def _by_hand(place: Any, profile: str | None, reason: str, person: str, ac
     from workbench.gateway.tokens import LoginTokens
     from workbench.gateway.transport import Transport
     from workbench.services.broker import RestBroker
+    from workbench.services.clock import wall_ns
+    from workbench.services.open_hours import OpenHours
     from workbench.services.settings import load_profile
     from workbench.services.stop import emergency_stop
     from workbench.storage.links import known_accounts
@@ -107,10 +113,36 @@ async def _by_hand(place: Any, profile: str | None, reason: str, person: str, ac
     rest = Rest(transport, LoginTokens(transport, chosen.username, chosen.api_key))
     accounts = [account] if account is not None else known_accounts(place)
     broker = RestBroker(rest, urgent_reads=True)
+    ahead = asyncio.create_task(_ahead_of_the_wall(chosen))  # a stop waits for no clock
+    now = lambda: wall_ns() + (ahead.result() if ahead.done() else 0)  # noqa: E731 - one expression
     try:
-        return await emergency_stop(place, accounts, broker, reason=reason, by=person, account=account)
+        return await emergency_stop(
+            place,
+            accounts,
+            broker,
+            reason=reason,
+            by=person,
+            account=account,
+            is_open=OpenHours(now).is_open,
+        )
     finally:
+        ahead.cancel()
+        await asyncio.gather(ahead, return_exceptions=True)
         await rest.aclose()
+
+
+async def _ahead_of_the_wall(profile: Any) -> int:
+    # Market time of a simulator minus wall time, ns; it decides only how soon a closed market is left alone.
+    from workbench.domain.errors import GatewayError
+    from workbench.services.clock import wall_ns
+    from workbench.services.market_time import market_now
+
+    if not profile.is_simulator:
+        return 0
+    try:
+        return await market_now(profile.rest_url) - wall_ns()
+    except GatewayError:
+        return 0
 
 
 def clear_now(

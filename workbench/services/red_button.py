@@ -11,7 +11,9 @@ from typing import Any
 
 from workbench.domain.errors import InputError
 from workbench.services.clock import wall_ns
-from workbench.services.stop import StopBroker, accounts_behind, emergency_stop
+from workbench.services.open_hours import OpenHours
+from workbench.services.stop import accounts_behind, emergency_stop
+from workbench.services.sweep import StopBroker
 from workbench.storage.home import Home
 from workbench.storage.latch import Latch, clear_latch, read_latch, set_latch
 from workbench.storage.links import known_accounts
@@ -19,7 +21,8 @@ from workbench.storage.links import known_accounts
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
 LOOK_EVERY_S = 0.05
-RETRY_STOP_S = 5.0
+RETRY_STOP_S, LONGEST_RETRY_S = 5.0, 30.0
+RETRY_CLOSED_S = 900.0  # a calendar may be wrong: a market that is called closed is tried so often all the same
 
 
 class RedButton:
@@ -37,6 +40,8 @@ class RedButton:
         Takes (level, text).
     on_flat : callable
         Takes an account that the broker has shown to be flat.
+    hours : OpenHours
+        What a closed market has refused is tried again at its open, not before; a new desk tries once and waits then.
     """
 
     def __init__(
@@ -47,13 +52,17 @@ class RedButton:
         tell_runner: Callable[[int], Awaitable[None]],
         tell: Callable[[str, str], None],
         on_flat: Callable[[int], None] = lambda account: None,
+        hours: OpenHours | None = None,
     ) -> None:
         self._home, self._broker = home, broker
         self._tell_runner, self._tell, self._on_flat = tell_runner, tell, on_flat
         self.result: Json | None = None
         self._done: set[tuple[int, str, int]] = set()
         self._busy: Counter[int] = Counter()
+        self._hours = hours or OpenHours(wall_ns)
         self._not_before: dict[int, float] = {}
+        self._retry_s: dict[int, float] = {}
+        self._opens: dict[int, int] = {}  # account -> when its market opens (UTC ns of market time)
         self._told = ""
         self._running: list[tuple[frozenset[int], asyncio.Future[Json]]] = []
 
@@ -84,23 +93,44 @@ class RedButton:
                 by=person,
                 account=account,
                 order_runner=self._tell_runner,
+                is_open=self._hours.is_open,
             )
         finally:
             self._busy.subtract(accounts)
         self.result = result
         for stopped in result["accounts"]:
-            self._settle(stopped["account"], stopped["result"] == "FLAT")
+            self._settle(stopped)
         self._say(result, person)
         return result
 
-    def _settle(self, account: int, is_flat: bool) -> None:
+    def _settle(self, stopped: Json) -> None:
+        account = stopped["account"]
         latch = read_latch(self._home, account)
-        if is_flat:
+        if stopped["result"] == "FLAT":
+            self._retry_s.pop(account, None)
+            self._opens.pop(account, None)
             self._on_flat(account)
             if latch is not None:
                 self._done.add(_key(account, latch))
+        elif stopped.get("market_closed"):
+            self._opens[account] = self._hours.next_open(stopped["contracts"])
+            self._not_before[account] = time.monotonic() + RETRY_CLOSED_S
         else:
-            self._not_before[account] = time.monotonic() + RETRY_STOP_S
+            self._opens.pop(account, None)
+            self._retry_later(account)
+
+    def _retry_later(self, account: int) -> None:
+        pause = self._retry_s.get(account, RETRY_STOP_S)
+        self._retry_s[account] = min(pause * 1.5, LONGEST_RETRY_S)
+        self._not_before[account] = time.monotonic() + pause
+
+    def _waits(self, account: int) -> bool:
+        if self._busy[account] > 0:
+            return True
+        opens = self._opens.get(account)
+        if opens is not None and self._hours.has_come(opens):
+            return False
+        return time.monotonic() < self._not_before.get(account, 0.0)
 
     def _say(self, result: Json, person: str) -> None:
         remaining = "; ".join(result["remaining"])
@@ -127,11 +157,11 @@ class RedButton:
         for account in known_accounts(self._home):
             latch = read_latch(self._home, account)
             if latch is None:
-                self._not_before.pop(account, None)
+                for kept in (self._not_before, self._retry_s, self._opens):
+                    kept.pop(account, None)
                 continue
             held.add(_key(account, latch))
-            waits = self._busy[account] > 0 or time.monotonic() < self._not_before.get(account, 0.0)
-            if not waits and _key(account, latch) not in self._done:
+            if not self._waits(account) and _key(account, latch) not in self._done:
                 found.setdefault((latch.reason, latch.at, latch.account), (latch, []))[1].append(account)
         self._done &= held
         return list(found.values())
@@ -143,7 +173,7 @@ class RedButton:
             log.exception("the stop of accounts %s failed", accounts)
             self._tell("critical", f"the stop of accounts {accounts} failed and is tried again: {error}")
             for account in accounts:
-                self._not_before[account] = time.monotonic() + RETRY_STOP_S
+                self._retry_later(account)
         finally:
             self._busy.subtract(accounts)
 

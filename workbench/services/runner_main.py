@@ -29,6 +29,7 @@ from workbench.services.crash import only_reason
 from workbench.services.desk_file import TOKEN_ENV, desk_now
 from workbench.services.link import ChildLink, channel_at
 from workbench.services.logs import hide, set_up
+from workbench.services.open_hours import OpenHours
 from workbench.services.runner import Runner, end_tasks
 from workbench.services.runner_verbs import RunnerVerbs
 from workbench.services.session_rule import name_of, session_rule
@@ -238,7 +239,9 @@ class RunnerProcess:
         if self._desk_was_there and await closed_by_another(self.home, self.account):
             return
         broker = RestBroker(self.client.rest, urgent_reads=True)
-        result = await emergency_stop(self.home, [self.account], broker, reason=reason, by="runner")
+        result = await emergency_stop(
+            self.home, [self.account], broker, reason=reason, by="runner", is_open=OpenHours(self.clock.now).is_open
+        )
         log.warning("stopped without a desk: %s %s", result["result"], result["remaining"])
 
 

@@ -25,6 +25,7 @@ from workbench.services.desk_service import ManualOrder, StartSession
 from workbench.services.desk_view import DeskView
 from workbench.services.link import ChildChannel
 from workbench.services.logs import hide
+from workbench.services.open_hours import OpenHours
 from workbench.services.permission import require_permission
 from workbench.services.red_button import RedButton
 from workbench.services.settings import Profile
@@ -77,6 +78,7 @@ class Desk:
             tell_runner=self._tell_runner,
             tell=self.alert,
             on_flat=self._now_flat,
+            hours=OpenHours(self.clock.now),
         )
         self.view = DeskView(self)
         self._contracts: set[str] = set()

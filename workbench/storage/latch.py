@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,25 @@ def _path(home: Home, account: int | None) -> Path:
     return home.path / "stop.json" if account is None else home.account(account) / "stop.json"
 
 
-def set_latch(home: Home, *, reason: str, by: str, at: int, account: int | None = None) -> Latch:
-    """Latch on disk before anything is cancelled; an older latch stays as it is (its first reason counts)."""
+def set_latch(home: Home, *, reason: str, by: str, at: int, account: int | None = None, mark: bool = True) -> Latch:
+    """Latch on disk before anything is cancelled; an older latch stays as it is (its first reason counts).
+
+    Without `mark` the accounts' stopped marks are left to the caller, or to clearing: they may wait, cancels not.
+    """
     known = _read(_path(home, account), account)
     if known is not None:
         return known
     body = {"reason": reason, "by": by, "at": at}
     write_durably(_path(home, account), json.dumps(body).encode())
-    for each in home.accounts() if account is None else [account]:
-        write_durably(stopped_mark(home, each), reason.encode())
+    if mark:
+        mark_stopped(home, home.accounts() if account is None else [account], reason)
     return Latch(reason, by, at, account)
+
+
+def mark_stopped(home: Home, accounts: Iterable[int], reason: str) -> None:
+    """Leave the mark of a stop in each account."""
+    for each in accounts:
+        write_durably(stopped_mark(home, each), reason.encode())
 
 
 def stopped_mark(home: Home, account: int) -> Path:
@@ -103,6 +113,9 @@ def clear_latch(home: Home, *, reason: str, person: str, account: int | None = N
     log = home.path / "stops.log"
     earlier = log.read_bytes() if log.exists() else b""
     write_durably(log, earlier + json.dumps(record).encode() + b"\n")
+    for _, known in held:  # a latch whose marks were not written, or a dropped file, has stopped them all the same
+        behind = home.accounts() if known.account is None else [known.account]
+        mark_stopped(home, [a for a in behind if not stopped_mark(home, a).exists()], known.reason)
     for path, _ in held:
         path.unlink(missing_ok=True)
         if path.parent.is_dir():
