@@ -11,6 +11,7 @@ from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.execution.state import READ_FIRST, AccountState
 from workbench.risk.limits import Limits
+from workbench.risk.tightening import loosened
 
 CLOCK_JUMPED = "the clock has jumped"
 LEASE_OVER = "the lease of the global limits has expired"
@@ -110,17 +111,9 @@ def on_news_windows(state: AccountState, event: e.NewsWindows) -> list[AnyComman
 def on_limits_changed(state: AccountState, event: e.LimitsChanged) -> list[AnyCommand]:
     """Take new limits; while a session runs only tighter ones."""
     limits = msgspec.convert(event.limits, Limits)
-    if any(s.status != "ended" for s in state.sessions.values()) and not is_tighter(limits, state.limits):
-        text = "limits may only be tightened while a session runs; the looser ones were not taken"
+    looser = loosened(limits, state.limits)
+    if looser and any(s.status != "ended" for s in state.sessions.values()):
+        text = f"{', '.join(looser)} may only be tightened while a session runs; the new limits were not taken"
         return [Alert(account=state.account, contract="", level="warning", text=text)]
     state.limits = limits
     return []
-
-
-def is_tighter(new: Limits, old: Limits) -> bool:
-    """Say whether no number of `new` allows more than that of `old`."""
-    products = not old.products or (bool(new.products) and set(new.products) <= set(old.products))
-    names = [name for name in Limits.__struct_fields__ if isinstance(getattr(old, name), int | float)]
-    return (
-        products and new.daily_loss_usd <= old.daily_loss_usd and all(getattr(new, n) <= getattr(old, n) for n in names)
-    )
