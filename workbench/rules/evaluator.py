@@ -6,12 +6,20 @@ It is a plan whose graph takes each bar as it comes (`rules.plan`), and the deci
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.domain.events import BarClosed
 from workbench.domain.hours import trading_hours
 from workbench.rules.daytime import DayClock
 from workbench.rules.decision import Decision
+from workbench.rules.memory import (
+    restore_day,
+    restore_decision,
+    restore_graph,
+    saved_day,
+    saved_decision,
+    saved_graph,
+)
 from workbench.rules.plan import Plan
 from workbench.rules.signal import Signal
 from workbench.rules.windows import is_allowed
@@ -101,6 +109,36 @@ class RuleState:
     def own_limits(self) -> tuple[float, int] | None:
         """Loss of a day (USD) and contracts that the strategy allows itself."""
         return None if self.plan is None else (self.plan.daily_loss_usd, self.plan.max_position)
+
+    def save(self) -> dict[str, Any]:
+        """Return all that it remembers, as plain values; see `rules.memory`."""
+        if self.plan is None or self._day is None or self._decision is None:
+            return {}
+        return {
+            "contract": self._contract,
+            "bars": self.bars,
+            "last_start": self._last_start,
+            "day": saved_day(self._day),
+            "decision": saved_decision(self._decision),
+            "graph": saved_graph(self.plan.graph),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go on where `save` was called: in a fresh state of the same version and parameters.
+
+        Raises
+        ------
+        InputError
+            Another program saved it.
+        """
+        if not saved:
+            return
+        day = self._open(saved["contract"])
+        if self.plan is not None and self._decision is not None:
+            restore_graph(self.plan.graph, saved["graph"])
+            restore_decision(self._decision, saved["decision"])
+        restore_day(day, saved["day"])
+        self.bars, self._last_start = saved["bars"], saved["last_start"]
 
     def _open(self, contract: str) -> DayClock:
         if self._contract:

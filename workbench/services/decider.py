@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, CancelOrder, ClosePosition, ModifyOrder, PlaceOrder
 from workbench.domain.errors import StorageError
@@ -10,9 +14,14 @@ from workbench.execution.state import AccountState
 from workbench.execution.step import Out, journal_form, remember, step
 from workbench.risk.gate import Approved
 from workbench.services.lanes import OPERATOR
-from workbench.storage.journal import Journal
+from workbench.services.version import program_version
+from workbench.storage.journal import Journal, Snapshot
 from workbench.storage.lease import Lease
+from workbench.storage.rotation import LARGE, rotate
+from workbench.storage.snapshot import SnapshotUnknown, dump, load
 
+log = logging.getLogger(__name__)
+MOST_FILLS = 500  # that a snapshot keeps, for people: those that decide are in the state
 SENDS = (Approved, CancelOrder, ClosePosition, ModifyOrder)
 JOURNAL_BROKEN = "the decision journal cannot be written"
 
@@ -45,12 +54,44 @@ class Decider:
 
     def __init__(self, state: AccountState, journal: Journal) -> None:
         self.state, self.journal = state, journal
-        self.damage = replay(state, journal)
+        self.damage = self._replayed()
         if journal.damaged:
             self.damage = journal.damaged
-            _block(state, journal.damaged)
+            _block(self.state, journal.damaged)
         elif journal.broken:
-            state.halted[JOURNAL_BROKEN] = state.now
+            self.state.halted[JOURNAL_BROKEN] = self.state.now
+
+    def _replayed(self) -> str:
+        journal = self.journal
+        if journal.snapshot is not None:
+            try:
+                load(journal.snapshot.state, self.state)
+            except SnapshotUnknown as error:
+                what = f"{journal.path} cannot be gone on with: {error}"
+                journal.give_up(f"{what}; use the program that wrote it, or begin anew: workbench account link")
+                self.state = AccountState(self.state.account, self.state.limits, self.state.rules)
+                return ""
+        return replay(self.state, journal)
+
+    def rotate(self, epoch: int, fills: Iterable[Fill] = ()) -> Path:
+        """Begin a new journal file with the state as it is now; return where the earlier one lies.
+
+        Raises
+        ------
+        StorageError
+            It could not be done; the journal is as it was.
+        """
+        state = self.state
+        newest = sorted(fills, key=lambda fill: fill.trade_id)[-MOST_FILLS:]
+        snapshot = Snapshot(
+            at=state.now,
+            epoch=epoch,
+            program=program_version(),
+            before=f"journal-{epoch}.wbj",
+            state=dump(state),
+            fills=newest,
+        )
+        return rotate(self.journal, snapshot, AccountState(state.account, state.limits, state.rules))
 
     def opened(self, lease: Lease) -> dict[int, Fill]:
         """Take up the journal with this start's lease; return the fills that it tells of, by trade id."""
@@ -60,6 +101,11 @@ class Decider:
             self.state.halted.setdefault(JOURNAL_BROKEN, self.state.now)
         fills = fills_of(journal, self.state.account)
         journal.forget()
+        if journal.size > LARGE and not (journal.broken or self.damage):
+            try:
+                self.rotate(lease.epoch, fills.values())
+            except StorageError as error:  # the next start takes longer, that is all
+                log.warning("the journal of account %s stays large: %s", self.state.account, error)
         return fills
 
     @property

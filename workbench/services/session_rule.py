@@ -45,6 +45,14 @@ class StandIn:
         self._last_start = max(self._last_start, bar.start)
         return is_new
 
+    def save(self) -> dict[str, Any]:
+        """Return the last bar it has seen."""
+        return {"last_start": self._last_start}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over from itself, or from the rule whose place it takes: the last bar is all that it needs."""
+        self._last_start = int(saved.get("last_start", -1))
+
     def on_bar(self, bar: BarClosed, position: int = 0, entry_ticks: float | None = None) -> Signal | None:
         """Return the exit at the end of the day; never an entry."""
         if not self.warm(bar) or not position:

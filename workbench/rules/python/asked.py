@@ -6,7 +6,9 @@ of the day is the one thing it decides by itself, because a position must be gon
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from workbench.domain.contract import spec
 from workbench.domain.events import BarClosed
@@ -57,6 +59,19 @@ class AskedRule:
         flat_at = self._day.flat_at
         is_last = flat_at is not None and bar.end + (bar.end - bar.start) > flat_at
         return Signal(at=bar.end, exit=True, rule="flat_by") if is_last else None
+
+    def save(self) -> dict[str, Any]:
+        """Return every question so far, as plain values: the worker is told them again and stands where it stood."""
+        asked = [(msgspec.to_builtins(a.bar), a.position, a.entry_ticks, a.decide) for a in self.asked]
+        return {"asked": asked, "last_start": self._last_start}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go on where `save` was called."""
+        self.asked[:] = [
+            Asked(msgspec.convert(bar, BarClosed), position, entry, decide)
+            for bar, position, entry, decide in saved["asked"]
+        ]
+        self._last_start = saved["last_start"]
 
     def _note(self, bar: BarClosed, position: int, entry_ticks: float | None, *, decide: bool) -> bool:
         if bar.timeframe != self.strategy.timeframe or bar.start <= self._last_start:
