@@ -36,6 +36,16 @@ class Forgetful(set):
         return False
 
 
+class Uncounted(dict):
+    """A count that stays at nothing."""
+
+    def __contains__(self, key: object) -> bool:
+        return False
+
+    def get(self, key: object, default: object = None) -> object:
+        return default
+
+
 def without(code: Code) -> Callable[[Patch], None]:
     """Let through what the gate refuses for `code`."""
     real = gate.check
@@ -136,6 +146,7 @@ def a_tag_comes_again() -> None:
     ride.state.seq = 0
     ride.feed(scenes.manual(ride, "m2"))
     ride.settle()  # the broker asserts that no tag comes twice
+    assert ride.said("duplicate_tag")  # the counter of the intent would have held it, too
 
 
 GATE: dict[Code, Callable[[], None]] = {
@@ -199,7 +210,7 @@ def repeats_are_counted(patch: Patch) -> None:
 
     def forgetful(self: state.AccountState, *args: object) -> None:
         real(self, *args)  # type: ignore[arg-type]
-        self.trades, self.requests = Forgetful(), Forgetful()
+        self.trades, self.requests, self.intents = Forgetful(), Forgetful(), Uncounted()
 
     patch.setattr(state.AccountState, "__init__", forgetful)
 

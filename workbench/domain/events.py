@@ -276,7 +276,10 @@ class StrategyFailed(Event, frozen=True, kw_only=True, tag="strategy_failed"):
 
 
 class ManualOrderRequested(Event, frozen=True, kw_only=True, tag="manual_order_requested"):
-    """An order by a person, through the same gate. `request` makes a repeated call harmless."""
+    """An order by a person, through the same gate. `request` makes a repeated call harmless.
+
+    `stop_loss_ticks` and `take_profit_ticks` are its brackets: signed ticks from its fill price.
+    """
 
     request: str
     contract: str
@@ -286,13 +289,16 @@ class ManualOrderRequested(Event, frozen=True, kw_only=True, tag="manual_order_r
     limit_ticks: int | None = None
     stop_ticks: int | None = None
     person: str = ""
+    stop_loss_ticks: int | None = None
+    take_profit_ticks: int | None = None
 
 
 class OrderActionRequested(Event, frozen=True, kw_only=True, tag="order_action_requested"):
     """A person's wish about what is there: `kind` is ``cancel``, ``modify``, ``close``, ``part_close`` or ``reverse``.
 
     `order_id` names the order of a cancel or modify; `qty` (contracts) and the prices (ticks) are what it should be
-    afterwards, and for a part_close how many contracts to close. `request` makes a repeated call harmless.
+    afterwards; for a part_close `qty` is how many contracts to close, for a reverse how many to enter with (None: as
+    many as were held) and the brackets are those of the entry. `request` makes a repeated call harmless.
     """
 
     request: str
@@ -303,6 +309,8 @@ class OrderActionRequested(Event, frozen=True, kw_only=True, tag="order_action_r
     limit_ticks: int | None = None
     stop_ticks: int | None = None
     person: str = ""
+    stop_loss_ticks: int | None = None
+    take_profit_ticks: int | None = None
 
 
 class Halted(Event, frozen=True, kw_only=True, tag="halted"):

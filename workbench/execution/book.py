@@ -103,18 +103,20 @@ class Guard:
     target_ticks: int | None
     base: int | None = None
     legs: dict[str, str] = field(default_factory=dict)  # "stop" and "target" -> key of the newest order
+    keys: list[str] = field(default_factory=list)  # all that were ever sent
     tried: dict[str, int] = field(default_factory=dict)
-    asked: dict[str, int] = field(default_factory=dict)
+    asked: dict[str, tuple[int, int]] = field(default_factory=dict)  # key -> when it was asked to change, and to what
 
 
 @dataclass(slots=True, kw_only=True)
 class Trim:
-    """A part close under way: the exits shrink first, then a market order closes `qty` contracts."""
+    """A part close under way: the exits shrink to `left` first, then a market order closes `qty` contracts."""
 
     qty: int
+    left: int
     rule: str
     request: str
-    asked: dict[str, int] = field(default_factory=dict)
+    asked: dict[int, int] = field(default_factory=dict)  # order id -> when its exit was asked to shrink
     started_at: int = 0
     key: str = ""  # the market order, once it is sent
 
@@ -141,9 +143,13 @@ class Book:
     moving: dict[int, int] = field(default_factory=dict)  # stop order id -> level (ticks) that it was asked to move to
     guard: Guard | None = None
     trim: Trim | None = None
+    misfit: bool = False  # something else than its brackets has changed the position: they may not fit
+    asked_at: int = 0  # when a reading was asked for because a position waits for its stop
     last_close: tuple[int, int] = (0, 0)  # when we last asked the gateway to close, and how many contracts (signed)
     since_flat: list[Fill] = field(default_factory=list)  # fills since the position was last flat
+    shares: dict[int, tuple[tuple[str, int], ...]] = field(default_factory=dict)  # trade id -> whose it was
     flat_base: Position | None = None  # the position before them
+    ledgers: dict[str, Position] = field(default_factory=dict)  # session ("" nobody) -> its part of the position
     externals: dict[int, str] = field(default_factory=dict)  # orders of somebody else: id -> what they are
     suspects: dict[int, int] = field(default_factory=dict)  # order ids that may be somebody else's -> since when
 
@@ -161,6 +167,7 @@ class Book:
             or self.flatten is not None
             or self.guard is not None
             or self.trim is not None
+            or self.misfit
             or self.differs_since is not None
             or self.protect_by is not None
             or self.suspects
@@ -175,15 +182,14 @@ class Book:
         """Realised profit net of fees, USD."""
         return self.position.realized_ticks * self.spec.tick_value - self.position.fees
 
-    def open_usd(self) -> Decimal | None:
-        """Open profit in USD at the last price; None when there is a position but no price."""
-        if not self.position.qty:
+    def open_usd(self, held: Position | None = None) -> Decimal | None:
+        """Open profit in USD at the last price (of a part of it); None when there is a position but no price."""
+        held = self.position if held is None else held
+        if not held.qty:
             return Decimal(0)
         if self.last_price is None or not math.isfinite(self.last_price):
             return None
-        return (
-            exact_ticks(self.spec, self.last_price) * self.position.qty - self.position.cost_ticks
-        ) * self.spec.tick_value
+        return (exact_ticks(self.spec, self.last_price) * held.qty - held.cost_ticks) * self.spec.tick_value
 
 
 def exact_ticks(contract_spec: ContractSpec, price: float) -> Decimal:
@@ -209,6 +215,10 @@ class Orders(dict[str, Order]):
     def __delitem__(self, key: str) -> None:
         self._open[self[key].contract].pop(key, None)
         super().__delitem__(key)
+
+    def none_open(self, contract: str) -> bool:
+        """Say whether no order of `contract` may still fill."""
+        return not self._open.get(contract)
 
     def open_of(self, contract: str) -> list[Order]:
         """Orders of `contract` that may still fill, oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.domain.commands import Alert, AnyCommand, CancelOrder, ClosePosition, ReadBroker
-from workbench.domain.order import OrderType, Status
+from workbench.domain.order import Order, OrderType, Status
 from workbench.execution.state import AccountState, Book, Flatten, is_protected
 from workbench.rules.signal import Signal
 
@@ -48,7 +48,7 @@ def _cancel(state: AccountState, book: Book, flatten: Flatten) -> list[AnyComman
     out: list[AnyCommand] = []
     contract, again = book.position.contract, False
     for order in state.open_orders(contract):
-        if order.order_id is None or (order.status is Status.SUSPENDED and _parent_works(state, order.parent_id)):
+        if order.order_id is None or (order.status is Status.SUSPENDED and _entry_works(state, order)):
             continue
         asked = flatten.asked.get(order.order_id)
         if asked is None and order.type is OrderType.MARKET:
@@ -68,9 +68,9 @@ def _cancel(state: AccountState, book: Book, flatten: Flatten) -> list[AnyComman
     return out
 
 
-def _parent_works(state: AccountState, parent_id: int | None) -> bool:
-    parent = state.orders.get(state.key_of_id.get(parent_id or -1, ""))
-    return parent is not None and parent.is_open
+def _entry_works(state: AccountState, leg: Order) -> bool:
+    entry = state.orders.get(leg.protects or state.key_of_id.get(leg.parent_id or -1, ""))
+    return entry is not None and entry.is_open
 
 
 def market_works(state: AccountState, book: Book) -> bool:
@@ -119,8 +119,8 @@ def cancel_orphans(state: AccountState, book: Book) -> list[AnyCommand]:
         return []
     out: list[AnyCommand] = []
     for order in state.open_orders(book.position.contract):
-        ours = order.parent_id is not None and order.strategy and order.status is Status.WORKING
-        if not ours or _parent_works(state, order.parent_id) or order.order_id is None:
+        ours = order.family is not None and order.rule and order.status is Status.WORKING
+        if not ours or _entry_works(state, order) or order.order_id is None:
             continue
         if state.now - max(order.updated_at, book.filled_at) < state.patience(ASK_AGAIN_NS):
             continue  # its OCO partner has just filled: the gateway cancels it by itself

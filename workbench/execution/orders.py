@@ -10,9 +10,11 @@ from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.domain.errors import IllegalTransition
 from workbench.domain.events import CommandAnswered, FillReported, OrderReported, PlaceAnswered, PositionReported
 from workbench.domain.order import Order, Status, merge_report, move
-from workbench.domain.position import Fill, apply_fill
+from workbench.execution.fills import note_difference, take_fill
 from workbench.execution.state import AccountState, Book
 
+NO_AUTO_OCO = "Brackets cannot be used with Position Brackets"  # the gateway's words
+SEPARATE = "position"  # the bracket mode without Auto-OCO
 SETTLE_NS = 10_000_000_000  # own and broker position may differ this long before the instrument is locked
 
 
@@ -43,7 +45,8 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
         out = lock(state, report.contract, str(error))
         # What the broker says last is what exists; it is counted from here on, and a person is told.
         believed = report if report.updated_at >= known.updated_at else known
-        owner = {"tag": known.tag, "strategy": known.strategy, "rule": known.rule, "parent_id": known.parent_id}
+        names = ("tag", "strategy", "rule", "parent_id", "session", "protects", "origin")
+        owner = {name: getattr(known, name) for name in names}
         merged = msgspec.structs.replace(believed, **owner, filled=max(known.filled, report.filled))
     if report.order_id is not None:
         state.key_of_id[report.order_id] = key
@@ -54,19 +57,19 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
 
 def _keep(state: AccountState, key: str, order: Order) -> None:
     # Store an order with what hangs on it: whose leg it is, whose parent, and whether its trades have come.
-    if order.parent_id is not None and not order.strategy:
+    if order.parent_id is not None and not order.rule:
         parent = state.orders.get(state.key_of_id.get(order.parent_id, ""))
-        if parent is not None and parent.strategy:
-            order = msgspec.structs.replace(order, strategy=parent.strategy, rule=f"{parent.rule}.bracket")
+        if parent is not None and parent.rule:
+            order = msgspec.structs.replace(
+                order, strategy=parent.strategy, rule=f"{parent.rule}.bracket", session=parent.session
+            )
     state.orders[key] = order
     if order.order_id is None:
         return
-    if order.strategy and order.parent_id is None:
+    if order.rule and order.parent_id is None:
         for other, leg in state.orders.open_items():
-            if leg.parent_id == order.order_id and not leg.strategy:  # it was reported before its parent was known
-                state.orders[other] = msgspec.structs.replace(
-                    leg, strategy=order.strategy, rule=f"{order.rule}.bracket"
-                )
+            if leg.parent_id == order.order_id and not leg.rule:  # it was reported before its parent was known
+                state.orders[other] = _leg_of(order, leg)
     book = state.book(order.contract)
     missing = order.filled - state.counted.get(order.order_id, 0)
     if missing > 0:
@@ -75,7 +78,11 @@ def _keep(state: AccountState, key: str, order: Order) -> None:
         book.uncounted[order.order_id] = missing
     else:
         book.uncounted.pop(order.order_id, None)
-    _note_difference(state, book)
+    note_difference(state, book)
+
+
+def _leg_of(entry: Order, leg: Order) -> Order:
+    return msgspec.structs.replace(leg, strategy=entry.strategy, rule=f"{entry.rule}.bracket", session=entry.session)
 
 
 def _settle_miss(state: AccountState, key: str) -> None:
@@ -115,12 +122,21 @@ def on_place_answered(state: AccountState, event: PlaceAnswered) -> list[AnyComm
         if order.status not in REFUSABLE:
             return [*out, *lock(state, order.contract, f"{event.tag} was refused after it was {order.status}")]
         state.orders[event.tag] = msgspec.structs.replace(move(order, Status.REJECTED), reason=event.reason)
-        return [alert(order, "warning", f"order refused by the gateway: {event.reason or f'code {event.code}'}")]
+        text = f"order refused by the gateway: {event.reason or f'code {event.code}'}"
+        return [alert(order, "warning", text), *_note_bracket_mode(state, order, event.reason)]
     if order.status is not Status.SENT:
         return out
     state.orders[event.tag] = msgspec.structs.replace(move(order, Status.UNKNOWN), reason=event.reason)
     text = f"outcome of an order is unknown ({event.reason}); asking the broker, no entries until it is resolved"
     return [alert(order, "warning", text), ReadBroker(account=state.account, contract=order.contract, reason=text)]
+
+
+def _note_bracket_mode(state: AccountState, order: Order, reason: str) -> list[AnyCommand]:
+    if NO_AUTO_OCO not in reason or state.bracket_mode == SEPARATE:
+        return []
+    state.bracket_mode = SEPARATE  # no field of the gateway tells this: the first bracketed order does
+    text = "this account is not in Auto-OCO mode: from now on stops and targets are separate orders of ours"
+    return [alert(order, "critical", text)]
 
 
 WAITING = (Status.SENT, Status.UNKNOWN)
@@ -147,29 +163,7 @@ def _attach_id(state: AccountState, tag: str, order: Order, order_id: int) -> tu
 
 def on_fill(state: AccountState, event: FillReported) -> list[AnyCommand]:
     """Fold one half-turn of the hub."""
-    take_fill(state, event.fill)
-    return []
-
-
-def take_fill(state: AccountState, fill: Fill) -> bool:
-    """Count a fill once; return whether it was new. The gateway repeats half-turns as a habit."""
-    if fill.account != state.account or fill.voided or fill.trade_id in state.trades:
-        return False
-    if not state.covers(fill.contract):
-        return False
-    state.trades.add(fill.trade_id)
-    book = state.book(fill.contract)
-    state.counted[fill.order_id] = state.counted.get(fill.order_id, 0) + abs(fill.qty)
-    if fill.order_id in book.uncounted:
-        book.uncounted[fill.order_id] -= abs(fill.qty)
-        if book.uncounted[fill.order_id] <= 0:
-            del book.uncounted[fill.order_id]
-    if fill.at > book.adopted_until:  # an older one is inside the position that was adopted from the broker
-        book.position = apply_fill(book.position, fill)
-        book.last_price = book.spec.price(fill.ticks)
-        book.filled_at = state.now
-    _note_difference(state, book)
-    return True
+    return take_fill(state, event.fill)
 
 
 def on_position(state: AccountState, event: PositionReported) -> list[AnyCommand]:
@@ -180,15 +174,8 @@ def on_position(state: AccountState, event: PositionReported) -> list[AnyCommand
         return halt_unknown(state, event.contract) if event.qty else []
     book = state.book(event.contract)
     book.broker_qty = event.qty
-    _note_difference(state, book)
+    note_difference(state, book)
     return []
-
-
-def _note_difference(state: AccountState, book: Book) -> None:
-    if book.is_sure:
-        book.differs_since = None
-    elif book.differs_since is None:
-        book.differs_since = state.now
 
 
 def check_difference(state: AccountState, book: Book) -> list[AnyCommand]:

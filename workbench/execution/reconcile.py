@@ -10,8 +10,9 @@ from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.domain.events import BrokerRead, PositionReported
 from workbench.domain.order import Order, Status, move
 from workbench.domain.position import Position
+from workbench.execution.fills import hand_over, take_fill
 from workbench.execution.flatten import SETTLES_NS, market_works
-from workbench.execution.orders import halt_unknown, lock, take_fill, take_report
+from workbench.execution.orders import halt_unknown, lock, take_report
 from workbench.execution.state import READ_FIRST, AccountState, Book, exact_ticks
 
 MISSES_TO_ABSENT = 3  # readings that do not show a tag before it counts as never arrived
@@ -31,7 +32,7 @@ def on_broker_read(state: AccountState, event: BrokerRead) -> list[AnyCommand]:
     for report in event.orders:
         out += take_report(state, report)
     for fill in sorted(event.fills, key=lambda f: f.trade_id):
-        take_fill(state, fill)
+        out += take_fill(state, fill)
     state.synced = True
     reported = {p.contract: p for p in event.positions if state.covers(p.contract)}
     for position in event.positions:
@@ -152,6 +153,7 @@ def _adopt_position(
         fees=book.position.fees,
         opened_at=state.now,
     )
+    hand_over(state, book)
     _count_all(state, book)
     book.differs_since, book.adopt_votes, book.adopted_until = None, 0, event.until
     if report is not None and book.last_price is None:

@@ -8,7 +8,7 @@ from workbench.domain.order import OrderType, Side
 from workbench.domain.timeframe import timeframe
 from workbench.execution.flatten import start_flatten
 from workbench.execution.state import AccountState, Book, Session
-from workbench.execution.submit import Out, submit
+from workbench.execution.submit import Out, submit_entry
 from workbench.execution.trailing import move_stop
 from workbench.risk.gate import Approved
 from workbench.rules.signal import Signal
@@ -72,7 +72,7 @@ def _held(state: AccountState, session: Session) -> int:
     return qty or sum(
         o.signed_remaining
         for o in state.open_orders(session.contract)
-        if o.parent_id is None and o.strategy == session.strategy
+        if o.family is None and o.strategy == session.strategy
     )
 
 
@@ -81,9 +81,9 @@ def _order_works(state: AccountState, session: Session) -> bool:
     return any(o.strategy == session.strategy for o in state.open_orders(session.contract))
 
 
-def enter_after(state: AccountState, reversal: tuple[str, Signal]) -> Out:
+def enter_after(state: AccountState, name: str, signal: Signal) -> Out:
     """Enter after the close of a reversal; the entry counts only as long as its bar is the newest one."""
-    session, signal = state.sessions[reversal[0]], reversal[1]
+    session = state.sessions[name]
     if session.status != "running" or session.last_bar_end != signal.at or state.book(session.contract).qty:
         return []
     return _enter(state, session, signal)
@@ -102,8 +102,10 @@ def _enter(state: AccountState, session: Session, signal: Signal) -> Out:
         strategy=session.strategy,
         rule=signal.rule,
         session=session.session,
+        intent=f"{session.session}@{signal.at}",
+        intent_qty=signal.qty,
     )
-    out = submit(state, command, session.limits(state.limits))
+    out = submit_entry(state, command, session.limits(state.limits))
     if isinstance(out[0], Approved):
         session.entries += 1
     return out

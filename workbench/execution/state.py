@@ -77,7 +77,10 @@ class AccountState:
         self.orphans: dict[int, int] = {}
         self.known_tags: set[str] = set()
         self.trades: set[int] = set()
+        self.voided: set[int] = set()  # trades that the gateway has taken back
         self.requests: set[str] = set()
+        self.refused: dict[str, str] = {}  # a person's request -> why nothing came of it
+        self.intents: dict[str, int] = {}  # intent, and tag -> contracts sent for it
         self.sent_at: deque[int] = deque(maxlen=4096)
         self.trading_date = ""
         self.day_start = 0
@@ -127,10 +130,16 @@ class AccountState:
         total = self.total_usd()
         return None if total is None or not self.day_baseline_known else total - self.day_baseline
 
-    def roll_day(self, at: int) -> None:
-        """Start a new trading date when `at` has reached its open (17:00 Chicago); every daily counter hangs on it."""
+    def roll_day(self, at: int) -> bool:
+        """Start a new trading date when `at` has reached its open (17:00 Chicago); every daily counter hangs on it.
+
+        Returns
+        -------
+        bool
+            Whether one has begun.
+        """
         if at < self.day_end:
-            return
+            return False
         hours = trading_hours("index")
         total = self.total_usd()
         if self.trading_date:
@@ -139,6 +148,7 @@ class AccountState:
         self.trading_date = hours.trading_date(at).isoformat()
         # The open of the next session, never the end of a break inside this one.
         self.day_start, self.day_end = hours.session_bounds(at)
+        return True
 
     def next_tag(self) -> str:
         """A tag that never repeats: account, random uid of this start, epoch, sequence."""
@@ -178,15 +188,16 @@ def working_by_side(orders: Iterable[Order]) -> tuple[int, int]:
     A suspended leg waits for a parent that counts already, so it is left out.
     """
     sides = {1: 0, -1: 0}
-    pairs: dict[tuple[int, int], int] = {}
+    pairs: dict[tuple[int, int | str], int] = {}
     for order in orders:
         if order.status is Status.SUSPENDED:
             continue
         sign = order.side.sign
-        if order.parent_id is None:
+        family = order.family
+        if family is None:
             sides[sign] += order.remaining
         else:
-            key = (sign, order.parent_id)
+            key = (sign, family)
             pairs[key] = max(pairs.get(key, 0), order.remaining)
     for (sign, _), qty in pairs.items():
         sides[sign] += qty

@@ -16,10 +16,12 @@ from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.execution import control, manual, sessions
 from workbench.execution.control import check_lease
+from workbench.execution.fills import roll_sessions
 from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection
 from workbench.execution.orders import check_difference, on_fill, on_order, on_place_answered, on_position
+from workbench.execution.protect import advance_guard, advance_trim, fit_exits
 from workbench.execution.reconcile import mark_unanswered, on_broker_read
-from workbench.execution.state import AccountState
+from workbench.execution.state import AccountState, Book
 from workbench.execution.submit import Out, remember, submit
 from workbench.execution.trailing import on_answer
 from workbench.risk.gate import Approved
@@ -52,20 +54,35 @@ def step(state: AccountState, event: e.Event) -> Out:
     if handler is None:
         raise TypeError(f"step has no handler for {type(event).__name__}")
     state.now = max(state.now, event.at)
-    state.roll_day(state.now)
+    if state.roll_day(state.now):
+        roll_sessions(state)
     check_lease(state)
     out: Out = list(handler(state, event))
     for book in list(state.books.values()):
-        out += check_difference(state, book)
-        out += check_protection(state, book)
-        out += cancel_orphans(state, book)
-        reversal = book.flatten.then if book.flatten is not None else None
-        out += advance_flatten(state, book)
-        if reversal is not None and book.flatten is None:
-            out += sessions.enter_after(state, reversal)
+        if not (book.is_quiet and state.orders.none_open(book.position.contract)):
+            out += _tend(state, book)
     if state.read_again_at and state.now >= state.read_again_at:
         state.read_again_at = 0
         out.append(ReadBroker(account=state.account, contract="", reason="an order was not found yet"))
+    return out
+
+
+def _tend(state: AccountState, book: Book) -> Out:
+    """What one contract needs after an event: differences, protection, exits that fit, and the close under way."""
+    out: Out = list(check_difference(state, book))
+    out += check_protection(state, book)
+    out += cancel_orphans(state, book)
+    out += advance_guard(state, book)
+    out += advance_trim(state, book)
+    out += fit_exits(state, book)
+    reversal = book.flatten.then if book.flatten is not None else None
+    out += advance_flatten(state, book)
+    if reversal is not None and book.flatten is None:
+        session, signal = reversal
+        if session:
+            out += sessions.enter_after(state, session, signal)
+        else:
+            out += manual.enter_reversed(state, book.position.contract, signal)
     return out
 
 

@@ -1,11 +1,17 @@
-"""The way of every new order: the counter of its intent, the gate, and then the books."""
+"""The way of every new order: the gate, the counter of its intent, and then the books."""
 
 from __future__ import annotations
 
+import dataclasses
+
+import msgspec
+
 from workbench.domain.commands import Alert, AnyCommand, PlaceOrder
 from workbench.domain.order import Order
-from workbench.execution.state import AccountState
-from workbench.risk.gate import Approved, Refused, check
+from workbench.execution.orders import SEPARATE
+from workbench.execution.state import AccountState, Guard, working_by_side
+from workbench.risk.gate import Approved, Refused, View, check
+from workbench.risk.intent import count_intent
 from workbench.risk.limits import Limits
 
 Out = list[Approved | AnyCommand]
@@ -13,13 +19,67 @@ Out = list[Approved | AnyCommand]
 
 def submit(state: AccountState, command: PlaceOrder, limits: Limits | None = None) -> Out:
     """Ask the gate; remember an approved order as sent, turn a refusal into an alert. Refused orders count as sent."""
+    return _answer(state, command, check(command, state.view(command.contract), limits or state.limits))
+
+
+def submit_exit(state: AccountState, command: PlaceOrder) -> Out:
+    """Send one exit of a pair of which only one may fill: never more than is held, so no limit has a say.
+
+    Raises nothing; the caller sees to it that `command.qty` is no more than the position, and that it is known.
+    """
+    alone = dataclasses.replace(state.view(command.contract), working_buy=0, working_sell=0)
+    return _answer(state, command, check(command, alone, state.limits))
+
+
+def submit_entry(state: AccountState, command: PlaceOrder, limits: Limits | None = None) -> Out:
+    """Send an entry; where the gateway grows no brackets, its exits become orders of our own (`execution.protect`)."""
+    bracketed = command.stop_loss_ticks is not None or command.take_profit_ticks is not None
+    if not bracketed or state.bracket_mode != SEPARATE:
+        return submit(state, command, limits)
+    book = state.book(command.contract)
     verdict = check(command, state.view(command.contract), limits or state.limits)
+    if isinstance(verdict, Refused):
+        return _answer(state, command, verdict)
+    if book.guard is not None:
+        text = "the exits of another entry are not done; without Auto-OCO there is one protected entry at a time"
+        return [refusal(state, command.contract, text)]
+    out = submit(state, msgspec.structs.replace(command, stop_loss_ticks=None, take_profit_ticks=None), limits)
+    if isinstance(out[0], Approved):
+        book.bracketed = command.qty if command.stop_loss_ticks is not None else 0
+        book.guard = Guard(
+            entry=command.tag,
+            side=command.side.sign,
+            session=command.session,
+            strategy=command.strategy,
+            rule=command.rule,
+            stop_ticks=command.stop_loss_ticks,
+            target_ticks=command.take_profit_ticks,
+        )
+    return out
+
+
+def view_without(state: AccountState, order: Order) -> View:
+    """What the gate sees when `order` is taken out: it is about to be another one."""
+    kept = [o for o in state.open_orders(order.contract) if o is not order]
+    buy, sell = working_by_side(kept)
+    view = state.view(order.contract)
+    return dataclasses.replace(view, working_buy=buy, working_sell=sell, open_orders=len(kept))
+
+
+def refusal(state: AccountState, contract: str, text: str, level: str = "warning") -> Alert:
+    """Tell that an order was refused, and why."""
+    return Alert(account=state.account, contract=contract, level=level, text=f"order refused: {text}")
+
+
+def _answer(state: AccountState, command: PlaceOrder, verdict: Approved | Refused) -> Out:
     state.known_tags.add(command.tag)
     if not (isinstance(verdict, Approved) and verdict.reducing):
         state.sent_at.append(state.now)
     if isinstance(verdict, Refused):
         text = f"order refused ({verdict.code}): {verdict.reason}"
         return [Alert(account=state.account, contract=command.contract, level="warning", text=text)]
+    if why := count_intent(state.intents, command):
+        return [refusal(state, command.contract, f"{why}; this is a mistake of the program", "critical")]
     remember(state, command)
     return [verdict]
 
@@ -42,4 +102,6 @@ def remember(state: AccountState, command: PlaceOrder) -> None:
         created_at=state.now,
         strategy=command.strategy,
         rule=command.rule,
+        session=command.session,
+        protects=command.protects,
     )

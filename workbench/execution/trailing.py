@@ -17,7 +17,7 @@ def move_stop(state: AccountState, session: Session, level: int, rule: str) -> l
         return []
     side = 1 if book.qty > 0 else -1
     for order in state.open_orders(session.contract):
-        ours = order.parent_id is not None and order.strategy == session.strategy and order.status is Status.WORKING
+        ours = order.family is not None and order.strategy == session.strategy and order.status is Status.WORKING
         if not ours or order.type is not OrderType.STOP or order.side.sign == side:
             continue
         if order.order_id is None or order.stop_ticks is None or (level - order.stop_ticks) * side <= 0:

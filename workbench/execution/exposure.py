@@ -1,0 +1,79 @@
+"""What is held and what is at stake over all instruments of the account."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from workbench.domain.order import OrderType, Status
+from workbench.execution.book import Book, exact_ticks
+from workbench.risk.view import Exposure
+
+if TYPE_CHECKING:
+    from workbench.execution.state import AccountState
+
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
+
+
+def exposures(state: AccountState, without: str = "") -> tuple[Exposure, ...]:
+    """Return what every instrument holds or may come to hold, apart from `without`."""
+    from workbench.execution.state import working_by_side
+
+    found = []
+    for contract, book in state.books.items():
+        if contract == without or (not book.qty and state.orders.none_open(contract)):
+            continue
+        buy, sell = working_by_side(state.open_orders(contract))
+        found.append(Exposure(book.spec, book.qty, buy, sell))
+    return tuple(found)
+
+
+def at_risk_usd(state: AccountState, unstopped_ticks: int | None) -> Decimal | None:
+    """Return what positions and working entries lose from here if every stop is hit, USD.
+
+    A contract that no working stop covers counts with the distance its entry asked for, else with `unstopped_ticks`;
+    None when there is none either, or no price.
+    """
+    total = Decimal(0)
+    for contract, book in state.books.items():
+        for part in (_of_position(state, book, unstopped_ticks), _of_entries(state, contract, unstopped_ticks)):
+            if part is None:
+                return None
+            total += part * book.spec.tick_value
+    return total
+
+
+def _of_position(state: AccountState, book: Book, unstopped: int | None) -> Decimal | None:
+    # in ticks × contracts, the farthest stops first
+    if not book.qty:
+        return Decimal(0)
+    if book.last_price is None:
+        return None
+    contract, side, left = book.position.contract, 1 if book.qty > 0 else -1, abs(book.qty)
+    last, ticks = exact_ticks(book.spec, book.last_price), Decimal(0)
+    stops = [
+        (max(Decimal(0), (last - o.stop_ticks) * side), o.remaining)
+        for o in state.open_orders(contract)
+        if o.type in STOPS and o.stop_ticks is not None and o.side.sign == -side and o.status is Status.WORKING
+    ]
+    for distance, qty in sorted(stops, reverse=True):
+        ticks += distance * min(left, qty)
+        left -= min(left, qty)
+    if left:
+        planned = state.risk.ticks_at_stake.get(contract, unstopped)
+        if planned is None:
+            return None
+        ticks += planned * left
+    return ticks
+
+
+def _of_entries(state: AccountState, contract: str, unstopped: int | None) -> Decimal | None:
+    ticks, qty = Decimal(0), state.books[contract].qty
+    for order in state.open_orders(contract):
+        if order.family is not None or order.side.sign * qty < 0 or order.status is Status.SUSPENDED:
+            continue
+        planned = state.risk.ticks_at_stake.get(order.tag or "", unstopped)
+        if planned is None:
+            return None
+        ticks += planned * order.remaining
+    return ticks

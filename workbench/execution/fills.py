@@ -1,0 +1,186 @@
+"""Fills, counted once, into the position and into the books of who earned them; a voided one is taken out again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from workbench.domain.commands import Alert, AnyCommand, ReadBroker
+from workbench.domain.position import Fill, Position, apply_fill
+from workbench.execution.state import AccountState, Book, Session
+
+NOBODY = ""  # whose ledger takes what no session did: a person's orders, and somebody else's
+
+
+def take_fill(state: AccountState, fill: Fill) -> list[AnyCommand]:
+    """Count a fill once (the gateway repeats half-turns as a habit); a voided one is taken out of the position."""
+    if fill.account != state.account or (fill.trade_id in state.trades and not fill.voided):
+        return []
+    if not state.covers(fill.contract):
+        return []
+    if fill.voided:
+        return _void(state, fill)
+    state.trades.add(fill.trade_id)
+    book = state.book(fill.contract)
+    state.counted[fill.order_id] = state.counted.get(fill.order_id, 0) + abs(fill.qty)
+    if fill.order_id in book.uncounted:
+        book.uncounted[fill.order_id] -= abs(fill.qty)
+        if book.uncounted[fill.order_id] <= 0:
+            del book.uncounted[fill.order_id]
+    if fill.at > book.adopted_until:  # an older one is inside the position that was adopted from the broker
+        _book(state, book, fill)
+    note_difference(state, book)
+    return []
+
+
+def _book(state: AccountState, book: Book, fill: Fill) -> None:
+    before = book.qty
+    if not before:
+        book.since_flat, book.shares, book.flat_base = [], {}, book.position
+    book.since_flat.append(fill)
+    book.position = apply_fill(book.position, fill)
+    order = state.orders.get(state.key_of_id.get(fill.order_id, ""))
+    book.shares[fill.trade_id] = _allot(book, fill, order.session if order is not None else NOBODY)
+    if book.qty and abs(book.qty) < abs(before) and (order is None or order.family is None):
+        book.misfit = True
+    book.last_price = book.spec.price(fill.ticks)
+    book.filled_at = state.now
+
+
+def _allot(book: Book, fill: Fill, owner: str) -> tuple[tuple[str, int], ...]:
+    """Give a fill to its session's ledger; what no session sent closes whatever is open, and opens for nobody."""
+    if owner or not book.ledgers:
+        return (_share(book, fill, owner, fill.qty, fill.fees),)
+    left, fees, shares = fill.qty, fill.fees, []
+    for name in sorted(book.ledgers):  # NOBODY comes first
+        held = book.ledgers[name].qty
+        if held * left < 0:
+            part = left if abs(left) <= abs(held) else -held
+            cost = fees if part == left else fill.fees * part / fill.qty
+            shares.append(_share(book, fill, name, part, cost))
+            left, fees = left - part, fees - cost
+    if left:
+        shares.append(_share(book, fill, NOBODY, left, fees))
+    return tuple(shares)
+
+
+def _share(book: Book, fill: Fill, name: str, qty: int, fees: Decimal) -> tuple[str, int]:
+    held = book.ledgers.get(name)
+    if held is None:
+        held = Position(account=fill.account, contract=fill.contract)
+    part = fill if qty == fill.qty else msgspec.structs.replace(fill, qty=qty, fees=fees)
+    book.ledgers[name] = apply_fill(held, part)
+    return name, qty
+
+
+def _void(state: AccountState, fill: Fill) -> list[AnyCommand]:
+    # The gateway has taken a trade back. One that is not known yet will never count; a known one is taken out once.
+    if fill.trade_id in state.voided:
+        return []
+    state.voided.add(fill.trade_id)
+    if fill.trade_id not in state.trades:
+        state.trades.add(fill.trade_id)
+        return []
+    book, before = state.book(fill.contract), state.book(fill.contract).qty
+    known = next((f for f in book.since_flat if f.trade_id == fill.trade_id), None)
+    _uncount(state, fill)
+    back = msgspec.structs.replace(known or fill, qty=-fill.qty, fees=-(known or fill).fees)
+    if known is not None and book.flat_base is not None:
+        book.since_flat.remove(known)
+        book.position = book.flat_base
+        for each in book.since_flat:
+            book.position = apply_fill(book.position, each)
+    elif fill.at > book.adopted_until:
+        book.position = apply_fill(book.position, back)
+    for name, qty in book.shares.pop(fill.trade_id, ((NOBODY, fill.qty),)):
+        _share(book, back, name, -qty, back.fees * qty / fill.qty)
+    if abs(book.qty) > abs(before):  # an exit has not happened: what is open again must show a stop, or be closed
+        book.bracketed = max(book.bracketed, abs(book.qty))
+    book.misfit, book.filled_at = True, state.now
+    note_difference(state, book)
+    text = (
+        f"the gateway has voided trade {fill.trade_id} ({fill.qty:+d} {fill.contract}): it was taken out of the "
+        f"position, which is {book.qty:+d} now"
+    )
+    return [
+        Alert(account=state.account, contract=fill.contract, level="critical", text=text),
+        ReadBroker(account=state.account, contract=fill.contract, reason="a trade was voided"),
+    ]
+
+
+def _uncount(state: AccountState, fill: Fill) -> None:
+    state.counted[fill.order_id] = max(0, state.counted.get(fill.order_id, 0) - abs(fill.qty))
+    key = state.key_of_id.get(fill.order_id, "")
+    order = state.orders.get(key)
+    if order is not None:
+        state.orders[key] = msgspec.structs.replace(order, filled=max(0, order.filled - abs(fill.qty)))
+
+
+def note_difference(state: AccountState, book: Book) -> None:
+    """Note since when own fold and broker differ; None while they agree."""
+    if book.is_sure:
+        book.differs_since = None
+    elif book.differs_since is None:
+        book.differs_since = state.now
+
+
+def hand_over(state: AccountState, book: Book) -> None:
+    """Give a position that was adopted from the broker, without its fills, to the session that trades the contract."""
+    for name, held in book.ledgers.items():
+        book.ledgers[name] = msgspec.structs.replace(held, qty=0, cost_ticks=Decimal(0))
+    book.since_flat, book.shares, book.flat_base, book.misfit = [], {}, None, bool(book.qty)
+    if not book.qty:
+        return
+    contract = book.position.contract
+    owner = next(
+        (
+            s.session
+            for s in state.sessions.values()
+            if s.contract == contract and s.status != "ended" and not s.waits_flat
+        ),
+        NOBODY,
+    )
+    held = book.ledgers.get(owner) or Position(account=state.account, contract=contract)
+    book.ledgers[owner] = msgspec.structs.replace(
+        held, qty=book.qty, cost_ticks=book.position.cost_ticks, opened_at=state.now
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What somebody has earned, USD: realised is net of fees; open is None when there is a position but no price."""
+
+    realized: Decimal
+    open: Decimal | None
+    fees: Decimal
+    qty: int = 0
+
+    @property
+    def net(self) -> Decimal | None:
+        """Realised and open profit net of fees."""
+        return None if self.open is None else round(self.realized + self.open, 9)
+
+
+def earned_by(state: AccountState, contract: str, name: str = NOBODY) -> Earned:
+    """What a session (or nobody's orders) has earned in a contract since its first fill."""
+    book = state.books.get(contract)
+    held = None if book is None else book.ledgers.get(name)
+    if book is None or held is None:
+        return Earned(Decimal(0), Decimal(0), Decimal(0))
+    return Earned(held.realized_ticks * book.spec.tick_value - held.fees, book.open_usd(held), held.fees, held.qty)
+
+
+def session_day_usd(state: AccountState, session: Session) -> Decimal | None:
+    """Profit of a session on this trading date (realised + open, net of fees), USD; None when it cannot be known."""
+    net = earned_by(state, session.contract, session.session).net
+    return None if net is None or not session.day_baseline_known else net - session.day_baseline
+
+
+def roll_sessions(state: AccountState) -> None:
+    """Begin a new trading date for every session: what it has earned so far is yesterday's."""
+    for session in state.sessions.values():
+        net = earned_by(state, session.contract, session.session).net
+        session.day_baseline = net if net is not None else Decimal(0)
+        session.day_baseline_known = net is not None
