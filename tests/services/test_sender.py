@@ -25,6 +25,7 @@ from workbench.domain.commands import (
 from workbench.domain.order import Side
 from workbench.risk.gate import Approved, check
 from workbench.risk.limits import Limits
+from workbench.services import sender as module
 from workbench.services.sender import Sender
 
 
@@ -162,3 +163,63 @@ async def test_waiting_entries_can_be_dropped_and_closes_stay() -> None:
         await rest(sender)
     assert wire.reached == ["close"]
     assert "not sent: halted" in answers[0].reason
+
+
+@pytest.mark.statement(31)
+async def test_an_entry_whose_answer_does_not_come_holds_up_no_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.01)
+    wire = Wire()
+    async with sending(wire) as (sender, _):
+        sender.submit(ENTRY)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        sender.submit(CLOSE)
+        await asyncio.sleep(0.1)
+        assert wire.reached == ["place entry", "close"], "the entry hangs, the close has left"
+        wire.open.set()
+        await rest(sender)
+
+
+@pytest.mark.statement(31)
+async def test_an_entry_waits_for_the_request_budget_and_nothing_waits_for_the_entry() -> None:
+    wire, room = Wire(), [60.0]
+    wire.open.set()
+    answers: list[e.Event] = []
+    sender = Sender(wire, answers.append, lambda: 77, entry_wait_s=lambda: room[0])
+    task = asyncio.create_task(sender.run())
+    sender.submit(ENTRY)
+    sender.submit(CANCEL)
+    await asyncio.sleep(0.05)
+    assert wire.reached == ["cancel 3"]
+    sender.drop_entries("halted")
+    room[0] = 0.0
+    await asyncio.sleep(0.05)
+    assert wire.reached == ["cancel 3"], "what was dropped while it waited for room does not leave when there is some"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.statement(53)
+async def test_an_entry_that_slept_with_the_machine_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire()
+    wire.open.set()
+    async with sending(wire) as (sender, answers):
+        monkeypatch.setattr(module, "TOO_OLD_S", -1.0)
+        sender.submit(ENTRY)
+        await rest(sender)
+    assert wire.reached == [] and "stood still" in answers[0].reason
+
+
+@pytest.mark.statement(36)
+async def test_the_last_look_is_right_before_the_wire() -> None:
+    wire, ours = Wire(), [True]
+    answers: list[e.Event] = []
+    sender = Sender(wire, answers.append, lambda: 77, lambda: ours[0])
+    sender.submit(ENTRY)
+    sender.submit(CLOSE)
+    ours[0] = False  # the latch fell after they were decided and queued
+    task = asyncio.create_task(sender.run())
+    await rest(sender)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert wire.reached == []

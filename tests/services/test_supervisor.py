@@ -10,6 +10,7 @@ import pytest
 
 from workbench.api.app import build_app
 from workbench.domain.errors import InputError, LockHeld, StopLatched, StorageError, UnknownName
+from workbench.services import session_stop
 from workbench.services.children import Child
 from workbench.services.desk_main import run_desk, serve_desk
 from workbench.services.desk_service import StartSession
@@ -87,7 +88,7 @@ async def test_an_ingest_that_was_started_anew_is_told_its_contracts(desk: Desk)
     desk.ingest.attach(first, 1)  # type: ignore[arg-type]
     await desk.watch_contracts([CONTRACT])
     desk.ingest.attach(second, 2)  # type: ignore[arg-type]
-    task = asyncio.create_task(desk._follow_contracts())
+    task = asyncio.create_task(desk.recorded.follow())
     async with asyncio.timeout(3):
         while not second.asked:
             await asyncio.sleep(0.01)
@@ -184,3 +185,70 @@ async def test_a_second_desk_on_one_home_is_one_clear_error(place: Home, monkeyp
             await run_desk(place, profile, build_app, port=0)
         assert (place.desk / "desk.json").read_text() == told, "the first one's file stays"
     assert not (place.desk / "desk.json").exists()
+
+
+class Answering(FakeChannel):
+    """A runner that ends its session when told, shows it a moment later, and lets go of the account."""
+
+    def __init__(self, child: Child, row: dict, positions: list[dict]) -> None:
+        super().__init__()
+        self.child, self.row, self.positions = child, row, positions
+
+    async def request(self, verb: str, body: dict | None = None, timeout_s: float = 5.0) -> dict:
+        answer = await super().request(verb, body, timeout_s)
+        row = {**self.row, "state": "ended"}
+        told = {"account": {"positions": self.positions, "working": []}, "sessions": [row]}
+        asyncio.get_running_loop().call_later(0.05, self.child.heard, "snapshot", told)
+        return answer
+
+
+ROW = {"session": "s1", "state": "running", "reason": "", "contract": CONTRACT}
+HELD = {"contract": CONTRACT, "qty": 2}
+
+
+@pytest.mark.statement(35)
+async def test_stopping_one_session_is_confirmed_by_its_runner_and_stops_nothing_else(desk: Desk, place: Home) -> None:
+    child, _ = attach(desk)
+    child.heard("snapshot", {"account": {"positions": [HELD], "working": []}, "sessions": [ROW]})
+    child.channel = channel = Answering(child, ROW, [])  # type: ignore[assignment]
+    result = await desk.stop_session("s1", "enough", "ann")
+    assert (result["result"], result["escalated"], result["remaining"]) == ("FLAT", False, [])
+    assert [verb for verb, _ in channel.asked] == ["end"]
+    assert read_latch(place, ACCOUNT) is None
+
+
+@pytest.mark.parametrize("how", ["silent", "still holds"])
+async def test_a_session_that_is_not_confirmed_in_time_stops_its_account(
+    desk: Desk, place: Home, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(session_stop, "CONFIRM_WITHIN_S", 0.3)
+    monkeypatch.setattr(desk.hours, "is_open", lambda contract: True)
+    stopped: list[tuple[str, int | None]] = []
+
+    async def stop(reason: str, account: int | None, person: str) -> dict:
+        stopped.append((reason, account))
+        return {"result": "FLAT", "remaining": []}
+
+    monkeypatch.setattr(desk, "stop", stop)
+    child, _ = attach(desk)
+    child.heard("snapshot", {"account": {"positions": [HELD], "working": []}, "sessions": [ROW]})
+    if how == "silent":
+        child.detach(child.channel)  # type: ignore[arg-type]
+    else:
+        child.channel = Answering(child, ROW, [HELD])  # type: ignore[assignment]
+    result = await desk.stop_session("s1", "enough", "ann")
+    assert (result["result"], result["escalated"]) == ("FLAT", True)
+    assert stopped and stopped[0][1] == ACCOUNT and "enough" in stopped[0][0]
+    assert desk.alerts[-1]["level"] == "critical"
+
+
+async def test_in_a_closed_market_an_ended_session_does_not_stop_its_account(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.hours, "is_open", lambda contract: False)
+    child, _ = attach(desk)
+    child.heard("snapshot", {"sessions": [ROW]})
+    child.channel = Answering(child, ROW, [HELD])  # type: ignore[assignment]
+    result = await desk.stop_session("s1", "enough", "ann")
+    assert (result["result"], result["escalated"]) == ("NOT_FLAT", False)
+    assert result["remaining"] == [f"+2 {CONTRACT}"]

@@ -24,6 +24,10 @@ class RestBroker:
         self.rest = rest
         self._reads = Priority.URGENT if urgent_reads else Priority.NORMAL
 
+    def entry_wait_s(self) -> float:
+        """Seconds until the request budget has room for an entry; what reduces need not ask."""
+        return self.rest.transport.budgets.other.wait_s(Priority.NORMAL)
+
     async def place(self, approved: Approved) -> Outcome:
         return await self.rest.place(approved)
 

@@ -80,7 +80,7 @@ class Runner:
         self.decider = Decider(state, Journal.or_blocked(home.account(account) / FILE))
         self.lease = Lease(home.account(account))
         self.epoch = self.lease.epoch
-        self.sender = Sender(gateway, self.lanes.put, clock.now, may_send=self._is_ours)
+        self.sender = Sender(gateway, self.lanes.put, clock.now, self._is_ours, self._entry_wait_s)
         self.reader = Reader(gateway, account, self.lanes.put, clock.now, self._read_since, self._unread)
         self.feed = Feed(fetch, self.lanes.put, clock.now)
         self.hosts = StrategyHosts(self._sessions, self.lanes.put, clock.now)
@@ -274,20 +274,22 @@ class Runner:
 
     async def _watch_latch(self) -> None:
         while True:
-            latch = self.latch()
-            if latch is not None:
-                self.stop(f"stopped: {latch.reason}")
-                return
             if not self._is_ours():
                 return
             await asyncio.sleep(LATCH_EVERY_S)
 
     def _is_ours(self) -> bool:
-        # Asked before each send: whoever has lost the account to another runner lets nothing more leave.
-        lost = self.lease.lost()
+        # Asked before each send: whoever was stopped or has lost the account lets nothing more leave, also when the
+        # process stood still and knows of neither yet.
+        latch = self.latch()
+        lost = f"stopped: {latch.reason}" if latch is not None else self.lease.lost()
         if lost:
             self.stop(lost)
         return not lost
+
+    def _entry_wait_s(self) -> float:
+        wait: Callable[[], float] | None = getattr(self.gateway, "entry_wait_s", None)
+        return 0.0 if wait is None else wait()
 
     def latch(self) -> Latch | None:
         """The latch that stops this account, if any."""

@@ -130,7 +130,7 @@ class RunnerProcess:
 
     def _on_clock(self, clock: SimulatorClock) -> None:
         self.clock.announce(clock.now, 0.0 if clock.lockstep else clock.rate, clock.seq, clock.lockstep)
-        self.runner.reader.patient = not clock.lockstep
+        self.runner.reader.patient = self.runner.sender.patient = not clock.lockstep
         self._first_clock.set()
         if clock.lockstep:
             self._barriers.put_nowait(clock.seq)

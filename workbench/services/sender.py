@@ -1,8 +1,14 @@
-"""One ordered sender per account: answers come back as events, cancels and closes overtake, nobody else waits."""
+"""One ordered sender per account: answers come back as events, cancels and closes overtake, nobody else waits.
+
+Two lanes, each in order. What cancels, closes or reduces never waits behind an entry: not for the request budget, and
+no longer than `PATIENCE_S` for the answer to one that is on the wire.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -24,6 +30,9 @@ class Broker(Protocol):
 
 
 Send = Approved | CancelOrder | ClosePosition | ModifyOrder
+PATIENCE_S = 0.1
+TOO_OLD_S = 5.0  # an entry that could not leave for so long is not wanted any more
+LOOK_S = 0.02
 
 
 class Sender:
@@ -39,6 +48,8 @@ class Sender:
         Market time, UTC ns.
     may_send : callable
         Asked before each send; False when the account has gone to somebody else.
+    entry_wait_s : callable
+        Seconds until the request budget has room for an entry.
     """
 
     def __init__(
@@ -47,27 +58,35 @@ class Sender:
         answer: Callable[[e.Event], None],
         now: Callable[[], int],
         may_send: Callable[[], bool] = lambda: True,
+        entry_wait_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._broker, self._answer, self._now, self._may_send = broker, answer, now, may_send
+        self._entry_wait_s = entry_wait_s
         self._urgent: deque[Send] = deque()
-        self._entries: deque[Send] = deque()
-        self._wake = asyncio.Event()
-        self._in_flight = False
+        self._entries: deque[tuple[Send, float]] = deque()
+        self._urgent_wake, self._entry_wake = asyncio.Event(), asyncio.Event()
+        self._free = asyncio.Event()  # no entry is on the wire
+        self._free.set()
+        self._urgent_in_flight = False
+        self.patient = True  # False in lockstep, where no time passes while something waits
         self.sent = 0
         self.closed = False
 
     @property
     def idle(self) -> bool:
-        return not (self._urgent or self._entries or self._in_flight)
+        return not (self._urgent or self._entries or self._urgent_in_flight) and self._free.is_set()
 
     def submit(self, command: Send) -> None:
         """Queue a command; entries behind everything that cancels or closes."""
         if self.closed:
             self._drop(command, "the sender has stopped")
             return
-        lane = self._entries if isinstance(command, Approved) and not command.reducing else self._urgent
-        lane.append(command)
-        self._wake.set()
+        if isinstance(command, Approved) and not command.reducing:
+            self._entries.append((command, time.monotonic()))
+            self._entry_wake.set()
+        else:
+            self._urgent.append(command)
+            self._urgent_wake.set()
 
     def stop(self) -> None:
         """Let nothing more leave: what waits is dropped, what is on the wire gets its answer."""
@@ -79,11 +98,11 @@ class Sender:
         """Let no waiting entry (of `contract`) leave any more: each is answered as refused, for it was never sent."""
         waiting = list(self._entries)
         self._entries.clear()
-        for command in waiting:
+        for command, since in waiting:
             if isinstance(command, Approved) and contract in (None, command.command.contract):
                 self._drop(command, reason)
             else:
-                self._entries.append(command)
+                self._entries.append((command, since))
 
     def _drop(self, command: Send, reason: str) -> None:
         if isinstance(command, Approved):
@@ -92,19 +111,53 @@ class Sender:
 
     async def run(self) -> None:
         """Send for ever."""
+        async with asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._run_urgent())
+            lanes.create_task(self._run_entries())
+
+    async def _run_urgent(self) -> None:
         while True:
-            while not (self._urgent or self._entries):
-                self._wake.clear()
-                await self._wake.wait()
-            command = self._urgent.popleft() if self._urgent else self._entries.popleft()
-            if not self._may_send():
-                self._drop(command, "the account was taken over")
-                continue
-            self._in_flight = True
+            while not self._urgent:
+                self._urgent_wake.clear()
+                await self._urgent_wake.wait()
+            self._urgent_in_flight = True
             try:
-                await self._send(command)
+                if not self._free.is_set():  # in order where that costs nothing: the answer may be here in a moment
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(PATIENCE_S if self.patient else None):
+                            await self._free.wait()
+                if self._urgent:  # the sender may have been stopped meanwhile
+                    await self._send_if_ours(self._urgent.popleft())
             finally:
-                self._in_flight = False
+                self._urgent_in_flight = False
+                self._entry_wake.set()
+
+    async def _run_entries(self) -> None:
+        while True:
+            while not self._entries or self._urgent or self._urgent_in_flight:
+                self._entry_wake.clear()
+                await self._entry_wake.wait()
+            command, since = self._entries[0]
+            wait = self._entry_wait_s()
+            if self.patient and time.monotonic() - since > TOO_OLD_S:
+                self._entries.popleft()
+                why = "the request budget was used up" if wait else "the process stood still"
+                self._drop(command, f"it waited for more than {TOO_OLD_S:g} s: {why}")
+            elif wait:
+                await asyncio.sleep(min(wait, LOOK_S))
+            else:
+                self._entries.popleft()
+                self._free.clear()
+                try:
+                    await self._send_if_ours(command)
+                finally:
+                    self._free.set()
+
+    async def _send_if_ours(self, command: Send) -> None:
+        if self._may_send():
+            await self._send(command)
+        else:
+            self._drop(command, "the account was taken over")
 
     async def _send(self, command: Send) -> None:
         self.sent += 1

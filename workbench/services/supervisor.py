@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any
 
 from workbench.domain.contract import front_month, parse_contract, spec
-from workbench.domain.errors import GatewayError, InputError, StopLatched, UnknownName, WorkbenchError
+from workbench.domain.errors import GatewayError, InputError, StopLatched, UnknownName
 from workbench.domain.events import AccountReported
 from workbench.domain.hours import trading_hours
 from workbench.gateway.rest import Rest
@@ -27,7 +27,9 @@ from workbench.services.link import ChildChannel
 from workbench.services.logs import hide
 from workbench.services.open_hours import OpenHours
 from workbench.services.permission import require_permission
+from workbench.services.recorded import Recorded
 from workbench.services.red_button import RedButton
+from workbench.services.session_stop import stop_session
 from workbench.services.settings import Profile
 from workbench.services.simulator_status import follow_simulator
 from workbench.services.snapshot import fill_dict, order_dict
@@ -61,6 +63,7 @@ class Desk:
         self.url = ""
         self.app: Any = None
         self.clock = MarketClock()
+        self.hours = OpenHours(self.clock.now)
         transport = Transport(profile.rest_url)
         self.tokens = LoginTokens(transport, profile.username, profile.api_key)
         self.rest = Rest(transport, self.tokens, now=self.clock.now)
@@ -78,11 +81,10 @@ class Desk:
             tell_runner=self._tell_runner,
             tell=self.alert,
             on_flat=self._now_flat,
-            hours=OpenHours(self.clock.now),
+            hours=self.hours,
         )
         self.view = DeskView(self)
-        self._contracts: set[str] = set()
-        self._watched: tuple[int, set[str]] = (0, set())  # the ingest that was told, and what
+        self.recorded = Recorded(lambda: self.ingest, self.runners, self.alert)
         self._tasks: asyncio.TaskGroup | None = None
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ class Desk:
                 await ready.wait()
                 self.ingest.wanted = True
                 tasks.create_task(self.ingest.watch(lambda: True))
-                tasks.create_task(self._follow_contracts())
+                tasks.create_task(self.recorded.follow())
                 for account in linked_accounts(self.home):
                     await self._take_up(account)
         finally:
@@ -260,34 +262,10 @@ class Desk:
 
     async def watch_contracts(self, contracts: list[str]) -> None:
         """Have ingest record these contracts, now and after every restart of it."""
-        self._contracts |= set(contracts)
-        try:
-            await self._tell_ingest(10.0)
-        except WorkbenchError as error:
-            self.alert("warning", f"market data of {', '.join(contracts)} is not recorded: {error}")
+        await self.recorded.want(contracts)
 
-    async def _tell_ingest(self, timeout_s: float) -> None:
-        wanted = sorted(self._contracts)
-        await self.ingest.request("watch", {"contracts": wanted}, timeout_s)
-        self._watched = (self.ingest.pid, set(wanted))
-
-    async def _follow_contracts(self) -> None:
-        # An ingest that was started anew knows nothing, nor does a new desk; what is traded is recorded.
-        while True:
-            await asyncio.sleep(0.5)
-            for runner in self.runners.values():
-                sessions = runner.last.get("snapshot", {}).get("sessions", [])
-                self._contracts |= {s["contract"] for s in sessions if s["state"] != "ended"}
-            told, contracts = self._watched
-            if self.ingest.channel is None or (told == self.ingest.pid and self._contracts <= contracts):
-                continue
-            try:
-                await self._tell_ingest(10.0)
-            except WorkbenchError as error:
-                log.warning("ingest did not take its contracts: %s", error)
-                await asyncio.sleep(2.0)
-
-    def _session(self, session: str) -> tuple[int, Json]:
+    def find_session(self, session: str) -> tuple[int, Json]:
+        """Return the account and the shown row of a session; UnknownName when there is none."""
         known: dict[str, tuple[int, Json]] = {}
         for account, runner in self.runners.items():
             for found in self.view.sessions(account, runner.last.get("snapshot", {})):
@@ -298,7 +276,7 @@ class Desk:
 
     async def command_session(self, session: str, verb: str, person: str) -> Json:
         """Carry out a verb: start and resume let it trade, pause stops entries, flatten closes, end is for good."""
-        account, found = self._session(session)
+        account, found = self.find_session(session)
         if found["state"] == "ended":
             raise InputError(f"session {session} is over; start a new one")
         runner = self.runners[account]
@@ -333,6 +311,10 @@ class Desk:
             raise UnknownName("account", str(account), map(str, known), where="nothing was stopped")
         accounts = [account] if account is not None else self.all_accounts()
         return await self.button.stop(reason, account, person, accounts)
+
+    async def stop_session(self, session: str, reason: str, person: str) -> Json:
+        """End one session, cancel and close what it holds; the account is stopped when that is not confirmed in 2 s."""
+        return await stop_session(self, session, reason, person)
 
     async def clear_stop(self, reason: str, person: str, account: int | None) -> Json:
         """Release the latch, after a clean reading of every account."""
