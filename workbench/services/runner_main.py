@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -171,8 +172,8 @@ class RunnerProcess:
 
     # --- life ---------------------------------------------------------------------------------------------------
 
-    async def run(self) -> str:
-        """Trade until stopped; return why it ended."""
+    async def run(self, let_go: Callable[[], None]) -> str:
+        """Trade until stopped; return why it ended. `let_go` is called when the account may go to somebody else."""
         await self.client.watch_account(self.account)
         if self.simulated:
             await self.client.follow_clock(f"runner-{self.account}")
@@ -187,6 +188,7 @@ class RunnerProcess:
             try:
                 reason = await self.runner.run()
                 self._desk_was_there = self.link.connected
+                let_go()  # nothing is decided, sent or written any more: who closes need not wait for our sockets
             finally:
                 await end_tasks(running)
         return reason
@@ -274,7 +276,7 @@ async def run(options: argparse.Namespace) -> int:
     lock.acquire("runner")
     process = RunnerProcess(options.account, place, options, token)
     try:
-        reason = await process.run()
+        reason = await process.run(lock.release)
     finally:
         lock.release()
     if read_latch(place, options.account) is not None:

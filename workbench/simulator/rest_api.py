@@ -89,13 +89,13 @@ class RestApi:
                 entry["body"] = body.decode(errors="replace")
             kept = self.simulator.requests.add(entry)
             self.simulator.scenario.due()
-            response = await self._answer(endpoint, request, body)
+            response = await self._answer(endpoint, request, body, kept)
             kept["status"], kept["ended"] = response.status_code, time.monotonic()
             return response
 
         return handle
 
-    async def _answer(self, endpoint: Endpoint, request: Request, body: bytes) -> Response:
+    async def _answer(self, endpoint: Endpoint, request: Request, body: bytes, kept: dict[str, Any]) -> Response:
         await self._delay()
         caller, refused = self._admit(endpoint, request)
         if refused is not None:
@@ -108,6 +108,7 @@ class RestApi:
         if broken is not None:
             return broken
         self.simulator.sync()
+        kept["acted"] = time.monotonic()
         try:
             reply = self.operations.table[endpoint.path](wanted, caller)
         except BadRequest as error:
