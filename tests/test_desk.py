@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,10 @@ from tests.fakes.serve import serving
 from workbench.api.app import build_app
 from workbench.desk import Desk, DeskNotReachable, DeskRefused, connect
 from workbench.domain.errors import InputError, StopLatched, UnknownName
+from workbench.services.strategies import shipped_folder
 from workbench.storage.home import Home, write_durably
 from workbench.storage.latch import read_latch
+from workbench.storage.registry import Registry
 
 TOKEN = "the-full-token-of-this-test"
 
@@ -107,12 +110,15 @@ def test_commands_return_the_session_as_it_is_afterwards(desk: Desk, fake: FakeD
     assert [call[0] for call in fake.calls] == ["pause", "resume", "flatten", "end"]
 
 
-def test_start_uses_the_only_linked_account_and_an_absolute_path(desk: Desk, fake: FakeDesk, tmp_path: Path) -> None:
-    path = tmp_path / "sma_cross.yaml"
-    path.write_text("name: sma_cross")
+def test_start_uses_the_only_linked_account_and_stores_the_file_as_a_version(
+    desk: Desk, fake: FakeDesk, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    shutil.copy(shipped_folder() / "sma_cross.yaml", path)
     assert desk.start(path, fast=10, contract="MES").state == "running"
     asked = fake.calls[0][1]
-    assert (asked.account, asked.strategy, asked.contract) == (1001, str(path), "MES")
+    stored = Registry(fake.home).get(asked.strategy)
+    assert (asked.account, stored.source, asked.contract) == (1001, path.read_text(), "MES")
     assert asked.parameters == {"fast": 10}
 
 

@@ -183,7 +183,7 @@ class Desk:
             Values of the strategy's declared parameters.
         """
         body = {
-            "strategy": _reference(strategy),
+            "strategy": self._reference(strategy),
             "account": self._only_account() if account is None else account,
             "contract": contract,
             "parameters": parameters,
@@ -240,6 +240,20 @@ class Desk:
         from workbench.widgets.controls import Controls
 
         return Controls(self)
+
+    def _reference(self, strategy: Any) -> str:
+        # The desk opens no file for us: what a path holds, or a strategy made here, is stored there as a version first.
+        if isinstance(strategy, str | Path) and not Path(strategy).is_file():
+            return str(strategy)
+        if isinstance(strategy, str | Path):
+            from workbench.rules.load import load_strategy
+
+            strategy = load_strategy(Path(strategy))
+        source = getattr(strategy, "source", "")
+        if not source:
+            return str(strategy.version)
+        stored = self._request("POST", "/api/strategies", json={"source": source, "person": _person()})
+        return str(stored["version"])
 
     # --- the wire ----------------------------------------------------------------------------------------------------
 
@@ -310,12 +324,6 @@ def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     if "at" in columns:
         frame["at"] = pd.to_datetime(frame["at"], unit="ns", utc=True).dt.tz_convert("America/Chicago")
     return frame
-
-
-def _reference(strategy: Any) -> str:
-    """A path is made absolute: the desk runs in another folder."""
-    text = str(strategy if isinstance(strategy, str | Path) else getattr(strategy, "path", None) or strategy.version)
-    return str(Path(text).absolute()) if Path(text).is_file() else text
 
 
 def _person() -> str:

@@ -92,8 +92,8 @@ async def test_a_manual_order_needs_a_positive_size_and_a_finite_price(
 ) -> None:
     order = {"request": "r1", "account": 1001, "contract": CONTRACT, "side": "BUY", "qty": 1}
     assert (await client.post("/api/orders", json=order)).status_code == 201
-    assert (await client.post("/api/orders", json={**order, "qty": 0})).status_code == 422
-    nan = '{"request":"r1","account":1001,"contract":"X","side":"BUY","type":"LIMIT","qty":1,"limit_price":NaN}'
+    assert (await client.post("/api/orders", json={**order, "request": "r2", "qty": 0})).status_code == 422
+    nan = '{"request":"r3","account":1001,"contract":"X","side":"BUY","type":"LIMIT","qty":1,"limit_price":NaN}'
     assert (await client.post("/api/orders", content=nan)).status_code == 422
     assert len(desk.calls) == 1
 

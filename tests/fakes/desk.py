@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import shutil
+import tempfile
 import time
-from datetime import UTC, datetime
+import weakref
+from pathlib import Path
 from typing import Any
 
 from workbench.domain.errors import InputError, StopLatched, UnknownName, WorkbenchError
-from workbench.services.desk_service import ManualOrder, StartSession
+from workbench.services.desk_bodies import ChangeLimits
+from workbench.services.desk_service import ManualOrder, OrderAction, StartSession
+from workbench.storage.home import Home
 
 CONTRACT = "CON.F.US.MES.Z26"
 OPEN_AT = 1_796_126_400  # 1 December 2026, 06:00 Chicago
@@ -42,6 +47,10 @@ class FakeDesk:
         self.data_state = "live"
         self.frozen_s: float | None = None
         self.calls: list[tuple[Any, ...]] = []
+        self.home = Home(Path(tempfile.mkdtemp(prefix="workbench-fake-")))
+        weakref.finalize(self, shutil.rmtree, self.home.path, ignore_errors=True)
+        self.requests: dict[str, dict[str, Any]] = {}
+        self.limit_values: dict[str, Any] = {"daily_loss_usd": 1000}
 
     def _walk(self, seconds: int) -> list[float]:
         """A nervous hour with trends, then prices that stay between the protective orders."""
@@ -70,14 +79,14 @@ class FakeDesk:
         realized = 186.25
         return {
             "at": at,
-            "wall": datetime.now(UTC).isoformat(),
+            "wall": time.time_ns(),
             "desk": {"version": "0.1.0", "pid": 4242, "uptime_s": round(self._clock() - self._began, 1)},
             "gateway": {"profile": "sim", "url": "http://127.0.0.1:8430", "connected": True,
                         "clock": {"rate": self.rate, "lockstep": False}},
             "stop": self._stop_part(),
             "accounts": [self._account(last, open_usd, realized)],
             "sessions": [self._session(at, open_usd, realized)],
-            "data": [{"contract": CONTRACT, "timeframe": "1m", "last_ts": at - 900_000_000,
+            "data": [{"contract": CONTRACT, "timeframe": "1m", "last_ts": at - 900_000_000, "last_price": last,
                       "age_s": 0.9 if self.data_state == "live" else 74.0, "state": self.data_state}],
             "streams": [{"name": "ingest.market", "up": self.data_state == "live", "age_s": 0.4},
                         {"name": "runner.1001.user", "up": True, "age_s": 12.0}],
@@ -173,7 +182,44 @@ class FakeDesk:
             raise InputError("a LIMIT order needs limit_price")
         if self.latched:
             raise WorkbenchError("refused by the gate: stopped")
-        return {"request": request.request, "tag": "wb-1001-x7f-3-9"}
+        return self._once(request.request, {"accepted": True, "order": self._order(9010, request.qty, 0, "PENDING", {
+            "side": request.side, "type": request.type, "limit_price": request.limit_price,
+            "stop_price": request.stop_price, "rule": "manual"})})  # fmt: skip
+
+    def _once(self, request: str, made: dict[str, Any]) -> dict[str, Any]:
+        return self.requests.setdefault(request, made)
+
+    async def order_action(self, action: OrderAction) -> dict[str, Any]:
+        self.calls.append(("action", action))
+        if action.account != 1001:
+            raise UnknownName("account", str(action.account), ["1001"])
+        working = {order["order_id"]: order for order in self._working()}
+        if action.order_id is not None:
+            if action.order_id not in working:
+                return {"accepted": False, "reason": f"order {action.order_id} is not working"}
+            return self._once(action.request, {"accepted": True, "order": working[action.order_id]})
+        if action.contract != CONTRACT or not self.qty:
+            return {"accepted": False, "reason": f"there is no position in {action.contract}"}
+        self.qty = {"part_close": max(0, self.qty - (action.qty or 0)), "reverse": -self.qty}.get(action.kind, 0)
+        return self._once(action.request, {"accepted": True})
+
+    async def stop_strategy(self, strategy: str, account: int | None, reason: str, person: str) -> dict[str, Any]:
+        self.calls.append(("stop_strategy", strategy, account, reason, person))
+        if strategy != "sma_cross":
+            raise UnknownName("strategy", strategy, ["sma_cross"])
+        self.qty, self.state = 0, "ended"
+        return {"strategy": strategy, "ended": ["sma-cross-1"], "escalated": [], "results": []}
+
+    async def monitor(self) -> dict[str, Any]:
+        return {"accounts": [{"account": 1001, "exposure_usd": 34_211.25 * abs(self.qty)}]}
+
+    async def limits(self) -> dict[str, Any]:
+        return {"effective": {"1001": self.limit_values}, "history": []}
+
+    async def change_limits(self, change: ChangeLimits, *, tighten: bool) -> dict[str, Any]:
+        self.calls.append(("limits", change, tighten))
+        self.limit_values = {**self.limit_values, **change.values}
+        return await self.limits()
 
     async def stop(self, reason: str, account: int | None, person: str) -> dict[str, Any]:
         self.calls.append(("stop", reason, account, person))

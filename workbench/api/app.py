@@ -1,28 +1,36 @@
-"""The routes: each hands a checked body to the desk service and its answer back as JSON."""
+"""The desk's ASGI application: the layers around it, the routes in it, and what an error looks like."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response, WebSocket
+from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from workbench.api.bodies import BODY_S, MOST_BYTES, BodyLimit
+from workbench.api.idempotency import Idempotency
+from workbench.api.openapi import describe
+from workbench.api.rate import DESK_RATE, ISSUED_RATE, Rate, RateLimit
+from workbench.api.recorder import Recorder
+from workbench.api.routes import guards, jobs, market, orders, positions, sessions, state, strategies
+from workbench.api.routes.common import REFUSALS, answer
 from workbench.api.security import Guard, Origins, Tokens
-from workbench.api.stream import ENCODER, SharedSnapshot, stream
+from workbench.api.stream import SharedSnapshot, stream
+from workbench.api.ws import serve
 from workbench.domain.errors import InputError, StopLatched, WorkbenchError
-from workbench.services.desk_service import (
-    AllowOrigin,
-    ClearStop,
-    DeskService,
-    ManualOrder,
-    SessionCommand,
-    StartSession,
-    StopRequest,
-    Verb,
-)
+from workbench.services.audit import Audit
+from workbench.services.desk_service import DeskService
+from workbench.services.history import History
+from workbench.services.issued_tokens import IssuedTokens
+from workbench.services.jobs import Jobs
+from workbench.services.kept_answers import KeptAnswers
+from workbench.services.strategy_store import StrategyStore
+from workbench.services.topics import Topics
+from workbench.services.version import program_version
+
+__all__ = ["answer", "build_app"]
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
 
@@ -35,125 +43,98 @@ def build_app(
     allowed_hosts: Iterable[str] = ("127.0.0.1", "localhost"),
     internal_router: APIRouter | None = None,
     lifespan: Any = None,
+    desk_rate: Rate = DESK_RATE,
+    issued_rate: Rate = ISSUED_RATE,
+    body_s: float = BODY_S,
+    most_bytes: int = MOST_BYTES,
 ) -> FastAPI:
     """Return the desk's ASGI application.
 
     Parameters
     ----------
     service : DeskService
-        What answers.
+        What answers; its home holds tokens, answers, jobs and the audit log.
     token : str
-        The full token, at least 16 characters.
+        The desk's own token, at least 16 characters.
     allowed_origins : iterable of str
         Exact web origins (scheme, host, port) that may call; more can be added by ``app.state.origins.allow(...)``.
     allowed_hosts : iterable of str
         Legal names in the Host header, without port.
     internal_router : APIRouter, optional
-        Routes for runners; they need the full token, WebSockets in an ``Authorization`` header.
+        Routes for runners; they need the desk's own token, WebSockets in an ``Authorization`` header.
     lifespan : optional
         FastAPI lifespan of the owner.
+    desk_rate, issued_rate : Rate
+        Requests with the desk's own token, and with each issued one.
+    body_s : float
+        Seconds in which a body must arrive.
+    most_bytes : int
+        Longest body.
+
+    Notes
+    -----
+    ``app.state.close`` ends what the application started; whoever serves it awaits that at the end.
     """
-    app = FastAPI(title="Workbench desk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.state.tokens, app.state.origins = Tokens(token), Origins(allowed_origins)
-    app.include_router(_read_routes(service))
-    app.include_router(_session_routes(service))
-    app.include_router(_stop_routes(service, app.state.tokens))
-    app.include_router(_origin_routes(app.state.origins))
-    app.include_router(_stream_routes(service, app.state.tokens))
+    app = FastAPI(
+        title="Workbench desk",
+        version=program_version(),
+        description=__doc__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=lifespan,
+    )
+    home = service.home
+    issued, audit, job_line, history = IssuedTokens(home), Audit(home), Jobs(home), History(home)
+    app.state.tokens, app.state.origins = Tokens(token, issued=issued), Origins(allowed_origins)
+    shared = SharedSnapshot(service)
+    topics = Topics(service, shared.get)
+    for router in (
+        state.routes(service),
+        sessions.routes(service),
+        orders.routes(service),
+        positions.routes(service),
+        market.routes(service, history),
+        strategies.routes(service, StrategyStore(home)),
+        jobs.routes(home, job_line),
+        guards.limit_routes(service),
+        guards.stop_routes(service, app.state.tokens),
+        guards.audit_routes(audit),
+        guards.token_routes(issued, app.state.origins),
+    ):
+        app.include_router(router, prefix="/api", responses=REFUSALS)
+    app.include_router(_sockets(app.state.tokens, shared, topics))
     if internal_router is not None:
-        app.include_router(internal_router)
+        app.include_router(internal_router, include_in_schema=False)
+    describe(app)
     _add_error_handlers(app)
+    kept = KeptAnswers(home)
+    app.add_middleware(Idempotency, kept=kept)
+    app.add_middleware(BodyLimit, most_bytes=most_bytes, body_s=body_s)
+    app.add_middleware(RateLimit, desk=desk_rate, issued=issued_rate)
     app.add_middleware(Guard, tokens=app.state.tokens, origins=app.state.origins, hosts=tuple(allowed_hosts))
+    app.add_middleware(Recorder, audit=audit)
+
+    async def close() -> None:
+        await topics.close()
+        await job_line.close()
+        await history.close()
+        kept.close()
+
+    app.state.close, app.state.jobs, app.state.topics, app.state.audit = close, job_line, topics, audit
     return app
 
 
-def answer(body: Any, status: int = 200) -> Response:
-    """Return `body` as JSON: Decimals as numbers, NaN and infinity as null."""
-    return Response(ENCODER.encode(body), status_code=status, media_type="application/json")
-
-
-def _read_routes(service: DeskService) -> APIRouter:
-    router = APIRouter(prefix="/api")
-
-    @router.get("/health")
-    async def health() -> Response:
-        return answer({"status": "ok", "service": "workbench desk"})
-
-    @router.get("/state")
-    async def state() -> Response:
-        return answer(await service.snapshot())
-
-    @router.get("/bars")
-    async def bars(contract: str, timeframe: str = "1m", limit: int = Query(300, ge=1, le=20_000)) -> Response:
-        return answer(await service.bars(contract, timeframe, limit))
-
-    @router.get("/orders")
-    async def orders(account: int | None = None) -> Response:
-        return answer(await service.orders(account))
-
-    @router.get("/fills")
-    async def fills(account: int | None = None) -> Response:
-        return answer(await service.fills(account))
-
-    return router
-
-
-def _session_routes(service: DeskService) -> APIRouter:
-    router = APIRouter(prefix="/api")
-
-    @router.post("/sessions")
-    async def start_session(body: StartSession) -> Response:
-        return answer(await service.start_session(body), 201)
-
-    @router.post("/sessions/{session}/{verb}")
-    async def command_session(session: str, verb: Verb, body: SessionCommand | None = None) -> Response:
-        return answer(await service.command_session(session, verb, (body or SessionCommand()).person))
-
-    @router.post("/orders")
-    async def manual_order(body: ManualOrder) -> Response:
-        return answer(await service.manual_order(body), 201)
-
-    return router
-
-
-def _stop_routes(service: DeskService, tokens: Tokens) -> APIRouter:
-    router = APIRouter(prefix="/api")
-
-    @router.post("/stop")
-    async def stop(body: StopRequest | None = None) -> Response:
-        wish = body or StopRequest()
-        return answer(await service.stop(wish.reason or "emergency stop", wish.account, wish.person))
-
-    @router.post("/stop/clear")
-    async def clear(body: ClearStop) -> Response:
-        return answer(await service.clear_stop(body.reason, body.person, body.account))
-
-    @router.post("/stop-token")
-    async def stop_token() -> Response:
-        token, life_s = tokens.issue_stop()
-        until = datetime.now(UTC) + timedelta(seconds=life_s)
-        return answer({"token": token, "expires_at": until.isoformat(timespec="seconds"), "expires_in_s": life_s}, 201)
-
-    return router
-
-
-def _origin_routes(origins: Origins) -> APIRouter:
-    router = APIRouter(prefix="/api")
-
-    @router.post("/origins")
-    async def allow_origin(body: AllowOrigin) -> Response:
-        origins.allow(body.origin)
-        return answer({"allowed": body.origin}, 201)
-
-    return router
-
-
-def _stream_routes(service: DeskService, tokens: Tokens) -> APIRouter:
-    router, shared = APIRouter(), SharedSnapshot(service)
+def _sockets(tokens: Tokens, shared: SharedSnapshot, topics: Topics) -> APIRouter:
+    router = APIRouter()
 
     @router.websocket("/api/stream")
     async def serve_stream(socket: WebSocket) -> None:
         await stream(socket, tokens, shared)
+
+    @router.websocket("/ws")
+    async def serve_topics(socket: WebSocket) -> None:
+        await serve(socket, tokens, topics)
 
     return router
 
@@ -171,7 +152,9 @@ def _add_error_handlers(app: FastAPI) -> None:
         return answer({"error": "; ".join(lines), "kind": "InputError"}, 422)
 
     async def http(_: Request, error: Any) -> Response:
-        return answer({"error": str(error.detail), "kind": "HTTP"}, error.status_code)
+        response = answer({"error": str(error.detail), "kind": "HTTP"}, error.status_code)
+        response.headers.update(error.headers or {})
+        return response
 
     async def unexpected(request: Request, error: Any) -> Response:
         # Answered outside the guard, so the origin's headers are added here: a browser must see "failed", not "dead".

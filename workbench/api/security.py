@@ -6,34 +6,38 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import msgspec
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from workbench.api.scopes import OPEN, Principal, needed
 from workbench.domain.errors import InputError
+from workbench.services.issued_tokens import SCOPES, IssuedTokens
+from workbench.services.logs import hide
 
 STOP_TOKEN_LIFE_S = 12 * 3600.0
 MAX_STOP_TOKENS = 256  # a page that asks in a loop must not fill the memory; the oldest go first
-STOP_ONLY = {("POST", "/api/stop"), ("GET", "/api/health")}
-OPEN_PATHS = {"/api/health"}
-# A browser cannot set headers on a WebSocket, and a URL ends up in logs: the stream authenticates by its first message.
-FIRST_MESSAGE_SOCKETS = {"/api/stream"}
+# A browser cannot set headers on a WebSocket, and a URL ends up in logs: these authenticate by their first message.
+FIRST_MESSAGE_SOCKETS = {"/api/stream", "/ws"}
 
 
 class Tokens:
-    """The full token, and short-lived ones that can do nothing but stop.
+    """The desk's own token, the issued ones with their scopes, and short-lived ones that can do nothing but stop.
 
     Parameters
     ----------
     full : str
         The desk's own token.
+    issued : IssuedTokens, optional
+        Those a person issued for other programs.
     clock : callable
         Monotonic seconds; injected in tests.
     """
 
-    def __init__(self, full: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, full: str, *, issued: IssuedTokens | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         if len(full) < 16:
             raise InputError(
                 f"the API token has {len(full)} characters, at least 16 are needed; "
@@ -41,6 +45,7 @@ class Tokens:
             )
         self._full = full.encode()
         self._clock = clock
+        self.issued = issued
         self._stop: dict[bytes, float] = {}
 
     def issue_stop(self) -> tuple[str, float]:
@@ -51,16 +56,24 @@ class Tokens:
             del self._stop[min(self._stop, key=self._stop.__getitem__)]
         token = secrets.token_urlsafe(24)
         self._stop[token.encode()] = now + STOP_TOKEN_LIFE_S
+        hide(token)
         return token, STOP_TOKEN_LIFE_S
 
     def scope_of(self, presented: str | bytes) -> str | None:
-        """Return ``"full"``, ``"stop"`` or None. Compared as bytes: `compare_digest` raises on non-ASCII text."""
+        """Return ``"full"`` for the desk's own token, ``"stop"`` for a button's, else None."""
+        found = self.principal(presented)
+        return None if found is None else {"desk": "full", "button": "stop"}.get(found.kind)
+
+    def principal(self, presented: str | bytes) -> Principal | None:
+        """Return whose token this is, None for nobody's. Compared as bytes: `compare_digest` refuses other text."""
         given = presented.encode("utf-8", "surrogatepass") if isinstance(presented, str) else presented
-        found = "full" if hmac.compare_digest(given, self._full) else None
+        found = Principal("desk", frozenset(SCOPES), "desk") if hmac.compare_digest(given, self._full) else None
         now = self._clock()
         for token, until in self._stop.items():
             if hmac.compare_digest(given, token) and until > now and found is None:
-                found = "stop"
+                found = Principal("stop button", frozenset({"stop"}), "button")
+        if found is None and self.issued is not None and (entry := self.issued.find(given)) is not None:
+            found = Principal(entry.name, frozenset(entry.scopes), "issued")
         return found
 
 
@@ -81,7 +94,11 @@ class Origins:
         """Return the headers that let exactly this origin read an answer; none for a stranger. Never credentials."""
         if origin is None or origin not in self:
             return []
-        return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+        return [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", b"x-total-count, retry-after, idempotency-replayed"),
+            (b"vary", b"Origin"),
+        ]
 
 
 def _plain(origin: str) -> str:
@@ -106,7 +123,10 @@ def bearer(headers: Headers) -> str | None:
 
 
 class Guard:
-    """ASGI layer around the whole API: Host, then Origin, then token. A refused request reaches no handler."""
+    """ASGI layer around the whole API: Host, then Origin, then token and scope. A refused request reaches no handler.
+
+    Whose token it was is left in ``scope["state"]["principal"]``.
+    """
 
     def __init__(self, app: ASGIApp, *, tokens: Tokens, origins: Origins, hosts: Iterable[str]) -> None:
         self.app, self.tokens, self.origins = app, tokens, origins
@@ -127,9 +147,10 @@ class Guard:
             return
         extra = self.origins.cors_headers(origin)
         if refusal is not None:
-            await _answer(send, refusal[0], {"error": refusal[1], "kind": "Refused"}, extra)
+            await refuse(send, refusal[0], refusal[1], extra)
         elif scope["method"] == "OPTIONS" and origin is not None:
-            await _answer(send, 204, None, extra + _preflight(headers))
+            await send({"type": "http.response.start", "status": 204, "headers": extra + _preflight(headers)})
+            await send({"type": "http.response.body", "body": b""})
         else:
             await self.app(scope, receive, _with_headers(send, extra))
 
@@ -138,32 +159,35 @@ class Guard:
             return 400, "this Host is not served here; use 127.0.0.1 or localhost"
         if origin is not None and origin not in self.origins:
             return 403, f"origin {origin} may not call the desk"
+        principal = self.tokens.principal(bearer(headers) or "")
+        scope.setdefault("state", {})["principal"] = principal
         if scope["type"] == "websocket":
-            return self._refuse_socket(scope, headers)
+            if scope["path"] in FIRST_MESSAGE_SOCKETS or (principal is not None and principal.kind == "desk"):
+                return None
+            return 401, "token missing or wrong"
         if scope["method"] == "OPTIONS" and origin is not None:
             return None
-        return self._refuse_request(scope, headers)
+        return _refuse_request(scope["method"], scope["path"], principal)
 
-    def _refuse_socket(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        if scope["path"] in FIRST_MESSAGE_SOCKETS or self.tokens.scope_of(bearer(headers) or "") == "full":
-            return None
-        return 401, "token missing or wrong"
 
-    def _refuse_request(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        if scope["path"] in OPEN_PATHS:
-            return None
-        kind = self.tokens.scope_of(bearer(headers) or "")
-        if kind is None:
-            return 401, "token missing or wrong; send Authorization: Bearer <token> (the token is in desk/desk.json)"
-        if kind == "stop" and (scope["method"], scope["path"]) not in STOP_ONLY:
-            return 403, "this token is good for the emergency stop only"
+def _refuse_request(method: str, path: str, principal: Principal | None) -> tuple[int, str] | None:
+    need = needed(method, path)
+    if need == OPEN:
         return None
+    if principal is None:
+        return 401, "token missing or wrong; send Authorization: Bearer <token> (the token is in desk/desk.json)"
+    if not principal.may(method, path):
+        if principal.kind == "button":
+            return 403, "this token is good for the emergency stop only"
+        what = "the desk's own token" if need == "desk" else f"the scope {need}"
+        return 403, f"{method} {path} needs {what}; token {principal.name} has {', '.join(sorted(principal.scopes))}"
+    return None
 
 
 def _preflight(headers: Headers) -> list[tuple[bytes, bytes]]:
     answer = [
-        (b"access-control-allow-methods", b"GET, POST"),
-        (b"access-control-allow-headers", b"authorization, content-type"),
+        (b"access-control-allow-methods", b"GET, POST, PUT"),
+        (b"access-control-allow-headers", b"authorization, content-type, idempotency-key"),
         (b"access-control-max-age", b"600"),
     ]
     if headers.get("access-control-request-private-network") == "true":
@@ -180,10 +204,10 @@ def _with_headers(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
     return wrapped
 
 
-async def _answer(send: Send, status: int, body: Any, headers: list[tuple[bytes, bytes]]) -> None:
-    content = b"" if body is None else msgspec.json.encode(body)
+async def refuse(send: Send, status: int, text: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Answer a request that no handler will see, in the shape of every other refusal."""
+    content = msgspec.json.encode({"error": text, "kind": "Refused"})
     start = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), *headers]
-    if status == 204:
-        start = headers
+    start += [(b"www-authenticate", b"Bearer")] if status == 401 else []
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": content})

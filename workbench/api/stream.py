@@ -62,7 +62,8 @@ async def _authenticated(socket: WebSocket, tokens: Tokens) -> bool:
     except (TimeoutError, msgspec.DecodeError, UnicodeError, KeyError):
         return False
     token = first.get("token") if isinstance(first, dict) else None
-    return isinstance(token, str) and tokens.scope_of(token) == "full"
+    found = tokens.principal(token) if isinstance(token, str) else None
+    return found is not None and "read" in found.scopes
 
 
 async def _push(socket: WebSocket, shared: SharedSnapshot) -> None:

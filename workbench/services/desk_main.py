@@ -20,7 +20,7 @@ from workbench.services.desk_file import desk_token, only_desk, remove_desk_file
 from workbench.services.logs import set_up
 from workbench.services.settings import Profile
 from workbench.services.supervisor import Desk
-from workbench.services.web import Server
+from workbench.services.web import Server, patient_http
 from workbench.storage.home import Home
 
 log = logging.getLogger(__name__)
@@ -96,8 +96,7 @@ async def _serving(
     desk.started(url)
     app = build_app(desk, token=token, allowed_origins=origins, internal_router=internal_routes(desk))
     desk.app = app
-    config = uvicorn.Config(app, log_config=None, lifespan="off", ws_max_size=2**24, timeout_graceful_shutdown=2)
-    server = Server(config)
+    server = Server(_config(app))
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve(sockets=[listener]))
@@ -113,8 +112,15 @@ async def _serving(
             supervising.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await supervising
+            await app.state.close()
             server.should_exit = True
             await serving
+
+
+def _config(app: FastAPI, **tls: str | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, log_config=None, lifespan="off", ws_max_size=2**24, timeout_graceful_shutdown=2, http=patient_http(), **tls
+    )
 
 
 async def run_desk(

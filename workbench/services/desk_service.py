@@ -1,77 +1,61 @@
-"""What the API asks of a desk, and the bodies that people and programs may post."""
+"""What the API asks of a desk; the bodies that may be posted to it are in `desk_bodies`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from workbench.services.desk_bodies import (
+    VERBS,
+    AllowOrigin,
+    Body,
+    ChangeLimits,
+    ClearStop,
+    ManualOrder,
+    SessionCommand,
+    StartSession,
+    StopRequest,
+    Verb,
+)
+from workbench.storage.home import Home
+
+__all__ = [
+    "VERBS",
+    "AllowOrigin",
+    "Body",
+    "ClearStop",
+    "DeskService",
+    "ManualOrder",
+    "OrderAction",
+    "SessionCommand",
+    "StartSession",
+    "StopRequest",
+    "Verb",
+]
 
 Json = dict[str, Any]
-Verb = Literal["start", "pause", "resume", "flatten", "end"]
-VERBS: tuple[Verb, ...] = ("start", "pause", "resume", "flatten", "end")
+ActionKind = Literal["cancel", "modify", "close", "part_close", "reverse"]
 
 
-class Body(BaseModel):
-    """Base of all posted bodies: an unknown key is an error, because a mistyped limit must not be ignored."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAction:
+    """What a person wants done with an order or a position; prices in points, `request` is the caller's key."""
 
-    model_config = ConfigDict(extra="forbid")
-
-
-class StartSession(Body):
-    """Start a strategy on an account. `strategy` is a path, a name or a version; without `contract` its front month."""
-
-    strategy: str = Field(min_length=1)
+    request: str
+    kind: ActionKind
     account: int
-    contract: str | None = None
-    parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
-
-
-class SessionCommand(Body):
-    """Who gave a session command."""
-
-    person: str = "api"
-
-
-class ManualOrder(Body):
-    """An order by a person. `request` is a key of the caller's: the same key twice is one order. Prices in points."""
-
-    request: str = Field(min_length=1, max_length=64)
-    account: int
-    contract: str
-    side: Literal["BUY", "SELL"]
-    type: Literal["MARKET", "LIMIT", "STOP"] = "MARKET"
-    qty: int = Field(gt=0)
-    limit_price: float | None = Field(default=None, allow_inf_nan=False)
-    stop_price: float | None = Field(default=None, allow_inf_nan=False)
-    person: str = "api"
-
-
-class StopRequest(BaseModel):
-    """The emergency stop. Every field has a default and unknown keys are ignored: an empty body stops everything."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    reason: str = "emergency stop"
-    account: int | None = None
-    person: str = "api"
-
-
-class ClearStop(Body):
-    """Clear the latch. Both a reason and a person are needed; nobody clears a stop by accident."""
-
-    reason: str = Field(min_length=3)
-    person: str = Field(min_length=1)
-    account: int | None = None
-
-
-class AllowOrigin(Body):
-    """A page on this machine that may call the desk from a browser, such as a dashboard on a port it picked itself."""
-
-    origin: str = Field(pattern=r"^http://(127\.0\.0\.1|localhost):\d{1,5}$")
+    contract: str = ""  # of a position; an order has its own
+    order_id: int | None = None
+    qty: int | None = None
+    limit_price: float | None = None
+    stop_price: float | None = None
+    person: str = ""
 
 
 class DeskService(Protocol):
     """The desk as the API sees it; `services.supervisor` is the real one, `tests.fakes.desk` the fake."""
+
+    home: Home
 
     async def snapshot(self) -> Json:
         """Return the whole visible state; missing values are null, never 0."""
@@ -90,6 +74,26 @@ class DeskService(Protocol):
     async def command_session(self, session: str, verb: str, person: str) -> Json: ...
 
     async def manual_order(self, request: ManualOrder) -> Json: ...
+
+    async def order_action(self, action: OrderAction) -> Json:
+        """Cancel or modify an order, close, part-close or reverse a position, through the account's own gate."""
+        ...
+
+    async def stop_strategy(self, strategy: str, account: int | None, reason: str, person: str) -> Json:
+        """End every session of a strategy; an account whose runner does not confirm in time is stopped whole."""
+        ...
+
+    async def monitor(self) -> Json:
+        """Return exposure and headroom across accounts."""
+        ...
+
+    async def limits(self) -> Json:
+        """Return the limits of every level and how they came to be."""
+        ...
+
+    async def change_limits(self, change: ChangeLimits, *, tighten: bool) -> Json:
+        """Write new limits; `tighten` refuses whatever is looser than what holds."""
+        ...
 
     async def stop(self, reason: str, account: int | None, person: str) -> Json:
         """Latch, cancel, flatten, verify; return the result whether or not everything is flat."""

@@ -58,6 +58,7 @@ class IngestProcess:
         self._held: list[TradeSeen] = []
         self._barriers: asyncio.Queue[tuple[int, int]] = asyncio.Queue()  # seq, market time before the chunk
         self._last_print: dict[str, int] = {}
+        self._last_price: dict[str, float] = {}
         self._up = False
         self._timed = not self.simulated  # a replay's time is known with the simulator's first word
         self._told = asyncio.Event()
@@ -92,6 +93,7 @@ class IngestProcess:
             by_contract.setdefault(trade.contract, []).append(trade)
         for contract, prints in by_contract.items():
             self._last_print[contract] = prints[-1].ts
+            self._last_price[contract] = prints[-1].price
             self.ingest.on_prints(contract, prints, now)
 
     def _on_clock(self, clock: SimulatorClock) -> None:
@@ -211,6 +213,7 @@ class IngestProcess:
                     "contract": line["contract"],
                     "timeframe": line["timeframe"],
                     "last_ts": last,
+                    "last_price": self._last_price.get(line["contract"]),
                     "age_s": age,
                     "state": "closed" if not is_open else "stale" if stale else "live",
                     "ticks": line["prints"],

@@ -6,6 +6,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_LISTENERS: list[Callable[[int, int], None]] = []
+
+
+@contextmanager
+def heard(listener: Callable[[int, int], None]) -> Iterator[None]:
+    """Tell `listener` of every progress while the block runs: how many are done, of how many."""
+    _LISTENERS.append(listener)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(listener)
+
 
 def is_watched() -> bool:
     """Return whether a person sees what is printed now."""
@@ -31,8 +43,16 @@ def progress(text: str, total: int, *, show: bool | None = None) -> Iterator[Cal
     show : bool, optional
         Left out: only where `is_watched`.
     """
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        for listener in _LISTENERS:
+            listener(done, total)
+
     if not (is_watched() if show is None else show):
-        yield lambda count: None
+        yield tell
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -41,4 +61,9 @@ def progress(text: str, total: int, *, show: bool | None = None) -> Iterator[Cal
     forced = True if show and not _is_notebook() else None
     with Progress(*columns, console=Console(stderr=True, force_terminal=forced), transient=True) as bar:
         task = bar.add_task(text, total=total)
-        yield lambda count: bar.advance(task, count)
+
+        def both(count: int) -> None:
+            bar.advance(task, count)
+            tell(count)
+
+        yield both

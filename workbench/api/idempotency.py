@@ -1,0 +1,148 @@
+"""Once by key: a repeated POST with the same key is answered as the first was, and carried out by nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from workbench.api.scopes import SAFE_METHODS, Principal, is_stop
+from workbench.api.security import refuse
+from workbench.domain.errors import StorageError
+from workbench.services.kept_answers import KeptAnswers
+
+LONGEST_KEY = 128
+SECRET_ANSWERS = {"/api/tokens", "/api/stop-token"}  # a secret is not kept, so these cannot be answered twice
+NOTHING_DONE = {400, 401, 403, 404, 405, 413, 422, 423, 429}  # the same key may be sent again, corrected
+
+
+class Idempotency:
+    """ASGI layer: ``Idempotency-Key`` on any POST or PUT; an order's own `request` is its key when none is sent.
+
+    The key holds for one token and one path, for a day, over restarts of the desk. Two requests with one key at once:
+    the second waits for the first one's answer. A stop needs no key and waits for none.
+
+    Parameters
+    ----------
+    app : ASGIApp
+        What carries out.
+    kept : KeptAnswers
+        Where keys and answers are.
+    """
+
+    def __init__(self, app: ASGIApp, *, kept: KeptAnswers) -> None:
+        self.app, self._kept = app, kept
+        self._under_way: dict[str, asyncio.Future[None]] = {}
+        self._writer = ThreadPoolExecutor(1, "answers")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = _key_of(scope)
+        if key is None:
+            await self.app(scope, receive, send)
+            return
+        if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+            await refuse(send, 422, f"Idempotency-Key must have 1 to {LONGEST_KEY} printable characters")
+            return
+        principal: Principal = scope["state"]["principal"]
+        address = hashlib.sha256(f"{principal.name}\n{scope['method']} {scope['path']}\n{key}".encode()).hexdigest()
+        while address in self._under_way:
+            await asyncio.wait({self._under_way[address]})
+        self._under_way[address] = asyncio.get_running_loop().create_future()
+        try:
+            await self._once(address, scope, receive, send)
+        finally:
+            self._under_way.pop(address).set_result(None)
+
+    async def _once(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = hashlib.sha256(_canonical(scope["state"].get("body", b"")) + scope["query_string"]).hexdigest()
+        known = self._kept.get(address)
+        if known is not None and known.asked != asked:
+            await refuse(send, 409, "this Idempotency-Key was used for another request; take a new key")
+            return
+        if known is not None and known.status == 0:
+            await refuse(
+                send, 409, "the desk was restarted while this request was under way; see the orders before asking again"
+            )
+            return
+        if known is not None:
+            scope["state"]["replayed"] = True
+            headers = [(b"content-type", b"application/json"), (b"idempotency-replayed", b"true")]
+            await send({"type": "http.response.start", "status": known.status, "headers": headers})
+            await send({"type": "http.response.body", "body": known.body})
+            return
+        try:
+            await self._write(self._kept.begin, address, asked)
+        except StorageError as error:
+            await refuse(send, 409, str(error))
+            return
+        answer = _Answer(send)
+        try:
+            await self.app(scope, receive, answer)
+        except Exception as error:  # how far it came is not known: a repeat gets the same answer, and does nothing
+            answer.status, answer.body = 500, json.dumps({"error": f"it failed: {error!r}", "kind": "Failed"}).encode()
+            await self._keep(address, answer)
+            raise
+        await self._keep(address, answer)
+        await answer.release()
+
+    async def _keep(self, address: str, answer: _Answer) -> None:
+        try:
+            if answer.status in NOTHING_DONE:
+                await self._write(self._kept.forget, address)
+            else:
+                await self._write(self._kept.finish, address, answer.status, answer.body)
+        except StorageError:
+            return  # it was begun, which is on the disk: a repeat is refused, never carried out
+
+    async def _write(self, function: Any, *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+
+
+class _Answer:
+    # Holds an answer back until it is kept: who has read it may repeat the request at once.
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._messages: list[Message] = []
+        self.status, self.body = 500, b""
+
+    async def __call__(self, message: Message) -> None:
+        self._messages.append(message)
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message["type"] == "http.response.body":
+            self.body += message.get("body", b"")
+
+    async def release(self) -> None:
+        for message in self._messages:
+            await self._send(message)
+
+
+def _key_of(scope: Scope) -> str | None:
+    if scope["type"] != "http" or scope["method"] in SAFE_METHODS or scope["path"] in SECRET_ANSWERS:
+        return None
+    if is_stop(scope["method"], scope["path"]) or scope["state"].get("principal") is None:
+        return None
+    given = Headers(scope=scope).get("idempotency-key")
+    if given is not None:
+        return given
+    body = _parsed(scope["state"].get("body", b""))
+    request = body.get("request") if isinstance(body, dict) else None
+    return request if isinstance(request, str) and 0 < len(request) <= LONGEST_KEY and request.isprintable() else None
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _canonical(body: bytes) -> bytes:
+    # The same values in another order of keys are the same request.
+    value = _parsed(body)
+    return body if value is None else json.dumps(value, sort_keys=True).encode()

@@ -1,0 +1,101 @@
+"""What a person does through the desk beside sessions: orders, positions, limits; mixed into `supervisor.Desk`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from workbench.domain.contract import spec
+from workbench.domain.errors import UnknownName
+from workbench.services.desk_bodies import ChangeLimits
+from workbench.services.desk_service import OrderAction
+from workbench.services.limit_changes import change_limits, shown_limits
+
+if TYPE_CHECKING:
+    from workbench.services.supervisor import Desk
+
+Json = dict[str, Any]
+ACTION_S = 15.0
+
+
+class DeskActions:
+    """Verbs of the desk that act for a person."""
+
+    async def order_action(self: Desk, action: OrderAction) -> Json:
+        """Cancel or modify an order, close, part-close or reverse a position, through the account's own gate.
+
+        Raises
+        ------
+        UnknownName
+            The order is not one of this trading date.
+        OffTick
+            A price between two ticks.
+        StopLatched
+            The account is stopped; what it holds is the stop's.
+        """
+        known = {*self.accounts, *self.runners, *self.all_accounts()}
+        if action.account not in known:
+            raise UnknownName("account", str(action.account), map(str, known))
+        runner = await self.ensure_runner(action.account)
+        if action.order_id is not None:
+            rows = (await runner.request("orders"))["rows"]
+            named = {row["order_id"]: row["contract"] for row in rows if row["order_id"] is not None}
+            if action.order_id not in named:
+                raise UnknownName("order", str(action.order_id), map(str, named), where=f"account {action.account}")
+            contract = named[action.order_id]
+        else:
+            contract = self._contract(action.contract, action.contract)
+        product = spec(contract)
+        body = {
+            "request": action.request,
+            "kind": action.kind,
+            "contract": contract,
+            "order_id": action.order_id,
+            "qty": action.qty,
+            "limit_ticks": None if action.limit_price is None else product.ticks(action.limit_price),
+            "stop_ticks": None if action.stop_price is None else product.ticks(action.stop_price),
+            "person": action.person,
+        }
+        return await runner.request("order_action", body, ACTION_S)
+
+    async def stop_strategy(self: Desk, strategy: str, account: int | None, reason: str, person: str) -> Json:
+        """Stop every session of a strategy side by side; an account that does not confirm is stopped whole."""
+        rows = [
+            {**row, "account": number}
+            for number, runner in self.runners.items()
+            for row in self.view.sessions(number, runner.last.get("snapshot", {}))
+            if row["state"] != "ended" and account in (None, number)
+        ]
+        chosen = [row for row in rows if strategy in (row["strategy"], row["version"])]
+        if not chosen:
+            names = {row["strategy"] for row in rows}
+            raise UnknownName("running strategy", strategy, names, where="nothing was stopped")
+        results = await asyncio.gather(*(self.stop_session(row["session"], reason, person) for row in chosen))
+        return {
+            "strategy": strategy,
+            "ended": [row["session"] for row in chosen],
+            "escalated": sorted({each["account"] for each in results if each["escalated"]}),
+            "results": list(results),
+        }
+
+    async def monitor(self: Desk) -> Json:
+        """Return exposure, equity and headroom of all accounts, and their sums (null where a part is not known)."""
+        accounts = (await self.snapshot())["accounts"]
+        names = ("account", "name", "kind", "equity_usd", "day_pnl_usd", "open_usd", "headroom", "positions", "halted")
+        rows = [{name: a.get(name) for name in names} for a in accounts]
+        sums = {name: _sum(row[name] for row in rows) for name in ("equity_usd", "day_pnl_usd", "open_usd")}
+        return {"accounts": rows, "sum": sums}
+
+    async def limits(self: Desk) -> Json:
+        """Return the limits of every level and how they came to be."""
+        return await asyncio.to_thread(shown_limits, self.home, self.all_accounts())
+
+    async def change_limits(self: Desk, change: ChangeLimits, *, tighten: bool) -> Json:
+        """Write new limits and tell the runners."""
+        running = [s for s in (await self.snapshot())["sessions"] if s["state"] not in ("ended", "paused")]
+        return await asyncio.to_thread(change_limits, self.home, change, tighten=tighten, running=bool(running))
+
+
+def _sum(values: Any) -> float | None:
+    known = list(values)
+    return None if any(value is None for value in known) else round(sum(known), 2)

@@ -1,0 +1,124 @@
+"""Answers kept by the caller's key, so that a repeated request is answered again and not carried out again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.domain.errors import StorageError
+from workbench.services.clock import wall_ns
+from workbench.storage.home import Home, write_durably
+
+log = logging.getLogger(__name__)
+KEPT_NS = 24 * 3_600 * 1_000_000_000
+MOST_KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One request by key: what it asked (a hash), and what was answered; `status` 0 while nothing was."""
+
+    asked: str
+    at: int
+    status: int = 0
+    body: bytes = b""
+
+
+class KeptAnswers:
+    """The keys of the last day, in ``desk/answers.jsonl``; appended and synced, rewritten when the desk starts.
+
+    Parameters
+    ----------
+    home : Home
+        Where they are kept, so that a key holds over a restart of the desk.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.desk / "answers.jsonl"
+        self._kept = self._load()
+        self._handle: int | None = None
+
+    def get(self, key: str) -> Kept | None:
+        """Return what is known of a key, None when it is new or older than a day."""
+        found = self._kept.get(key)
+        return found if found is not None and wall_ns() - found.at < KEPT_NS else None
+
+    def begin(self, key: str, asked: str) -> None:
+        """Note on the disk that a request with this key is being carried out.
+
+        Raises
+        ------
+        StorageError
+            The disk refuses: then it must not be carried out, because a repeat could not be told from it.
+        """
+        self._put(key, Kept(asked, wall_ns()))
+
+    def finish(self, key: str, status: int, body: bytes) -> None:
+        """Keep the answer."""
+        begun = self._kept[key]
+        self._put(key, Kept(begun.asked, begun.at, status, body))
+
+    def forget(self, key: str) -> None:
+        """The request was refused before anything was done: the key may be used again."""
+        begun = self._kept.pop(key, None)
+        if begun is not None:
+            self._append({"key": key, "gone": True})
+
+    def _put(self, key: str, kept: Kept) -> None:
+        row = {"key": key, "asked": kept.asked, "at": kept.at, "status": kept.status}
+        self._append({**row, "body": base64.b64encode(kept.body).decode()})
+        self._kept[key] = kept
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def _append(self, row: dict[str, Any]) -> None:
+        try:
+            if self._handle is None:
+                self._handle = self._open()
+            os.write(self._handle, json.dumps(row).encode() + b"\n")
+            os.fdatasync(self._handle)
+        except OSError as error:
+            raise StorageError(
+                f"cannot keep the request key in {self._path} ({error.strerror or error}); nothing was done: free or "
+                "unlock the disk (stopping and closing go on without it)"
+            ) from error
+
+    def _open(self) -> int:
+        # What is a day old goes when the file is opened; whatever a crash cut off goes, too.
+        rows = [
+            {"key": k, "asked": v.asked, "at": v.at, "status": v.status, "body": base64.b64encode(v.body).decode()}
+            for k, v in self._kept.items()
+        ]
+        write_durably(self._path, b"".join(json.dumps(row).encode() + b"\n" for row in rows), mode=0o600)
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND)
+
+    def _load(self) -> dict[str, Kept]:
+        try:
+            lines = self._path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:  # an order's key is in its runner's journal, too; the desk must live to stop
+            log.critical("the request keys of earlier cannot be read from %s: %s", self._path, error)
+            return {}
+        kept: dict[str, Kept] = {}
+        for line in lines:
+            try:
+                row = json.loads(line)
+                if row.get("gone"):
+                    kept.pop(row["key"], None)
+                else:
+                    kept[row["key"]] = Kept(row["asked"], row["at"], row["status"], base64.b64decode(row["body"]))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue  # torn by a crash: its request was never answered
+        oldest = wall_ns() - KEPT_NS
+        return {key: each for key, each in kept.items() if each.at > oldest}
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
