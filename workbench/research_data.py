@@ -114,8 +114,11 @@ def contract_of(frame: pl.DataFrame, written: str) -> Contract:
         if len(names) > 1:
             raise InputError(f"the frame holds bars of {len(names)} contracts ({names[0]}, {names[1]} …); give one")
         return parse_contract(str(names[0]))
+    full = full_contract(written)
+    if full is not None:
+        return full
     last = local(frame["ts"].cast(int).max() or 0).date() if frame.height else date(2025, 1, 1)  # type: ignore[arg-type]
-    return full_contract(written) or front_month(spec(written), last)
+    return front_month(spec(written), last)
 
 
 def full_contract(written: str) -> Contract | None:

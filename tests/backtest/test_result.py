@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from xml.etree import ElementTree as ET
 
@@ -239,8 +240,7 @@ def test_fills_at_the_good_end_of_their_bars_are_told() -> None:
 
 def test_profit_from_thin_hours_and_one_side_and_costs_are_told() -> None:
     stamps = [*minutes(TUESDAY, "08:30", 200), *minutes(date(2025, 9, 2), "19:00", 200)]
-    thin = bars_at(stamps, [4000] * 400)
-    thin.volume[:] = [100] * 200 + [1] * 200
+    thin = replace(bars_at(stamps, [4000] * 400), volume=np.array([100] * 200 + [1] * 200))
     rows = trips([*[-2] * 20, *[9] * 20], every=9)
     assert "thin_hours" in names(run(thin, *rows)) and "thin_hours" not in names(run(LONG_BARS, *rows))
     assert "cost_share" in names(run(LONG_BARS, *trips([4, -2] * 20)))

@@ -56,8 +56,8 @@ BUGS = (
     Bug(
         "slippage helps",
         "kernel_fills",
-        "slip = m.slips[j] if signed > 0 else -m.slips[j]",
-        "slip = -m.slips[j] if signed > 0 else m.slips[j]",
+        "slip = m.slips[j * m.slip_step] if signed > 0 else -m.slips[j * m.slip_step]",
+        "slip = -m.slips[j * m.slip_step] if signed > 0 else m.slips[j * m.slip_step]",
     ),
     Bug(
         "fills may lie outside the bar",
@@ -73,7 +73,12 @@ BUGS = (
         "base = open_",
     ),
     Bug("the sibling of a filled leg works on", "kernel_state", "mark(log, s[TARGET_ID], CANCELED)", "pass"),
-    Bug("fees are paid once per order", "kernel_state", "fee = m.fees[bar] * abs(signed)", "fee = m.fees[bar]"),
+    Bug(
+        "fees are paid once per order",
+        "kernel_state",
+        "fee = m.fees[bar * m.fee_step] * abs(signed)",
+        "fee = m.fees[bar * m.fee_step]",
+    ),
     Bug(
         "the cool-down begins a bar early",
         "kernel_decide",

@@ -172,7 +172,7 @@ def rates_of(product: ContractSpec) -> tuple[Rate, ...]:
     return TABLE.get(product.exchange_root) or GROUPS[product.group][product.micro_of is not None]
 
 
-def fees_e4(costs: Costs, product: ContractSpec, starts: Int64Array) -> Int64Array:
+def fees_e4(costs: Costs, product: ContractSpec, starts: Int64Array, *, single: bool = False) -> Int64Array:
     """Return what one contract costs on one side at each instant.
 
     Parameters
@@ -181,11 +181,13 @@ def fees_e4(costs: Costs, product: ContractSpec, starts: Int64Array) -> Int64Arr
     product : ContractSpec
     starts : int64 array
         Ascending, UTC ns: a new rate holds from midnight in Chicago.
+    single : bool
+        Whether one value will do where it is the same at all of them.
 
     Returns
     -------
     int64 array
-        1/10,000 USD, as long as `starts`.
+        1/10,000 USD, as long as `starts`, or one value.
 
     Examples
     --------
@@ -201,18 +203,24 @@ def fees_e4(costs: Costs, product: ContractSpec, starts: Int64Array) -> Int64Arr
     rates = rates_of(product)
     amounts = np.array([int(costs._of(rate) * E4) for rate in rates], dtype=np.int64)
     begins = np.array([at_local(rate.valid_from, "00:00") for rate in rates[1:]], dtype=np.int64)
-    rows = np.searchsorted(begins, np.asarray(starts, dtype=np.int64), side="right")
-    chosen: Int64Array = amounts[rows]
+    instants = np.asarray(starts, dtype=np.int64)
+    edges = np.concatenate([[0], np.searchsorted(instants, begins), [len(instants)]])
+    held = np.flatnonzero(np.diff(edges))
+    if single and len(held) <= 1:
+        return amounts[held]
+    chosen: Int64Array = np.repeat(amounts, np.diff(edges))
     return chosen
 
 
-def slippage_ticks(bars: Series, costs: Costs) -> Int64Array:
+def slippage_ticks(bars: Series, costs: Costs, *, single: bool = False) -> Int64Array:
     """Return the slippage of a fill in each bar, or in each finer bar if `bars` has an inner series.
 
     Parameters
     ----------
     bars : Series
     costs : Costs
+    single : bool
+        Whether one value will do where it is the same everywhere.
 
     Returns
     -------
@@ -224,9 +232,9 @@ def slippage_ticks(bars: Series, costs: Costs) -> Int64Array:
 
     inner = bars.inner
     starts = bars.starts if inner is None else inner.starts
-    total = np.full(len(starts), float(costs.slippage_ticks))
     if costs.is_flat:
-        return total.astype(np.int64)
+        return np.full(1 if single else len(starts), costs.slippage_ticks, dtype=np.int64)
+    total = np.full(len(starts), float(costs.slippage_ticks))
     ranges, lengths = (bars.ticks[1] - bars.ticks[2]).astype(np.float64), (bars.ends - bars.starts).astype(np.float64)
     if inner is not None:
         ranges, lengths = np.repeat(ranges, np.diff(inner.offsets)), np.repeat(lengths, np.diff(inner.offsets))

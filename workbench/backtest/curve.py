@@ -88,13 +88,13 @@ class Drawdown:
 
 def curve(fills: Fills, bars: Series) -> Curve:
     """Return the curve of a run."""
+    from workbench.backtest.kernel_passes import mark_to_market
+
     n, tick_e4 = len(bars), tick_value_e4(bars)
-    runs = np.diff(fills.bar, prepend=0, append=n)
-    position = np.repeat(_from_zero(fills.qty), runs)
-    paid = np.repeat(_from_zero(fills.qty * fills.ticks * tick_e4 + fills.fees_e4), runs)
-    equity = position * bars.ticks[3]
-    equity *= tick_e4
-    equity -= paid
+    position, equity = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    paid = _from_zero(fills.qty * fills.ticks * tick_e4 + fills.fees_e4)
+    begins = np.concatenate([[0], fills.bar, [n]])
+    mark_to_market(begins, _from_zero(fills.qty), paid, bars.ticks[3], tick_e4, position, equity)
     edges, rows = trading_dates(bars)
     return Curve(position=position, equity_e4=equity, edges=edges, rows=rows)
 
@@ -117,24 +117,13 @@ def trading_dates(bars: Series) -> tuple[Int64Array, Int64Array]:
 
 def drawdown(curve: Curve, capital: float) -> Drawdown:
     """Return how deep and how long a curve falls; `capital` is the account's balance (USD) at the beginning."""
-    equity, peak, n = curve.equity_e4, curve.peak_e4, len(curve.equity_e4)
-    good = np.flatnonzero(equity == peak)
-    if len(good) == n:
-        return Drawdown(0.0, 0.0, 0, 0, 0.0)
-    # Between two bars at a highest point the highest point stays the same. The run begins at one, before its first bar.
-    marks = np.concatenate([[-1], good, [n - 1]])
-    falls = np.diff(marks) > 1
-    falls[-1] = marks[-1] > marks[-2]  # the last bar is no highest point, unless it stands there twice
-    wide = np.flatnonzero(falls)
-    begin = marks[wide]
-    deepest = peak[begin + 1] - np.minimum.reduceat(equity, begin + 1)
-    spans = curve.day(marks[wide + 1]) - curve.day(np.maximum(begin, 0))
-    worst = int(np.argmax(deepest))
-    top = peak[begin + 1] + round(capital * E4)
+    from workbench.backtest.kernel_passes import deepest_falls
+
+    deepest, share, days, longest, highest = deepest_falls(curve.equity_e4, curve.edges, round(capital * E4))
     return Drawdown(
-        usd=int(deepest[worst]) / E4,
-        share=float(np.max(deepest / top)) if capital > 0 else 0.0,
-        days=int(spans[worst]),
-        longest_days=int(spans.max()),
-        under_water=1.0 - len(good) / n,
+        usd=deepest / E4,
+        share=share if capital > 0 else 0.0,
+        days=days,
+        longest_days=longest,
+        under_water=1.0 - highest / len(curve.equity_e4),
     )

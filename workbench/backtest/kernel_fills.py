@@ -244,7 +244,7 @@ def _stop(s: Ints, m: Market, log: Log, bar: int, j: int, at: int, ticks: int) -
     order, signed = s[STOP_ID], -s[QTY]
     s[STOP_ID] = 0
     cancel_legs(s, log)
-    slip = m.slips[j] if signed > 0 else -m.slips[j]
+    slip = m.slips[j * m.slip_step] if signed > 0 else -m.slips[j * m.slip_step]
     fill(s, m, log, order, bar, at, signed, within(m, bar, ticks + slip))
 
 
@@ -258,7 +258,7 @@ def _target(s: Ints, m: Market, log: Log, bar: int, j: int, at: int) -> None:
 
 @compiled
 def _meet_open(s: Ints, m: Market, g: Gate, firm: Firm, log: Log, bar: int, j: int) -> None:
-    at, open_, slip = m.sub_starts[j], m.sub_opens[j], m.slips[j]
+    at, open_, slip = m.sub_starts[j], m.sub_opens[j], m.slips[j * m.slip_step]
     if s[CLOSE_ID]:
         order, signed = s[CLOSE_ID], -s[QTY]
         s[CLOSE_ID] = 0

@@ -224,5 +224,5 @@ def _closing(s: Ints, log: Log, at: int, rule: int) -> int:
 @compiled
 def _execute(s: Ints, m: Market, log: Log, order: int, bar: int, j: int, at: int, ticks: int) -> None:
     signed = -s[QTY]
-    slip = m.slips[j] if signed > 0 else -m.slips[j]
+    slip = m.slips[j * m.slip_step] if signed > 0 else -m.slips[j * m.slip_step]
     fill(s, m, log, order, bar, at, signed, within(m, bar, ticks + slip))

@@ -58,7 +58,8 @@ class Market(NamedTuple):
     lows: Ints
     closes: Ints
     days: Ints  # number of each bar's trading date, 0, 1, 2 …
-    fees: Ints  # per contract and side, by bar
+    fees: Ints  # per contract and side, by bar; one value has a step of 0
+    fee_step: int
     offsets: Ints  # sub-bars of bar i are offsets[i]:offsets[i + 1]
     sub_starts: Ints
     sub_ends: Ints
@@ -66,7 +67,8 @@ class Market(NamedTuple):
     sub_highs: Ints
     sub_lows: Ints
     sub_closes: Ints
-    slips: Ints  # by sub-bar
+    slips: Ints  # by sub-bar, or one value
+    slip_step: int
     edges: Ints  # when a trading date of the account begins
     tick_value: int
     touch: int
@@ -196,7 +198,7 @@ def cancel_legs(s: Ints, log: Log) -> None:
 def fill(s: Ints, m: Market, log: Log, order: int, bar: int, at: int, signed: int, ticks: int) -> None:
     """Book one execution of `signed` contracts."""
     roll(s, m, at)
-    fee = m.fees[bar] * abs(signed)
+    fee = m.fees[bar * m.fee_step] * abs(signed)
     k = s[FILLS]
     s[FILLS] = k + 1
     if k < log.fills.shape[1]:

@@ -179,10 +179,9 @@ class Prepared:
         """The columns that rules read."""
         bars = self.series
         prices = [np.ascontiguousarray(column, dtype=np.float64) for column in bars.points]
-        volume = np.asarray(bars.volume, dtype=np.float64)
         return Inputs(
             starts=bars.starts, ends=bars.ends, open=prices[0], high=prices[1], low=prices[2], close=prices[3],
-            volume=volume, hours=bars.hours,
+            volume=bars.volume, hours=bars.hours,
         )  # fmt: skip
 
     @cached_property
@@ -202,16 +201,17 @@ class Prepared:
 
     @cached_property
     def fees(self) -> Int64Array:
-        """Fees and commissions of one contract on one side by bar, 1/10,000 USD."""
+        """Fees and commissions of one contract on one side by bar, 1/10,000 USD; one value where they never change."""
         if self.without & Without.FEES:
-            return np.zeros(len(self.series), dtype=np.int64)
-        return _own(fees_e4(self.costs, self.series.contract.spec, self.series.starts))
+            return np.zeros(1, dtype=np.int64)
+        return fees_e4(self.costs, self.series.contract.spec, self.series.starts, single=True)
 
     @cached_property
     def slips(self) -> Int64Array:
-        """Slippage in ticks by sub-bar."""
-        made = slippage_ticks(self.series, self.costs)
-        return np.zeros_like(made) if self.without & Without.SLIPPAGE else _own(made)
+        """Slippage in ticks by sub-bar; one value where it is the same everywhere."""
+        if self.without & Without.SLIPPAGE:
+            return np.zeros(1, dtype=np.int64)
+        return slippage_ticks(self.series, self.costs, single=True)
 
     @cached_property
     def tick_value(self) -> int:
@@ -224,28 +224,30 @@ class Prepared:
         from workbench.backtest.kernel_state import Market
 
         bars, inner = self.series, self.series.inner
-        starts, ends = _own(bars.starts), _own(bars.ends)
-        ticks = [_own(column) for column in bars.ticks]
+        starts, ends = _seen(bars.starts), _seen(bars.ends)
+        ticks = [_seen(column) for column in bars.ticks]
         sub = (starts, ends, *ticks)
         offsets = np.arange(len(bars) + 1, dtype=np.int64)
         if inner is not None:
-            sub = tuple(map(_own, (inner.starts, inner.ends, *inner.ticks)))
-            offsets = _own(inner.offsets)
+            sub = tuple(map(_seen, (inner.starts, inner.ends, *inner.ticks)))
+            offsets = inner.offsets
         return Market._make((
-            starts, ends, *ticks[1:], self.day_of_bar, self.fees, offsets, *sub, self.slips, self.edges,
-            self.tick_value, int(self.touch), int(self.without),
+            starts, ends, *ticks[1:], _seen(self.day_of_bar), _seen(self.fees), int(len(self.fees) > 1), _seen(offsets),
+            *sub, _seen(self.slips), int(len(self.slips) > 1), _seen(self.edges), self.tick_value, int(self.touch),
+            int(self.without),
         ))  # fmt: skip
 
     @cached_property
     def lists(self) -> Lists:
         """The bars as the event engine reads them, number by number."""
         m, given = self.market, self.inputs
+        fees, slips = np.broadcast_to(m.fees, len(m.starts)), np.broadcast_to(m.slips, len(m.sub_starts))
         margins = None if self.costs.margin_usd is None else _view(self.margins)
         return Lists._make((
             *map(_view, (
-                m.starts, m.ends, given.open, given.high, given.low, given.close, given.volume, m.highs, m.lows,
-                m.days, m.fees, m.offsets, m.sub_starts, m.sub_ends, m.sub_opens, m.sub_highs, m.sub_lows,
-                m.sub_closes, m.slips, self.flat_times,
+                m.starts, m.ends, given.open, given.high, given.low, given.close, given.column("volume"),
+                m.highs, m.lows, m.days, fees, m.offsets, m.sub_starts, m.sub_ends, m.sub_opens, m.sub_highs,
+                m.sub_lows, m.sub_closes, slips, self.flat_times,
             )),
             margins,
         ))  # fmt: skip
@@ -408,6 +410,13 @@ def _own(column: Int64Array) -> Int64Array:
     # the kernel has one signature: contiguous and writable, or numba compiles another one
     made = np.ascontiguousarray(column, dtype=np.int64)
     return made if made.flags.writeable else made.copy()
+
+
+def _seen(column: Int64Array) -> Int64Array:
+    # the same for columns that the kernel only reads: none of them may be written to, so none need be copied
+    made = np.ascontiguousarray(column, dtype=np.int64).view()
+    made.flags.writeable = False
+    return made
 
 
 def _column(value: Float64Array | float) -> Float64Array:

@@ -72,7 +72,7 @@ def series(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe) -> Ser
         raise InputError(f"no bars of {contract.id} {timeframe} to test on; workbench data pull or import brings some")
     hours = trading_hours(contract.spec)
     columns = bar_columns(frame, contract, timeframe, hours) or _judged(frame, contract, timeframe, hours)
-    _require_timeframe(columns.starts, timeframe)
+    _require_timeframe(columns, timeframe)
     return Series(
         contract=contract,
         timeframe=timeframe,
@@ -102,11 +102,13 @@ def _judged(frame: pl.DataFrame, contract: Contract, timeframe: Timeframe, hours
         raise InputError(f"{checked.disordered} of {frame.height} bars are out of order; sort the frame by time first")
     good = checked.good
     points = tuple(np.ascontiguousarray(good[name].to_numpy()) for name in ("open", "high", "low", "close"))
+    starts = good["ts"].dt.timestamp("ns").to_numpy().astype(np.int64)
     return BarColumns(
-        starts=good["ts"].dt.timestamp("ns").to_numpy().astype(np.int64),
+        starts=starts,
         points=points,
         ticks=tuple(ticks_of(column, contract.spec)[0] for column in points),
         volume=good["volume"].to_numpy().astype(np.int64),
+        near=int(np.count_nonzero(np.diff(starts) == timeframe.length)),
     )
 
 
@@ -124,14 +126,12 @@ def _require_whole(frame: pl.DataFrame, timeframe: Timeframe) -> None:
         raise InputError(f"these bars are {usual} s apart, {timeframe} bars are wanted; build them up first")
 
 
-def _require_timeframe(starts: Int64Array, timeframe: Timeframe) -> None:
+def _require_timeframe(columns: BarColumns, timeframe: Timeframe) -> None:
     # 5m bars would pass as 1m bars with gaps: the usual distance tells
-    if len(starts) < 10 or timeframe.anchored:
+    starts = columns.starts
+    if len(starts) < 10 or timeframe.anchored or columns.near * 2 > len(starts) - 1:
         return
-    distances = np.diff(starts)
-    if np.count_nonzero(distances == timeframe.length) * 2 > len(distances):
-        return
-    steps, counts = np.unique(distances, return_counts=True)
+    steps, counts = np.unique(np.diff(starts), return_counts=True)
     usual = int(steps[np.argmax(counts)]) // 1_000_000_000
     if usual > timeframe.seconds and counts.max() > len(starts) // 2:
         raise InputError(

@@ -182,12 +182,15 @@ def excursions(
     bars : sequence of array of int64, shape (bars,)
         Open, high, low and close in ticks.
     """
+    from workbench.backtest.kernel_passes import find_extremes
+
     _, high, low, close = bars
     entry_bar, exit_bar, n = trips.entry_bar, trips.exit_bar, len(starts)
     at_open = trips.entry_at == starts[entry_bar]
     begin = np.where(at_open, entry_bar, entry_bar + 1)
     end = np.where(trips.closed, exit_bar, n)
-    top, bottom = _extremes(high, begin, end, np.maximum), _extremes(low, begin, end, np.minimum)
+    top, bottom = np.empty(len(trips)), np.empty(len(trips))
+    find_extremes(high, low, begin, end, top, bottom)
     closes = ~at_open & (entry_bar < end)
     top = np.where(closes, np.fmax(top, close[entry_bar]), top)
     bottom = np.where(closes, np.fmin(bottom, close[entry_bar]), bottom)
@@ -202,16 +205,6 @@ def excursions(
     worst = np.where(long, bottom - entry, entry - top)
     best = np.where(long, top - entry, entry - bottom)
     return np.fmin(worst, 0.0) * trips.qty, np.fmax(best, 0.0) * trips.qty
-
-
-def _extremes(values: Int64Array, begin: Int64Array, end: Int64Array, fold: np.ufunc) -> Float64Array:
-    # the extreme of values[begin:end] for each pair; NaN where that is empty
-    if not len(begin):
-        return np.empty(0)
-    pairs = np.minimum(np.stack([begin, end], axis=1).ravel(), len(values) - 1)
-    if end[-1] >= len(values):
-        pairs = pairs[:-1]  # without an end it reaches to the last value
-    return np.where(begin < end, fold.reduceat(values, pairs)[::2].astype(np.float64), np.nan)
 
 
 def _rows(orders: Orders, ids: Int64Array) -> Int64Array:

@@ -37,12 +37,15 @@ class BarColumns:
         Open, high, low, close as float64 points and int64 ticks.
     volume : array of int64, shape (n,)
         Contracts.
+    near : int
+        Bars that begin one length of the timeframe after the bar before.
     """
 
     starts: NDArray[np.int64]
     points: tuple[NDArray[np.float64], ...]
     ticks: tuple[NDArray[np.int64], ...]
     volume: NDArray[np.int64]
+    near: int
 
 
 def bar_columns(
@@ -70,8 +73,8 @@ def bar_columns(
     ticks: tuple[Any, ...] = tuple(np.empty(len(starts), np.int64) for _ in PRICES)
     product = contract.spec
     step = _ALIGNED_BY_CALENDAR if timeframe.anchored else timeframe.length
-    whole = np.empty(len(starts), np.int64)
-    good = read_bars(
+    whole = np.empty(0 if volume.dtype == np.int64 else len(starts), np.int64)
+    near = read_bars(
         starts,
         points,
         volume,
@@ -82,9 +85,9 @@ def bar_columns(
         ticks,
         whole,
     )
-    if not good or (timeframe.anchored and (timeframe.bar_starts(starts, hours) != starts).any()):
+    if near < 0 or (timeframe.anchored and (timeframe.bar_starts(starts, hours) != starts).any()):
         return None
-    return BarColumns(starts=starts, points=points, ticks=ticks, volume=whole)
+    return BarColumns(starts=starts, points=points, ticks=ticks, volume=whole if len(whole) else volume, near=near)
 
 
 def _is_plain(frame: pl.DataFrame) -> bool:

@@ -243,7 +243,10 @@ def bars_to_bars(
     return bar + 1
 
 
-@nb.njit(cache=True, nogil=True)
+_STRETCH = 2048  # bars that are looked at column by column, while they are near the processor
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def read_bars(
     ts: Ints,
     points: tuple[Floats, ...],
@@ -254,32 +257,66 @@ def read_bars(
     limits: tuple[float, float, float],
     ticks: tuple[Ints, ...],
     whole: Ints,
-) -> bool:
-    """Fill ticks and whole volume of bars; False at the first row that is not good, in order and on its grid.
+) -> int:
+    """Fill ticks and whole volume of bars; -1 if a row is not good, in order and on its grid.
+
+    A `whole` of no length stays as it is: for a volume that is whole by its type.
 
     `calendar` is (first, last, step) in ns, `per_point` ticks in a point, `tick` points of a tick, `limits` the largest
-    distance from the grid in points, number of ticks, and volume.
+    distance from the grid in points, number of ticks, and volume. Returns how many bars begin a step after the last.
     """
     first, last, step = calendar
-    tolerance, most_ticks, most_contracts = limits
     opens, highs, lows, closes = points
-    before = np.int64(-FAR)
-    for i in range(ts.shape[0]):
-        t, o, h, lo, c, v = ts[i], opens[i], highs[i], lows[i], closes[i], volume[i]
-        if not (before < t and first <= t and t < last and (t - before == step or t % step == 0)):
-            return False
-        before = t
-        # NaN fails every comparison
-        if not (h >= o and h >= c and lo <= o and lo <= c and h >= lo and v >= 0 and v <= most_contracts):
-            return False
-        if v != np.floor(v):
-            return False
-        whole[i] = np.int64(v)
-        for price, column in ((o, ticks[0]), (h, ticks[1]), (lo, ticks[2]), (c, ticks[3])):
-            steps = np.rint(price * per_point)
-            if not abs(steps) <= most_ticks:
-                return False
-            column[i] = np.int64(steps)
-            if not abs(price - steps * tick) <= tolerance:
-                return False
-    return True
+    n, near, before = ts.shape[0], 0, np.int64(-FAR)
+    for begin in range(0, n, _STRETCH):
+        end = min(begin + _STRETCH, n)
+        for i in range(begin, end):
+            t = ts[i]
+            if t - before == step:
+                near += 1
+            elif not (before < t and first <= t and t % step == 0):
+                return -1
+            before = t
+        if not before < last:
+            return -1
+        good = _is_volume(volume[begin:end], limits[2])
+        good &= _is_inside(opens[begin:end], highs[begin:end], lows[begin:end], closes[begin:end])
+        for k in range(4):
+            good &= _is_on_grid(points[k][begin:end], ticks[k][begin:end], per_point, tick, limits)
+        if not good:
+            return -1
+        for i in range(begin, min(end, whole.shape[0])):
+            whole[i] = np.int64(volume[i])
+    return near
+
+
+# The loops over one stretch of a column have no way out but their end, so that they take several rows at once; NaN
+# fails every comparison.
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _is_on_grid(price: Floats, column: Ints, per_point: float, tick: float, limits: tuple[float, float, float]) -> bool:
+    good = True
+    for i in range(price.shape[0]):
+        steps = np.rint(price[i] * per_point)
+        good &= (abs(steps) <= limits[1]) & (abs(price[i] - steps * tick) <= limits[0])
+        column[i] = np.int64(steps)
+    return good
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _is_inside(opens: Floats, highs: Floats, lows: Floats, closes: Floats) -> bool:
+    good = True
+    for i in range(opens.shape[0]):
+        o, h, lo, c = opens[i], highs[i], lows[i], closes[i]
+        good &= (h >= o) & (h >= c) & (lo <= o) & (lo <= c) & (h >= lo)
+    return good
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _is_volume(volume: Any, most: float) -> bool:
+    good = True
+    for i in range(volume.shape[0]):
+        v = volume[i]
+        good &= (v >= 0) & (v <= most) & (v == np.floor(v))
+    return good

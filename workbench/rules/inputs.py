@@ -33,8 +33,8 @@ class Inputs:
         UTC ns; the end is the close of the bar.
     open, high, low, close : float64 array
         Points.
-    volume : float64 array
-        Contracts.
+    volume : float64 or int64 array
+        Contracts; rules read them as float64, made when one asks.
     hours : TradingHours
         Of the contract.
     """
@@ -45,7 +45,7 @@ class Inputs:
     high: Floats
     low: Floats
     close: Floats
-    volume: Floats
+    volume: Floats | Int64Array
     hours: TradingHours
     _columns: dict[str, Floats] = field(default_factory=dict, init=False, repr=False)
     _higher: dict[str, tuple[Inputs, Int64Array]] = field(default_factory=dict, init=False, repr=False)
@@ -55,7 +55,7 @@ class Inputs:
 
     def column(self, name: str) -> Floats:
         """Return a column: a price, volume, day, start_s, end_s, or the local close ``local:America/New_York``."""
-        if name in PRICES:
+        if name in PRICES and name != "volume":
             made: Floats = getattr(self, name)
             return made
         if name not in self._columns:
@@ -81,6 +81,8 @@ class Inputs:
         return self._higher[text]
 
     def _column(self, name: str) -> Floats:
+        if name == "volume":
+            return np.asarray(self.volume, dtype=np.float64)
         if name == "day":
             edges, rows = self.hours.dated(self.starts)
             days = self.hours.dates[rows].astype(np.int64) + _EPOCH_DAY
@@ -111,7 +113,7 @@ def _higher(of: Inputs, text: str) -> tuple[Inputs, Int64Array]:
         high=np.maximum.reduceat(of.high, first),
         low=np.minimum.reduceat(of.low, first),
         close=of.close[last],
-        volume=np.add.reduceat(of.volume, first),
+        volume=np.add.reduceat(of.column("volume"), first),
         hours=of.hours,
     )
     partial = int(of.starts[0] > begins[0])
