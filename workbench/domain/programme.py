@@ -150,8 +150,7 @@ class FirmAccount:
         """
         if self.failed:
             return ""
-        if self.rules.trail == INTRADAY:
-            self.floor = _raised(self.rules, self.floor, equity)
+        self.follow(equity)
         if equity <= self.floor:
             self.failed = self.blocked = True
             return MAX_LOSS
@@ -159,6 +158,11 @@ class FirmAccount:
             self.blocked = True
             return DAILY_LOSS
         return ""
+
+    def follow(self, equity: int) -> None:
+        """Let an intraday floor follow the equity at a print upwards."""
+        if self.rules.trail == INTRADAY:
+            self.floor = _raised(self.rules, self.floor, equity)
 
     def level(self, balance: int, qty: int, entry_ticks: int | Fraction, tick_value: int) -> int:
         """Return the price (ticks) at which the first loss rule breaks, NONE where none can.

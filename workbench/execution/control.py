@@ -5,13 +5,10 @@ Nothing here holds back a cancel or a reduction: the gate looks at halts and blo
 
 from __future__ import annotations
 
-import msgspec
-
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
+from workbench.execution.limits_fold import arm
 from workbench.execution.state import READ_FIRST, AccountState
-from workbench.risk.limits import Limits
-from workbench.risk.tightening import loosened
 
 CLOCK_JUMPED = "the clock has jumped"
 LEASE_OVER = "the lease of the global limits has expired"
@@ -85,6 +82,7 @@ def on_operator_seen(state: AccountState, event: e.OperatorSeen) -> list[AnyComm
 def on_budget_leased(state: AccountState, event: e.BudgetLeased) -> list[AnyCommand]:
     """Take the newest lease of the global limits; `check_lease` halts entries when it has expired."""
     state.lease = event
+    arm(state)
     if event.until >= state.now:
         state.halted.pop(LEASE_OVER, None)
     return []
@@ -96,24 +94,8 @@ def check_lease(state: AccountState) -> None:
         state.halted.setdefault(LEASE_OVER, state.now)
 
 
-def on_baseline_set(state: AccountState, event: e.BaselineSet) -> list[AnyCommand]:
-    """Remember where the account stood when it was linked."""
-    state.baseline = event
-    return []
-
-
 def on_news_windows(state: AccountState, event: e.NewsWindows) -> list[AnyCommand]:
     """Take the list of times without entries."""
     state.news = list(event.windows)
-    return []
-
-
-def on_limits_changed(state: AccountState, event: e.LimitsChanged) -> list[AnyCommand]:
-    """Take new limits; while a session runs only tighter ones."""
-    limits = msgspec.convert(event.limits, Limits)
-    looser = loosened(limits, state.limits)
-    if looser and any(s.status != "ended" for s in state.sessions.values()):
-        text = f"{', '.join(looser)} may only be tightened while a session runs; the new limits were not taken"
-        return [Alert(account=state.account, contract="", level="warning", text=text)]
-    state.limits = limits
+    arm(state)
     return []

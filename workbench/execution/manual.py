@@ -15,6 +15,7 @@ from workbench.domain import events as e
 from workbench.domain.commands import CancelOrder, ModifyOrder, PlaceOrder
 from workbench.domain.order import Order, OrderType, Side
 from workbench.execution.flatten import start_flatten
+from workbench.execution.risk_view import limits_of
 from workbench.execution.state import AccountState, Trim
 from workbench.execution.submit import Out, refusal, submit_entry, view_without
 from workbench.risk.gate import Approved, Refused, check
@@ -130,7 +131,7 @@ def _entry_refused(state: AccountState, order: Order, qty: int, event: e.OrderAc
         strategy=order.strategy,
         rule=order.rule,
     )
-    verdict = check(wish, view_without(state, order), state.limits)
+    verdict = check(wish, view_without(state, order), limits_of(state, order.contract))
     if not (isinstance(verdict, Approved) and verdict.reducing):
         state.sent_at.append(state.now)
     return f"({verdict.code}): {verdict.reason}" if isinstance(verdict, Refused) else ""
@@ -182,7 +183,7 @@ def _reverse(state: AccountState, event: e.OrderActionRequested) -> Out:
 def _entry_after_close(state: AccountState, contract: str, signal: Signal) -> str:
     # What the gate would say if the position were closed and its orders gone.
     view = dataclasses.replace(state.view(contract), position=0, working_buy=0, working_sell=0, open_orders=0)
-    verdict = check(_reversed(state, contract, signal, f"reversal at {signal.at}"), view, state.limits)
+    verdict = check(_reversed(state, contract, signal, f"reversal at {signal.at}"), view, limits_of(state, contract))
     return f"refused ({verdict.code}): {verdict.reason}" if isinstance(verdict, Refused) else ""
 
 

@@ -17,7 +17,7 @@ def session_scope(session: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Breach:
-    """A limit that was broken. `until` is the end of the trading date (ns), 0: for good; `sure` once all was flat."""
+    """A limit that was broken. `until` is the end of the trading date (ns), 0: for good."""
 
     code: str
     text: str
@@ -40,7 +40,8 @@ class Standing:
     sides: list[int] = field(default_factory=list)
     losses: int = 0
     cool_until: int = 0
-    best_usd: Decimal | None = None
+    best_usd: Decimal = Decimal(0)
+    readings: list[Decimal] = field(default_factory=list)
     qty: int = 0
     trade_usd: Decimal = Decimal(0)
 
@@ -57,10 +58,10 @@ class RiskState:
         The programme's own fold: floor, day's start, contracts.
     cash_e4 : int or None
         Balance less our own cash when both were known to agree, 1/10,000 USD: added to our cash it is the balance.
-    best_usd : Decimal or None
+    best_usd : Decimal
         The most that the account ever had earned, open profit included.
-    earned_usd : Decimal
-        Profit on the trading dates before this one, since the limits began to watch.
+    readings : list of Decimal
+        The newest readings of what it has earned: a best, too, needs several.
     ticks_at_stake : dict
         Tag → ticks from an entry to its stop; contract → those of its newest entry.
     """
@@ -69,11 +70,12 @@ class RiskState:
     firm: FirmAccount | None = None
     target_usd: Decimal | None = None
     cash_e4: int | None = None
-    told_difference: Decimal = Decimal(0)
+    firm_date: str = ""  # the trading date that the firm's day belongs to
+    difference_e4: int = 0  # of the platform's balance to ours, at the last reading
     breaches: dict[str, Breach] = field(default_factory=dict)
     votes: dict[str, int] = field(default_factory=dict)
-    best_usd: Decimal | None = None
-    earned_usd: Decimal = Decimal(0)
+    best_usd: Decimal = Decimal(0)
+    readings: list[Decimal] = field(default_factory=list)
     locked_in: str = ""
     standings: dict[str, Standing] = field(default_factory=dict)
     priced_at: dict[str, int] = field(default_factory=dict)
@@ -81,12 +83,17 @@ class RiskState:
     blind: dict[str, int] = field(default_factory=dict)
     ticks_at_stake: dict[str, int] = field(default_factory=dict)
     flat_at: int = 0  # when everything is closed on this trading date, 0: never
-    flat_done: bool = False
+    flat_told: bool = False
     news_done: int = 0  # start of the newest window that has closed everything
     warned: dict[str, str] = field(default_factory=dict)  # session -> trading date of its last roll warning
     seen_trades: int = 0
     markets: dict[str, dict[str, object]] = field(default_factory=dict)  # root -> limits that are tighter there
     strategies: dict[str, dict[str, object]] = field(default_factory=dict)  # strategy -> its own, tighter limits
+
+    def sides_at(self, session: str, bar_end: int) -> tuple[int, ...]:
+        """Signs of the entries that a session has made at the bar that ended at `bar_end`."""
+        known = self.standings.get(session)
+        return () if known is None or known.bar_end != bar_end else tuple(known.sides)
 
     def standing(self, session: str) -> Standing:
         """The standing of a session, made when first asked for."""

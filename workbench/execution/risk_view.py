@@ -20,7 +20,6 @@ from workbench.risk.tightening import tightest
 from workbench.risk.view import Firm, View
 
 if TYPE_CHECKING:
-    from workbench.domain.commands import PlaceOrder
     from workbench.execution.state import AccountState
 
 SECOND = 1_000_000_000
@@ -52,10 +51,9 @@ def strategy_of(session: str) -> str:
     return session.rsplit("-", 2)[0]
 
 
-def widened(state: AccountState, view: View, contract: str, command: PlaceOrder | None, limits: Limits) -> View:
+def widened(state: AccountState, view: View, contract: str, session: str) -> View:
     """Return `view` with all that the later limits look at."""
-    risk, book = state.risk, state.books[contract]
-    session = command.session if command is not None else ""
+    risk, book, limits = state.risk, state.books[contract], limits_of(state, contract, session)
     known, stand = state.sessions.get(session), risk.standings.get(session) or Standing()
     priced = risk.priced_at.get(contract)
     equity, total = equity_e4(state), state.total_usd()
@@ -63,7 +61,7 @@ def widened(state: AccountState, view: View, contract: str, command: PlaceOrder 
     return dataclasses.replace(
         view,
         session_pnl_usd=None if known is None else session_day_usd(state, session),
-        drawdown_usd=None if total is None else max(Decimal(0), (risk.best_usd or Decimal(0)) - total),
+        drawdown_usd=None if total is None else max(Decimal(0), risk.best_usd - total),
         session_drawdown_usd=None if known is None else session_drawdown_usd(state, session),
         equity_usd=None if equity is None else Decimal(equity) / E4,
         price=_ticks(state, contract, book.last_price),
@@ -75,10 +73,9 @@ def widened(state: AccountState, view: View, contract: str, command: PlaceOrder 
         days_to_expiry=days_to_expiry(state, contract) if limits.expiry_days is not None else None,
         last_side=stand.side,
         flips=_flips(state, stand, limits),
-        sides_at_bar=tuple(stand.sides) if known is not None and stand.bar_end == known.last_bar_end else (),
         cool_down_s=max(0.0, (stand.cool_until - state.now) / SECOND) if limits.consecutive_losses is not None else 0.0,
         locked_in=risk.locked_in,
-        earned_usd=risk.earned_usd,
+        earned_usd=earned_before_usd(state),
         target_usd=risk.target_usd,
         news=next((name for start, end, name in state.news if start <= state.now < end), ""),
         unattended_s=(state.now - seen) / SECOND if seen else None,
@@ -125,8 +122,13 @@ def session_day_usd(state: AccountState, session: str) -> Decimal | None:
 def session_drawdown_usd(state: AccountState, session: str) -> Decimal | None:
     """Return how far a session stands below its best, USD; None when it cannot be known."""
     net = session_net_usd(state, session)
-    best = state.risk.standing(session).best_usd or Decimal(0)
-    return None if net is None else max(Decimal(0), best - net)
+    return None if net is None else max(Decimal(0), state.risk.standing(session).best_usd - net)
+
+
+def earned_before_usd(state: AccountState) -> Decimal:
+    """Return the profit of the trading dates before this one: of the programme, else since the journal began."""
+    firm = state.risk.firm
+    return state.day_baseline if firm is None else Decimal(firm.day_start - firm.rules.start) / E4
 
 
 def equity_e4(state: AccountState) -> int | None:

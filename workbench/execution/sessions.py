@@ -105,7 +105,7 @@ def _enter(state: AccountState, session: Session, signal: Signal) -> Out:
         intent=f"{session.session}@{signal.at}",
         intent_qty=signal.qty,
     )
-    out = submit_entry(state, command, session.limits(state.limits))
+    out = submit_entry(state, command)
     if isinstance(out[0], Approved):
         session.entries += 1
     return out

@@ -13,6 +13,7 @@ from workbench.domain.hours import trading_hours
 from workbench.domain.order import Order, OrderType, Status
 from workbench.domain.position import Position
 from workbench.execution.book import Book, Flatten, Guard, Orders, Rule, RuleFactory, Session, Trim, exact_ticks
+from workbench.execution.risk_state import RiskState
 from workbench.risk.gate import View
 from workbench.risk.limits import Limits
 
@@ -87,6 +88,7 @@ class AccountState:
         self.day_end = 0
         self.day_baseline = Decimal(0)
         self.day_baseline_known = True
+        self.risk = RiskState()
 
     def patience(self, ns: int) -> int:
         """Market time that `ns` of waiting for the broker takes: an accelerated market must not shorten it."""
@@ -159,13 +161,13 @@ class AccountState:
         stale = () if book.stale_s is None else (f"market data of {book.position.contract} is stale",)
         return (*self.halted, *stale)
 
-    def view(self, contract: str) -> View:
-        """What the gate sees for one more order in `contract`."""
+    def view(self, contract: str, session: str = "") -> View:
+        """What the gate sees for one more order in `contract`, by a session or by nobody's."""
         book = self.book(contract)
         buy, sell = working_by_side(self.open_orders(contract))
         while self.sent_at and self.sent_at[0] <= self.now - MINUTE_NS:
             self.sent_at.popleft()
-        return View(
+        view = View(
             root=book.spec.root,
             # A close under way is an order that we cannot size: until it is done nothing else is placed.
             position=book.qty if self.synced and book.is_sure and book.flatten is None else None,
@@ -179,7 +181,15 @@ class AccountState:
             unresolved=any(o.status is Status.UNKNOWN for o in self.open_orders(contract)),
             orders_last_minute=len(self.sent_at),
             known_tags=self.known_tags,
+            sides_at_bar=self.risk.sides_at(session, self.sessions[session].last_bar_end)
+            if session in self.sessions
+            else (),
         )
+        if not self.risk.armed:
+            return view
+        from workbench.execution.risk_view import widened  # it reads the whole state
+
+        return widened(self, view, contract, session)
 
 
 def working_by_side(orders: Iterable[Order]) -> tuple[int, int]:

@@ -14,18 +14,17 @@ import msgspec
 
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
-from workbench.execution import control, manual, sessions
+from workbench.execution import control, limits_fold, limits_watch, manual, sessions
 from workbench.execution.control import check_lease
 from workbench.execution.fills import roll_sessions
 from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection
-from workbench.execution.orders import check_difference, on_fill, on_order, on_place_answered, on_position
+from workbench.execution.orders import SEPARATE, check_difference, on_fill, on_order, on_place_answered, on_position
 from workbench.execution.protect import advance_guard, advance_trim, fit_exits
 from workbench.execution.reconcile import mark_unanswered, on_broker_read
 from workbench.execution.state import AccountState, Book
 from workbench.execution.submit import Out, remember, submit
 from workbench.execution.trailing import on_answer
 from workbench.risk.gate import Approved
-from workbench.risk.limits import Limits
 
 __all__ = ["HANDLERS", "Out", "journal_form", "remember", "step", "submit"]
 
@@ -56,8 +55,13 @@ def step(state: AccountState, event: e.Event) -> Out:
     state.now = max(state.now, event.at)
     if state.roll_day(state.now):
         roll_sessions(state)
+        limits_fold.roll(state)
     check_lease(state)
+    if state.risk.armed:
+        limits_watch.look(state, event)
     out: Out = list(handler(state, event))
+    if state.risk.armed:
+        out += limits_watch.watch(state, event)
     for book in list(state.books.values()):
         if not (book.is_quiet and state.orders.none_open(book.position.contract)):
             out += _tend(state, book)
@@ -104,14 +108,10 @@ def _on_account(state: AccountState, event: e.AccountReported) -> Out:
 
 def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
     state.epoch, state.uid, state.seq, state.synced = event.epoch, event.uid, 0, False
-    state.pace, state.bracket_mode, state.program, state.schema = (
-        event.pace,
-        event.bracket_mode,
-        event.program,
-        event.schema,
-    )
-    if event.limits:
-        state.limits = msgspec.convert(event.limits, Limits)
+    state.pace, state.program, state.schema = event.pace, event.program, event.schema
+    if event.bracket_mode != state.bracket_mode and state.bracket_mode != SEPARATE:
+        state.bracket_mode = event.bracket_mode  # what a refused bracket has taught is not unlearnt by a start
+    limits_fold.take_limits(state, event.limits or msgspec.to_builtins(state.limits))
     for key, order in state.orders.open_items():
         state.orders[key] = mark_unanswered(order)
     for book in state.books.values():
@@ -148,8 +148,8 @@ HANDLERS: dict[type[e.Event], Callable[[AccountState, Any], Any]] = {
     e.Halted: control.on_halted,
     e.Released: control.on_released,
     e.StreamChanged: control.on_stream,
-    e.BaselineSet: control.on_baseline_set,
-    e.LimitsChanged: control.on_limits_changed,
+    e.BaselineSet: limits_fold.on_baseline_set,
+    e.LimitsChanged: limits_fold.on_limits_changed,
     e.BudgetLeased: control.on_budget_leased,
     e.NewsWindows: control.on_news_windows,
     e.OperatorSeen: control.on_operator_seen,

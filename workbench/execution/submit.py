@@ -8,18 +8,27 @@ import msgspec
 
 from workbench.domain.commands import Alert, AnyCommand, PlaceOrder
 from workbench.domain.order import Order
+from workbench.execution.limits_fold import note_entry, note_refused
 from workbench.execution.orders import SEPARATE
-from workbench.execution.state import AccountState, Guard, working_by_side
+from workbench.execution.risk_view import limits_of
+from workbench.execution.state import AccountState, Book, Guard, working_by_side
 from workbench.risk.gate import Approved, Refused, View, check
 from workbench.risk.intent import count_intent
-from workbench.risk.limits import Limits
 
 Out = list[Approved | AnyCommand]
 
 
-def submit(state: AccountState, command: PlaceOrder, limits: Limits | None = None) -> Out:
+def submit(state: AccountState, command: PlaceOrder) -> Out:
     """Ask the gate; remember an approved order as sent, turn a refusal into an alert. Refused orders count as sent."""
-    return _answer(state, command, check(command, state.view(command.contract), limits or state.limits))
+    return _answer(state, command, ask(state, command))
+
+
+def ask(state: AccountState, command: PlaceOrder, unstopped_ticks: int | None = None) -> Approved | Refused:
+    """Ask the gate about one order, under the limits that hold for its session and contract."""
+    limits = limits_of(state, command.contract, command.session)
+    if unstopped_ticks is not None:
+        limits = msgspec.structs.replace(limits, unstopped_ticks=unstopped_ticks)
+    return check(command, state.view(command.contract, command.session), limits)
 
 
 def submit_exit(state: AccountState, command: PlaceOrder) -> Out:
@@ -31,20 +40,25 @@ def submit_exit(state: AccountState, command: PlaceOrder) -> Out:
     return _answer(state, command, check(command, alone, state.limits))
 
 
-def submit_entry(state: AccountState, command: PlaceOrder, limits: Limits | None = None) -> Out:
+def submit_entry(state: AccountState, command: PlaceOrder) -> Out:
     """Send an entry; where the gateway grows no brackets, its exits become orders of our own (`execution.protect`)."""
     bracketed = command.stop_loss_ticks is not None or command.take_profit_ticks is not None
     if not bracketed or state.bracket_mode != SEPARATE:
-        return submit(state, command, limits)
+        return submit(state, command)
     book = state.book(command.contract)
-    verdict = check(command, state.view(command.contract), limits or state.limits)
+    verdict = ask(state, command)
     if isinstance(verdict, Refused):
         return _answer(state, command, verdict)
+    if book.guard is not None and is_done(state, book, book.guard):
+        book.guard = None
     if book.guard is not None:
         text = "the exits of another entry are not done; without Auto-OCO there is one protected entry at a time"
         return [refusal(state, command.contract, text)]
-    out = submit(state, msgspec.structs.replace(command, stop_loss_ticks=None, take_profit_ticks=None), limits)
+    plain = msgspec.structs.replace(command, stop_loss_ticks=None, take_profit_ticks=None)
+    stake = None if command.stop_loss_ticks is None else abs(command.stop_loss_ticks)  # its stop follows the fill
+    out = _answer(state, plain, ask(state, plain, stake))
     if isinstance(out[0], Approved):
+        note_entry(state, msgspec.structs.replace(command, session=""))
         book.bracketed = command.qty if command.stop_loss_ticks is not None else 0
         book.guard = Guard(
             entry=command.tag,
@@ -56,6 +70,12 @@ def submit_entry(state: AccountState, command: PlaceOrder, limits: Limits | None
             target_ticks=command.take_profit_ticks,
         )
     return out
+
+
+def is_done(state: AccountState, book: Book, guard: Guard) -> bool:
+    """Say whether neither the entry nor an exit of `guard` may still fill, and every fill is counted."""
+    keys = (guard.entry, *guard.keys)
+    return not book.uncounted and not any(key in state.orders and state.orders[key].is_open for key in keys)
 
 
 def view_without(state: AccountState, order: Order) -> View:
@@ -77,10 +97,13 @@ def _answer(state: AccountState, command: PlaceOrder, verdict: Approved | Refuse
         state.sent_at.append(state.now)
     if isinstance(verdict, Refused):
         text = f"order refused ({verdict.code}): {verdict.reason}"
-        return [Alert(account=state.account, contract=command.contract, level="warning", text=text)]
+        told = Alert(account=state.account, contract=command.contract, level="warning", text=text)
+        return [told, *note_refused(state, command, verdict.code, verdict.reason)]
     if why := count_intent(state.intents, command):
         return [refusal(state, command.contract, f"{why}; this is a mistake of the program", "critical")]
     remember(state, command)
+    if not verdict.reducing:
+        note_entry(state, command)
     return [verdict]
 
 

@@ -66,7 +66,7 @@ def _check_profit(view: View, limits: Limits) -> Why:
         return Code.PROFIT_LOCK, view.locked_in
     if limits.daily_profit_usd is not None and day >= limits.daily_profit_usd:
         return Code.PROFIT_LOCK, f"the day stands at {shown(day)} USD, locked in from {limits.daily_profit_usd} USD"
-    most = most_of_day(view, limits)
+    most = most_of(limits, view.target_usd, view.earned_usd or Decimal(0))
     if most is not None and day >= most:
         return Code.CONSISTENCY, (
             f"the day stands at {shown(day)} USD; from {shown(most)} USD on it would be over "
@@ -75,7 +75,7 @@ def _check_profit(view: View, limits: Limits) -> Why:
     return None
 
 
-def most_of_day(view: View, limits: Limits) -> Decimal | None:
+def most_of(limits: Limits, target: Decimal | None, earned: Decimal) -> Decimal | None:
     """Return what this trading date may earn so that it stays within its share, None where nothing says so.
 
     Of a target it is the share of the target, or of the profit when that is more. Without a target the share is of all
@@ -84,8 +84,7 @@ def most_of_day(view: View, limits: Limits) -> Decimal | None:
     if limits.best_day_share is None:
         return None
     share = Decimal(repr(limits.best_day_share))
-    earned = view.earned_usd or Decimal(0)
-    bounds = [view.target_usd * share] if view.target_usd is not None else []
+    bounds = [target * share] if target is not None else []
     if earned > 0 and share < 1:
         bounds.append(share / (1 - share) * earned)
     return max(bounds) if bounds else None
