@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -146,6 +147,8 @@ class Bench:
         clean = answered - (answer["ms"] - (stop["clean_ms"] or answer["ms"])) / 1e3
         row = judge(await self.control("requests"), before, await self.truth(), pressed, clean)
         row |= {"run": run, "mode": mode, "result": answer["result"], "proved_ms": round((answered - pressed) * 1e3, 1)}
+        with contextlib.suppress(TimeoutError):  # it closes its sockets and sees to it that the account became flat
+            await self.until(lambda: not _lives(pid), 5)
         row["runner_gone"] = not _lives(pid)
         cleared = await self.web.post(f"{self.desk.url}/api/stop/clear", json={"reason": "next run", "person": "bench"})
         cleared.raise_for_status()
