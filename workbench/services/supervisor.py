@@ -20,6 +20,7 @@ from workbench.rules.strategy import Strategy
 from workbench.services.broker import RestBroker
 from workbench.services.children import Child
 from workbench.services.clock import MarketClock, wall_ns
+from workbench.services.desk_actions import DeskActions
 from workbench.services.desk_file import TOKEN_ENV, ingest_lock
 from workbench.services.desk_service import ManualOrder, StartSession
 from workbench.services.desk_view import DeskView
@@ -45,7 +46,7 @@ Json = dict[str, Any]
 ACCOUNTS_EVERY_S = 30.0
 
 
-class Desk:
+class Desk(DeskActions):
     """What the API serves; also the only place that logs in.
 
     Parameters
