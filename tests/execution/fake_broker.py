@@ -31,13 +31,14 @@ PRODUCT = spec(MES)
 MORNING = at_local(date(2026, 11, 23), "09:00")  # a Monday
 START = 24_000  # ticks: 6,000.00 points
 FEE = Decimal("0.37")
+NO_AUTO_OCO = "Brackets cannot be used with Position Brackets. You must enable Auto OCO Brackets."
 
 
 class FakeBroker:
     """One account at a gateway. Prices in ticks; nothing happens but by a call."""
 
-    def __init__(self, now: int = MORNING, *, oco: bool = True, hub_links: bool = True) -> None:
-        self.now, self.oco, self.hub_links = now, oco, hub_links
+    def __init__(self, now: int = MORNING, *, oco: bool = True, hub_links: bool = True, brackets: bool = True) -> None:
+        self.now, self.oco, self.hub_links, self.brackets_allowed = now, oco, hub_links, brackets
         self.balance, self.can_trade = Decimal(50_000), True
         self.last: dict[str, int] = {MES: START}
         self.orders: dict[int, Order] = {}
@@ -96,7 +97,14 @@ class FakeBroker:
         order = self.orders[command.order_id]
         if not order.is_open:
             return False
-        self._put(order, stop_ticks=command.stop_ticks or order.stop_ticks)
+        if command.qty is not None and command.qty <= order.filled:
+            return False
+        self._put(
+            order,
+            qty=command.qty or order.qty,
+            stop_ticks=command.stop_ticks or order.stop_ticks,
+            limit_ticks=command.limit_ticks or order.limit_ticks,
+        )
         return True
 
     def close(self, contract: str = MES) -> bool:
@@ -158,9 +166,53 @@ class FakeBroker:
             if order.type is OrderType.MARKET and order.is_open:
                 self.fill(order.order_id or 0)
 
+    def start_working(self) -> None:
+        """Let every accepted order that is not a market order begin to work."""
+        for order in list(self.orders.values()):
+            if order.status is Status.PENDING and order.type is not OrderType.MARKET:
+                self._put(order, status=Status.WORKING)
+
+    def trade(self, ticks: int) -> bool:
+        """Let the market trade at a price: fill the first order that it reaches, at its own level; False for none."""
+        self.last[MES] = ticks
+        for order in self.working():
+            if order.status is not Status.WORKING or not order.is_open:
+                continue
+            buys = order.side is Side.BUY
+            stops = order.type is OrderType.STOP
+            level = order.stop_ticks if stops else order.limit_ticks
+            if level is not None and ((ticks >= level) if buys == stops else (ticks <= level)):
+                self.fill(order.order_id or 0)
+                return True
+        return False
+
+    def external(self, side: Side, qty: int, kind: OrderType = OrderType.MARKET, **levels: int) -> Order:
+        """Somebody else's order, placed in the platform's own surface."""
+        status = Status.PENDING if kind is OrderType.MARKET else Status.WORKING
+        return self._new(MES, side, kind, qty, status, **levels)
+
+    def void(self, fill: Fill) -> None:
+        """Take a trade back, as the gateway does when the exchange busts it."""
+        self.fills.remove(fill)
+        self.fills.append(msgspec.structs.replace(fill, voided=True))
+        base = Position(account=ACCOUNT, contract=fill.contract)
+        for each in self.fills:
+            if each.contract == fill.contract and not each.voided:
+                base = apply_fill(base, each)
+        gone = self.book[fill.contract].realized_ticks - base.realized_ticks
+        self.balance += fill.fees - gone * PRODUCT.tick_value
+        self.book[fill.contract] = base
+        self.events.append(e.FillReported(at=self.now, fill=self.fills[-1]))
+        self.events.append(self.position(fill.contract))
+
     def leg(self, kind: OrderType) -> Order:
         """The working leg of this type."""
         (found,) = (o for o in self.working() if o.parent_id is not None and o.type is kind)
+        return found
+
+    def exit(self, kind: OrderType) -> Order:
+        """The one working exit of this type, bracket leg or separate order."""
+        (found,) = (o for o in self.working() if o.type is kind and o.status is Status.WORKING)
         return found
 
     # --- what is read ------------------------------------------------------------------------------------------------
@@ -288,6 +340,12 @@ class Ride:
                 self.outgoing.append(command)
         return out
 
+    def trade(self, ticks: int) -> None:
+        """Let the market trade at a price, and take in what comes of it."""
+        self.now = self.broker.now = self.now + SECOND
+        while self.broker.trade(ticks):
+            self.settle()
+
     def send(self) -> None:
         """Carry what waits to the broker; answers are fed at once, what the hub says stays in `broker.events`."""
         while self.outgoing:
@@ -305,6 +363,16 @@ class Ride:
 
     def _place(self, command: PlaceOrder) -> None:
         outcome = self.answers(command)
+        bracketed = command.stop_loss_ticks is not None or command.take_profit_ticks is not None
+        if bracketed and not self.broker.brackets_allowed:
+            self.broker.requests.append(command)
+            self.feed(
+                e.PlaceAnswered(
+                    at=self.now, tag=command.tag, outcome="rejected", order_id=self.broker.next_id(), code=2,
+                    reason=NO_AUTO_OCO,
+                )
+            )  # fmt: skip
+            return
         if outcome == "lost":  # never arrived
             self.feed(e.PlaceAnswered(at=self.now, tag=command.tag, outcome="unknown", reason="time-out"))
             return
@@ -329,11 +397,13 @@ class Ride:
     def settle(self, *, reads: bool = True) -> None:
         """Send, fill the market orders, listen and read until nothing is left to do."""
         self.broker.fill_markets()
+        self.broker.start_working()
         for _ in range(50):
             if not (self.outgoing or self.broker.events or (reads and self.reads)):
                 return
             self.send()
             self.broker.fill_markets()
+            self.broker.start_working()
             self.hear()
             if reads and self.reads:
                 self.reads = 0
@@ -345,16 +415,17 @@ class Ride:
         self.now = self.broker.now = self.now + int(seconds * SECOND)
         return self.feed(e.TimerFired(at=self.now))
 
-    def start(self, epoch: int = 1) -> Ride:
+    def start(self, epoch: int = 1, *, bracket_mode: str = "auto-oco", **session: object) -> Ride:
         """Begin a runner, read the broker, start one session on MES one-minute bars."""
-        self.feed(e.RunnerStarted(at=self.now, epoch=epoch, uid="abc"))
+        self.feed(e.RunnerStarted(at=self.now, epoch=epoch, uid="abc", bracket_mode=bracket_mode))
         self.settle()
-        self.feed(
-            e.SessionStarted(
-                at=self.now, session="s1", strategy="v1", contract=MES, timeframe="1m", parameters={}, person="ann"
-            )
-        )
+        self.start_session(**session)
         return self
+
+    def start_session(self, name: str = "s1", **fields: object) -> None:
+        given = {"strategy": "v1", "contract": MES, "timeframe": "1m", "parameters": {}, "person": "ann", **fields}
+        self.feed(e.SessionStarted(at=self.now, session=name, **given))  # type: ignore[arg-type]
+        self.settle()
 
     def bar(self, signal: Signal | None = None, close: int | None = None, late: int = 0) -> Out:
         """Close the next minute; `signal` is what the rule says at its end."""

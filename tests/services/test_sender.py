@@ -223,3 +223,22 @@ async def test_the_last_look_is_right_before_the_wire() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert wire.reached == []
+
+
+@pytest.mark.statement(16)
+@pytest.mark.statement(20)
+async def test_no_more_than_its_intent_is_for_reaches_the_wire_whatever_the_decision_says() -> None:
+    wire = Wire()
+    wire.open.set()
+    intent = {"intent": "s1@900", "intent_qty": 2}
+    orders = [place(tag="w1", qty=1, **intent), place(tag="w2", qty=1, **intent), place(tag="w3", qty=1, **intent)]
+    async with sending(wire) as (sender, answers):
+        for order in (*orders, orders[0]):
+            sender.submit(approve(order))
+        await rest(sender)
+    assert wire.reached == ["place w1", "place w2"]
+    told = [answer.reason for answer in answers if answer.outcome == "rejected"]
+    assert told == [
+        "not sent: 3 contracts would be sent for the intent s1@900, which is for 2",
+        "not sent: tag w1 was sent before",
+    ]

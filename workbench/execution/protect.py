@@ -11,7 +11,7 @@ from workbench.domain.commands import Alert, CancelOrder, ModifyOrder, PlaceOrde
 from workbench.domain.order import Order, OrderType, Side, Status
 from workbench.execution.flatten import ASK_AGAIN_NS, SETTLES_NS, start_flatten
 from workbench.execution.state import AccountState, Book, Guard, Trim
-from workbench.execution.submit import Out, submit, submit_exit
+from workbench.execution.submit import Out, is_done, submit, submit_exit
 
 MOST_TRIES = 3  # times that an exit which never arrived is sent anew
 
@@ -21,17 +21,16 @@ def advance_guard(state: AccountState, book: Book) -> Out:
     guard = book.guard
     if guard is None or book.flatten is not None:
         return []  # a close cancels everything by itself
-    entry = state.orders.get(guard.entry)
-    want = _wanted(state, book, guard, entry)
-    if book.qty * guard.side < 0 and book.is_sure:
-        text = f"both exits of {book.position.contract} have filled: the position of {book.qty:+d} is closed"
-        return [_alert(state, book, "critical", text), *start_flatten(state, book.position.contract, text)]
+    entered, exited = _flows(state, guard)
+    if exited > entered and book.qty * guard.side < 0:
+        return _undo(state, book)
+    want = _wanted(book, guard, entered - exited)
     if want == 0:
-        return _cancel_rest(state, book, guard, entry)
+        return _cancel_rest(state, book, guard)
     if not (state.synced and book.is_sure):
         return _ask_when_late(state, book)
     if guard.base is None:
-        guard.base = _first_fill(book, entry)
+        guard.base = _first_fill(book, state.orders.get(guard.entry))
     out: Out = []
     for kind, ticks in (("stop", guard.stop_ticks), ("target", guard.target_ticks)):
         if ticks is not None and book.flatten is None:
@@ -39,24 +38,41 @@ def advance_guard(state: AccountState, book: Book) -> Out:
     return out
 
 
-def _wanted(state: AccountState, book: Book, guard: Guard, entry: Order | None) -> int:
-    # Contracts that this entry has opened and its exits have not closed, never more than are held.
-    if entry is None or book.qty * guard.side <= 0:
+def _flows(state: AccountState, guard: Guard) -> tuple[int, int]:
+    # Contracts that the entry has opened, and those that its exits have closed.
+    entry = state.orders.get(guard.entry)
+    exited = sum(filled(state, state.orders[key]) for key in guard.keys if key in state.orders)
+    return 0 if entry is None else filled(state, entry), exited
+
+
+def _wanted(book: Book, guard: Guard, is_open: int) -> int:
+    # What the exits must be for: what this entry still has open, never more than is held or will be left.
+    if book.qty * guard.side <= 0:
         return 0
-    counted = 0 if entry.order_id is None else state.counted.get(entry.order_id, 0)
-    exited = sum(state.orders[key].filled for key in guard.keys if key in state.orders)
     held = abs(book.qty) if book.trim is None else min(abs(book.qty), book.trim.left)
-    return max(0, min(held, max(entry.filled, counted) - exited))
+    return max(0, min(held, is_open))
 
 
-def _cancel_rest(state: AccountState, book: Book, guard: Guard, entry: Order | None) -> Out:
-    legs = [(key, state.orders[key]) for key in guard.keys if key in state.orders and state.orders[key].is_open]
-    if not legs and not (entry is not None and entry.is_open) and not book.uncounted:
+def _undo(state: AccountState, book: Book) -> Out:
+    if not book.is_sure:
+        return _ask_when_late(state, book)
+    text = f"both exits of {book.position.contract} have filled: the position of {book.qty:+d} is closed"
+    return [_alert(state, book, "critical", text), *start_flatten(state, book.position.contract, text)]
+
+
+def filled(state: AccountState, order: Order) -> int:
+    """Contracts that an order has filled, by its own report or by its trades, whichever came first."""
+    return max(order.filled, 0 if order.order_id is None else state.counted.get(order.order_id, 0))
+
+
+def _cancel_rest(state: AccountState, book: Book, guard: Guard) -> Out:
+    if is_done(state, book, guard):
         book.guard = None
         return []
+    legs = [(key, state.orders[key]) for key in guard.keys if key in state.orders and state.orders[key].is_open]
     out: Out = []
     for key, leg in legs:
-        if leg.order_id is None or not _due(state, guard, key, 0):
+        if leg.order_id is None or filled(state, leg) >= leg.qty or not _due(state, guard, key, 0):
             continue
         out.append(_cancel(state, leg, "the other exit has filled" if book.qty == 0 else "nothing is left to protect"))
     return out
@@ -70,11 +86,12 @@ def _fit_leg(state: AccountState, book: Book, guard: Guard, kind: str, level: in
     if leg.status is Status.REJECTED and kind == "stop":
         text = f"the stop of {book.qty:+d} {book.position.contract} was refused ({leg.reason}): the position is closed"
         return [_alert(state, book, "critical", text), *start_flatten(state, book.position.contract, text)]
-    if leg.status is not Status.WORKING or leg.order_id is None or leg.remaining == want:
+    has = leg.qty - filled(state, leg)
+    if leg.status is not Status.WORKING or leg.order_id is None or has in (0, want):
         return []  # on its way, or taken away by a person: then the protection's patience ends it
     if not _due(state, guard, key, want):
         return []
-    return [_resize(state, leg, leg.filled + want)]
+    return [_resize(state, leg, filled(state, leg) + want)]
 
 
 def _place(state: AccountState, book: Book, guard: Guard, kind: str, level: int, want: int) -> Out:

@@ -17,6 +17,7 @@ from workbench.execution.state import READ_FIRST, AccountState, Book, exact_tick
 
 MISSES_TO_ABSENT = 3  # readings that do not show a tag before it counts as never arrived
 BETWEEN_MISSES_NS = 5_000_000_000  # a slow request may still arrive: readings closer than this are one
+LEAST_AGE_NS = 10_000_000_000  # of an order that counts as never arrived
 ADOPT_AFTER = 2  # readings with the same difference before the broker's position is adopted
 
 
@@ -54,38 +55,54 @@ def on_broker_read(state: AccountState, event: BrokerRead) -> list[AnyCommand]:
 
 
 def _resolve_missing(state: AccountState, event: BrokerRead, positions: dict[str, int]) -> list[AnyCommand]:
-    # "Not found" is weak evidence: only repeated complete readings, some time apart, that cover the time of sending.
+    # One reading asks by tag and id, by trades and position at once. "Not found" is weak evidence: repeated complete
+    # readings, some time apart, that cover the time of sending, must say so, and trades and position must agree.
     seen = {o.tag for o in event.orders if o.tag} | {o.order_id for o in event.orders if o.order_id is not None}
-    out: list[AnyCommand] = []
+    apart, out = state.patience(BETWEEN_MISSES_NS), list[AnyCommand]()
     for key, order in state.orders.open_items():
-        # By tag the reading knows what was created from `since` on; by id it holds everything that may still fill.
-        covered = order.created_at < event.until and (order.order_id is not None or event.since <= order.created_at)
-        if key in seen or order.tag in seen or order.order_id in seen or not covered or order.status is Status.SENT:
+        if key in seen or order.tag in seen or order.order_id in seen or order.status is Status.SENT:
             continue  # (an order whose answer is still on the way is waited for)
-        apart = state.patience(BETWEEN_MISSES_NS)
+        # By tag the reading knows what was created from `since` on; by id it holds everything that may still fill.
+        if order.order_id is None and event.since > order.created_at:
+            continue
         state.read_again_at = event.until + apart
-        if event.until < state.missed_at.get(key, event.until - apart) + apart:
+        if event.until <= order.created_at or event.until < state.missed_at.get(key, event.until - apart) + apart:
             continue
         state.misses[key], state.missed_at[key] = state.misses.get(key, 0) + 1, event.until
-        if state.misses[key] >= MISSES_TO_ABSENT:
-            out += _give_up(state, key, order, positions.get(order.contract, 0))
+        is_old = event.until >= order.created_at + state.patience(LEAST_AGE_NS)
+        if state.misses[key] >= MISSES_TO_ABSENT and is_old:
+            out += _give_up(state, key, order, positions.get(order.contract, 0), event)
     return out
 
 
-def _give_up(state: AccountState, key: str, order: Order, broker_qty: int) -> list[AnyCommand]:
+def _give_up(state: AccountState, key: str, order: Order, broker_qty: int, event: BrokerRead) -> list[AnyCommand]:
+    book = state.book(order.contract)
+    if against := _evidence(state, order, broker_qty, event):
+        state.misses[key] = 0  # and so it is asked for again, as often
+        shown = key if order.order_id is None else f"order {order.order_id}"
+        return [] if book.locked else lock(state, order.contract, f"the gateway does not show {shown}, but {against}")
     if order.order_id is None:
-        status, why = Status.ABSENT, "the gateway never had it (asked by tag three times)"
+        status, why = Status.ABSENT, "the gateway never had it (asked by tag, trades and position)"
         text = f"order {key} never reached the gateway; it is not sent again"
-    elif broker_qty == state.book(order.contract).qty:
+    else:
         status, why = Status.CANCELED, "the gateway does not show it any more (asked three times)"
         text = f"the gateway no longer shows order {order.order_id} and the position is equal: it counts as cancelled"
-    else:
-        locked = state.book(order.contract).locked
-        return [] if locked else lock(state, order.contract, f"the gateway no longer shows order {order.order_id}")
     state.orders[key] = msgspec.structs.replace(move(order, status), reason=why)
     state.misses.pop(key, None)
     state.missed_at.pop(key, None)
     return [Alert(account=state.account, contract=order.contract, level="warning", text=text)]
+
+
+def _evidence(state: AccountState, order: Order, broker_qty: int, event: BrokerRead) -> str:
+    """What speaks against an order that is not shown being gone: a trade without an order, or another position."""
+    for fill in event.fills:
+        is_strange = fill.order_id not in state.key_of_id and not fill.voided and fill.at >= order.created_at
+        if is_strange and fill.contract == order.contract and fill.qty * order.side.sign > 0:
+            return f"trade {fill.trade_id} ({fill.qty:+d}) belongs to no order that it shows"
+    book = state.book(order.contract)
+    if broker_qty != book.qty or book.uncounted:
+        return f"the broker's position is {broker_qty:+d} and ours {book.qty:+d}"
+    return ""
 
 
 def _is_equal(state: AccountState, book: Book, report: PositionReported | None, event: BrokerRead) -> bool:
@@ -154,6 +171,9 @@ def _adopt_position(
         opened_at=state.now,
     )
     hand_over(state, book)
+    for key, order in state.orders.open_items():
+        if order.contract == contract and key in state.misses:
+            state.misses[key] = 0  # the position has changed without a trade: it may have been this order
     _count_all(state, book)
     book.differs_since, book.adopt_votes, book.adopted_until = None, 0, event.until
     if report is not None and book.last_price is None:

@@ -16,6 +16,7 @@ from typing import Protocol
 from workbench.domain import events as e
 from workbench.domain.commands import Accepted, CancelOrder, ClosePosition, ModifyOrder, Outcome, Rejected, Unknown
 from workbench.risk.gate import Approved
+from workbench.risk.intent import count_intent
 from workbench.services import crash_points
 from workbench.services.crash import crash_point, crash_soon
 
@@ -68,6 +69,7 @@ class Sender:
         self._free = asyncio.Event()  # no entry is on the wire
         self._free.set()
         self._urgent_in_flight = False
+        self._intents: dict[str, int] = {}
         self.patient = True  # False in lockstep, where no time passes while something waits
         self.sent = 0
         self.closed = False
@@ -178,6 +180,8 @@ class Sender:
 
     async def _ask(self, command: Send) -> Outcome:
         if isinstance(command, Approved):
+            if why := count_intent(self._intents, command.command):  # the last point before the wire has its own count
+                return Rejected(code=0, name="NotSent", reason=f"not sent: {why}")
             return await self._broker.place(command)
         if isinstance(command, CancelOrder):
             return await self._broker.cancel(command.account, command.order_id)

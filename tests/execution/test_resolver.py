@@ -1,0 +1,208 @@
+"""An order whose fate is unknown: asked for by tag, by id, by trades and by position, and never guessed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.execution.fake_broker import ACCOUNT, FEE, MES, START, Ride, enter
+from tests.execution.scenes import in_position
+from workbench.domain import events as e
+from workbench.domain.order import OrderType, Status
+from workbench.domain.position import Fill
+from workbench.execution.fills import earned_by
+
+pytestmark = pytest.mark.statement(17)
+
+
+def lost() -> tuple[Ride, str]:
+    """A session's entry whose answer was lost and which never arrived."""
+    ride = Ride().start()
+    ride.answers = lambda command: "lost"
+    ride.bar(enter(1))
+    ride.send()
+    ride.reads = 0
+    (tag,) = ride.state.orders
+    return ride, tag
+
+
+def read_after(ride: Ride, seconds: float, **changes: object) -> None:
+    ride.wait(seconds)
+    ride.reads = 0
+    ride.feed(msgspec.structs.replace(ride.broker.read(), **changes))
+
+
+@pytest.mark.statement(15)
+@pytest.mark.parametrize("words", ["time-out", "connection reset", "HTTP 502", "unreadable body", "code 7"])
+def test_whatever_was_lost_the_order_is_unknown_and_nothing_is_entered(words: str) -> None:
+    ride = Ride().start()
+    ride.bar(enter(1))
+    (approved,) = ride.outgoing
+    ride.outgoing.clear()
+    tag = approved.command.tag  # type: ignore[union-attr]
+    ride.feed(e.PlaceAnswered(at=ride.now, tag=tag, outcome="unknown", reason=words))
+    assert ride.state.orders[tag].status is Status.UNKNOWN
+    ride.feed(e.ManualOrderRequested(at=ride.now, request="m", contract=MES, side=0, type=OrderType.MARKET, qty=1))
+    assert not ride.outgoing and ride.said("unresolved_order")
+
+
+def test_three_readings_of_a_young_order_are_not_enough() -> None:
+    ride, tag = lost()
+    ride.state.pace = 1.0
+    ride.state.orders[tag] = msgspec.structs.replace(ride.state.orders[tag], created_at=ride.now + 8 * 10**9)
+    for _ in range(3):
+        read_after(ride, 5.1)
+    assert ride.state.orders[tag].status is Status.UNKNOWN
+    for _ in range(3):
+        read_after(ride, 5.1)
+    assert ride.state.orders[tag].status is Status.ABSENT
+
+
+def test_a_trade_that_belongs_to_no_order_shown_keeps_it_unknown_and_locks() -> None:
+    ride, tag = lost()
+    strange = Fill(trade_id=900, order_id=901, account=ACCOUNT, contract=MES, qty=1, ticks=START, at=ride.now + 1)
+    position = e.PositionReported(at=ride.now, account=ACCOUNT, contract=MES, qty=1, average_price=START / 4)
+    for _ in range(8):
+        read_after(ride, 6, fills=[strange], positions=[position])
+    assert ride.state.orders[tag].status is Status.UNKNOWN
+    assert "trade 900 (+1) belongs to no order" in ride.state.book(MES).locked
+    assert ride.state.book(MES).qty == 1  # the trade counts all the same
+
+
+def test_a_position_that_changed_without_a_trade_keeps_it_unknown() -> None:
+    ride, tag = lost()
+    read_after(ride, 6)
+    read_after(ride, 6)
+    position = e.PositionReported(at=ride.now, account=ACCOUNT, contract=MES, qty=1, average_price=START / 4)
+    read_after(ride, 6, positions=[position])
+    assert ride.state.orders[tag].status is Status.UNKNOWN
+    assert "the broker's position is +1 and ours +0" in ride.state.book(MES).locked
+
+
+def test_an_order_with_an_id_that_is_not_shown_while_the_position_differs_is_not_called_cancelled() -> None:
+    ride = Ride().start()
+    ride.feed(
+        e.ManualOrderRequested(
+            at=ride.now, request="m", contract=MES, side=0, type=OrderType.LIMIT, qty=1, limit_ticks=START - 9
+        )
+    )
+    ride.settle()
+    (order,) = ride.state.open_orders(MES)
+    position = e.PositionReported(at=ride.now, account=ACCOUNT, contract=MES, qty=2, average_price=START / 4)
+    for _ in range(3):
+        read_after(ride, 6, orders=[], positions=[position], fills=[])
+        position = msgspec.structs.replace(position, qty=position.qty + 1)  # never twice the same: nothing is adopted
+    assert ride.state.orders[order.tag or ""].is_open and "no longer" not in " ".join(a.text for a in ride.alerts)
+
+
+def test_a_failed_reading_is_never_taken_as_flat() -> None:
+    ride = in_position()
+    ride.feed(e.RunnerStarted(at=ride.now, epoch=2, uid="b"))
+    for _ in range(5):  # the reading fails again and again: no event comes of it
+        ride.wait(6)
+    assert ride.state.book(MES).qty == 2 and not ride.state.synced
+
+
+@pytest.mark.statement(21)
+def test_until_orders_fills_and_positions_were_read_only_the_operator_can_close() -> None:
+    ride = Ride()
+    ride.feed(e.RunnerStarted(at=ride.now, epoch=1, uid="abc"))
+    ride.start_session()
+    ride.reads = 0
+    ride.state.synced = False
+    ride.bar(enter(1))
+    ride.feed(e.ManualOrderRequested(at=ride.now, request="m", contract=MES, side=0, type=OrderType.MARKET, qty=1))
+    assert not ride.outgoing and ride.said("unknown_position")
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="by hand"))
+    assert [type(c).__name__ for c in ride.outgoing] == ["ClosePosition"]
+
+
+@pytest.mark.statement(25)
+@pytest.mark.parametrize("what", ["order", "fill", "position", "account", "reading"])
+def test_a_report_of_another_account_changes_nothing(what: str) -> None:
+    ride = in_position()
+    other = ACCOUNT + 1
+    order = msgspec.structs.replace(ride.broker.leg(OrderType.STOP), account=other, status=Status.CANCELED)
+    fill = Fill(trade_id=900, order_id=1, account=other, contract=MES, qty=-2, ticks=START, at=ride.now)
+    event = {
+        "order": e.OrderReported(at=ride.now, order=order),
+        "fill": e.FillReported(at=ride.now, fill=fill),
+        "position": msgspec.structs.replace(ride.broker.position(), account=other, qty=9),
+        "account": e.AccountReported(at=ride.now, account=other, name="x", balance=Decimal(1), can_trade=False),
+        "reading": msgspec.structs.replace(ride.broker.read(), account=other, positions=[], balance=Decimal(1)),
+    }[what]
+    before = (ride.state.book(MES).position, dict(ride.state.orders), ride.state.balance, ride.state.can_trade)
+    assert ride.feed(event) == []
+    assert before == (ride.state.book(MES).position, dict(ride.state.orders), ride.state.balance, ride.state.can_trade)
+
+
+# --- trades that the gateway takes back -------------------------------------------------------------------------------
+
+
+def test_a_voided_entry_is_taken_out_again_with_its_fee_and_a_person_is_told() -> None:
+    ride = in_position(2)
+    (fill,) = ride.broker.fills
+    ride.broker.void(fill)
+    ride.hear()
+    book = ride.state.book(MES)
+    assert (book.qty, book.position.fees, ride.state.cash_usd()) == (0, 0, 0)
+    assert ride.said("has voided trade") and earned_by(ride.state, MES, "s1").qty == 0
+    assert [type(c).__name__ for c in ride.outgoing] == []
+    ride.settle()
+    assert not book.locked and book.differs_since is None
+
+
+def test_a_voided_exit_opens_the_position_again_and_it_is_closed_when_no_stop_shows() -> None:
+    ride = in_position(2)
+    ride.broker.fill(ride.broker.leg(OrderType.LIMIT).order_id or 0)
+    ride.settle()
+    assert ride.broker.qty() == 0
+    ride.broker.void(ride.broker.fills[-1])
+    ride.settle()
+    book = ride.state.book(MES)
+    assert book.qty == ride.broker.qty() == 2 == earned_by(ride.state, MES, "s1").qty
+    assert book.position.average_ticks == START
+    ride.wait(31)
+    ride.settle()
+    ride.settle()
+    assert ride.broker.qty() == ride.state.book(MES).qty == 0
+
+
+def test_a_void_between_two_entries_leaves_the_average_that_a_fresh_count_gives() -> None:
+    ride = Ride().start()
+    for number, ticks in enumerate((START, START + 3, START + 11)):
+        ride.broker.last[MES] = ticks
+        ride.feed(
+            e.ManualOrderRequested(
+                at=ride.now, request=f"m{number}", contract=MES, side=0, type=OrderType.MARKET, qty=1
+            )
+        )
+        ride.settle()
+    ride.broker.void(ride.broker.fills[1])
+    ride.settle()
+    assert ride.state.book(MES).position.average_ticks == START + Decimal("5.5")
+    assert ride.state.book(MES).position.fees == 2 * FEE
+
+
+@pytest.mark.parametrize("again", [1, 3])
+def test_a_void_counts_once_and_its_trade_never_again(again: int) -> None:
+    ride = in_position(2)
+    (fill,) = ride.broker.fills
+    ride.broker.void(fill)
+    events = list(ride.broker.events)
+    for _ in range(again):
+        for event in events:
+            ride.feed(event)
+        ride.feed(e.FillReported(at=ride.now, fill=fill))
+        ride.feed(ride.broker.read())
+    assert ride.state.book(MES).qty == 0 and sum("has voided" in a.text for a in ride.alerts) == 1
+
+
+def test_a_trade_that_comes_as_void_first_never_counts() -> None:
+    ride = Ride().start()
+    fill = Fill(trade_id=5, order_id=6, account=ACCOUNT, contract=MES, qty=1, ticks=START, at=ride.now, voided=True)
+    ride.feed(e.FillReported(at=ride.now, fill=fill))
+    ride.feed(e.FillReported(at=ride.now, fill=msgspec.structs.replace(fill, voided=False)))
+    assert ride.state.book(MES).qty == 0 and not ride.said("has voided")
