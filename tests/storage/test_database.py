@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,7 +141,7 @@ def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     with database.writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     for use in (Database(Home(tmp_path)).reading, Database(Home(tmp_path)).writing):
-        with pytest.raises(DatabaseNewer, match=r"revision 9999, this program knows 0002.*newer Workbench"), use():
+        with pytest.raises(DatabaseNewer, match=r"revision 9999, this program knows 0003.*newer Workbench"), use():
             pass
 
 
@@ -247,51 +245,6 @@ def test_a_read_only_home_can_be_read_and_says_that_it_cannot_be_written(read_on
 
 
 # --- PostgreSQL ---
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a PostgreSQL server: WORKBENCH_TEST_DATABASE_URL, or one of our own for these tests."""
-    given = os.environ.get("WORKBENCH_TEST_DATABASE_URL")
-    if given:
-        yield given
-        return
-    tools = {name: shutil.which(name) for name in ("initdb", "pg_ctl")}
-    if None in tools.values():
-        pytest.skip("needs PostgreSQL: initdb and pg_ctl on the path, or WORKBENCH_TEST_DATABASE_URL")
-    folder = Path("/tmp") / f"workbench-pg-{os.getpid()}"  # short: the name of a socket has a limit
-    folder.mkdir()
-    user: dict[str, str] = {}
-    if os.getuid() == 0:
-        shutil.chown(folder, "postgres")
-        user = {"user": "postgres"}
-
-    def run(tool: str, *arguments: str) -> int:
-        command = [str(tools[tool]), *arguments]
-        done = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)  # type: ignore[call-overload]
-        return int(done.returncode)
-
-    try:
-        made = run("initdb", "-D", f"{folder}/data", "-U", "workbench", "--auth=trust", "--no-sync")
-        options = f"-c listen_addresses='' -k {folder} -c fsync=off"
-        if made or run("pg_ctl", "-D", f"{folder}/data", "-w", "-t", "30", "-o", options, "start"):
-            pytest.skip("PostgreSQL is installed and does not start here")
-        yield f"postgresql://workbench@/postgres?host={folder}"
-    finally:
-        run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def address(server: str) -> Iterator[str]:
-    """A new database on the server."""
-    psycopg = pytest.importorskip("psycopg", reason="needs the extra postgres")
-    name = f"test_{time.monotonic_ns()}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield server.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name}")
 
 
 def test_postgresql_is_brought_to_the_same_tables(address: str, tmp_path: Path) -> None:

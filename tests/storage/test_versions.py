@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy.exc import IntegrityError
 
 from tests.rules.build import strategy_text
@@ -36,7 +43,13 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def versions(tmp_path: Path) -> Versions:
+def versions(tmp_path: Path, each_database: str) -> Versions:
+    return Versions(Home(tmp_path))
+
+
+@pytest.fixture
+def file_versions(tmp_path: Path) -> Versions:
+    """On SQLite only: the test speaks of the file."""
     return Versions(Home(tmp_path))
 
 
@@ -81,12 +94,15 @@ def test_the_parent_is_the_version_before_of_that_name_or_the_one_that_is_given(
         versions.recorded("prob")
 
 
-def test_versions_stored_as_files_only_are_drafts_and_taken_up_by_the_next_write(versions: Versions) -> None:
+def test_versions_stored_as_files_only_are_drafts_and_taken_up_by_the_next_write(
+    versions: Versions, each_database: str
+) -> None:
     registry = versions.registry
     first, second = (registry.register(made(n), at=n).version for n in (5, 6))
-    assert not versions.database.exists
+    is_file = each_database == "sqlite"
+    assert versions.database.exists is not is_file
     assert [(r.version, r.state) for r in versions.recorded()] == [(first, State.DRAFT), (second, State.DRAFT)]
-    assert not versions.database.exists, "looking makes nothing"
+    assert versions.database.exists is not is_file, "looking makes nothing"
     to_paper(versions, second)
     assert [(r.version, r.state, r.parent) for r in versions.recorded()] == [
         (first, State.DRAFT, None),
@@ -94,7 +110,8 @@ def test_versions_stored_as_files_only_are_drafts_and_taken_up_by_the_next_write
     ]
 
 
-def test_a_broken_database_never_keeps_a_stored_copy_from_running(versions: Versions) -> None:
+def test_a_broken_database_never_keeps_a_stored_copy_from_running(file_versions: Versions) -> None:
+    versions = file_versions
     version = versions.register(made(8), at=1, person="ada").version
     versions.database.path.write_bytes(b"not a database at all" * 500)
     with pytest.raises(DatabaseDamaged):
@@ -147,6 +164,7 @@ def test_who_decided_on_something_that_has_changed_is_overtaken(versions: Versio
     assert versions.standing().live("open") == b
 
 
+@pytest.mark.statement(51)
 def test_the_database_itself_refuses_a_second_live_version(versions: Versions) -> None:
     a, b = (versions.register(made(n), at=n, person="ada").version for n in (5, 6))
     for version in (a, b):
@@ -278,6 +296,25 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(max_examples=10, stateful_step_count=20, deadline=None, database=None)
+
+
+@pytest.mark.statement(51)
+def test_the_same_lives_on_postgresql(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_DATABASE_URL", address)
+    from workbench.storage.tables import METADATA
+
+    class OnServer(Lives):
+        """One database for all lives: each begins with empty tables."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            with self.versions.database.writing() as connection:
+                for table in reversed(METADATA.sorted_tables):
+                    connection.execute(table.delete())
+
+    run_state_machine_as_test(
+        OnServer, settings=settings(max_examples=4, stateful_step_count=15, deadline=None, database=None)
+    )
 
 
 def test_a_version_that_gives_way_to_itself_stays_the_one_that_is_live(tmp_path: Path) -> None:

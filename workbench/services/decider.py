@@ -162,7 +162,7 @@ def replay(state: AccountState, journal: Journal) -> str:
                 "version?): no entries; link the account anew to begin a new journal: workbench account link"
             )
             state.halted[damage] = record.event.at
-        _believe(state, again, record.commands)
+        believe(state, again, record.commands)
     return damage
 
 
@@ -177,11 +177,13 @@ def _block(state: AccountState, damage: str) -> None:
         book.flatten = None  # it may have ended behind the damage: nobody closes on a memory
 
 
-def _believe(state: AccountState, again: list[AnyCommand], written: list[AnyCommand]) -> None:
-    # What was written was sent; what is decided only now was not.
+def believe(state: AccountState, again: list[AnyCommand], written: list[AnyCommand]) -> None:
+    """Take over what was written in the place of what is decided now: that was sent, and this was not."""
     for command in again:
-        if isinstance(command, PlaceOrder) and command not in written:
+        if isinstance(command, PlaceOrder) and command not in written and command.tag in state.orders:
             del state.orders[command.tag]
     for command in written:
         if isinstance(command, PlaceOrder) and command.tag not in state.orders:
             remember(state, command)
+            number = command.tag.rpartition("-")[2]
+            state.seq = max(state.seq, int(number) if number.isdigit() else 0)

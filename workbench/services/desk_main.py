@@ -101,6 +101,7 @@ async def _serving(
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve(sockets=[listener]))
         supervising = tasks.create_task(desk.run(ready))
+        projecting = tasks.create_task(desk.history.follow(home, lambda text: desk.alert("warning", text)))
         while not server.started:
             await asyncio.sleep(0.01)
         write_desk_file(home, url=url, pid=os.getpid(), token=token)
@@ -109,6 +110,7 @@ async def _serving(
             yield desk
         finally:
             remove_desk_file(home)
+            projecting.cancel()
             supervising.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await supervising

@@ -28,6 +28,7 @@ from workbench.services.link import ChildChannel
 from workbench.services.logs import hide
 from workbench.services.open_hours import OpenHours
 from workbench.services.permission import require_permission
+from workbench.services.projections import Projections
 from workbench.services.recorded import Recorded
 from workbench.services.red_button import RedButton
 from workbench.services.session_stop import stop_session
@@ -35,6 +36,7 @@ from workbench.services.settings import Profile
 from workbench.services.simulator_status import follow_simulator
 from workbench.services.snapshot import fill_dict, order_dict
 from workbench.services.strategies import resolve_strategy
+from workbench.storage.database import Database
 from workbench.storage.home import Home
 from workbench.storage.latch import read_latch
 from workbench.storage.links import known_accounts, linked_accounts, load_link
@@ -85,6 +87,7 @@ class Desk(DeskActions):
             hours=self.hours,
         )
         self.view = DeskView(self)
+        self.history = Projections(Database(home))
         self.recorded = Recorded(lambda: self.ingest, self.runners, self.alert)
         self._tasks: asyncio.TaskGroup | None = None
 

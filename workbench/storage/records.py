@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -95,17 +95,30 @@ def read_journal(path: Path) -> list[Record]:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The journal of an account, oldest file first: those that gave way to a snapshot, then the one that is written.
+    """Every file of an account's journal, oldest first; the one that is written comes last.
 
-    What was put aside when the account was linked anew is not part of it.
+    Those before it gave way to a snapshot, or were put aside when the account was linked anew.
     """
-    kept = [p for p in folder.glob("journal-*.wbj") if p.stem.removeprefix("journal-").isdigit()]
-    kept.sort(key=lambda p: int(p.stem.removeprefix("journal-")))
     last = folder / FILE
-    if not last.exists():
-        return kept
-    same = last.stat()  # killed while the files changed places: one file has two names for an instant
-    return [*(p for p in kept if (p.stat().st_ino, p.stat().st_dev) != (same.st_ino, same.st_dev)), last]
+    earlier = [p for p in folder.glob("journal-*.wbj") if p.stat().st_size]
+    if last.exists():
+        same = last.stat()  # killed while the files changed places: one file has two names for an instant
+        earlier = [p for p in earlier if (p.stat().st_ino, p.stat().st_dev) != (same.st_ino, same.st_dev)]
+    earlier.sort(key=begun_at)
+    return [*earlier, last] if last.exists() else earlier
+
+
+def begun_at(path: Path) -> int:
+    """Market time (UTC ns) at which a file begins; 0 when it cannot be read."""
+    with open(path, "rb") as file:
+        data = file.read(len(MAGIC) + HEAD.size)
+        length = HEAD.unpack_from(data, len(MAGIC))[0] if len(data) == len(MAGIC) + HEAD.size else 0
+        body = file.read(min(length, _MOST))
+    try:
+        is_snapshot = data.startswith(AFTER_SNAPSHOT)
+        return _snapshots.decode(body).at if is_snapshot else _decoder.decode(body).event.at
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return 0
 
 
 def read_history(folder: Path) -> list[Record]:
@@ -119,25 +132,44 @@ def read_history(folder: Path) -> list[Record]:
     return [record for path in files_of(folder) for record in read_journal(path)]
 
 
-def read_from(path: Path, at: int) -> tuple[list[Record], int]:
-    """Return the whole records from byte `at` of a file that is being written, and the offset behind the last one.
+def read_from(path: Path, at: int, most: int = _MOST) -> tuple[list[Record], int]:
+    """Return whole records from byte `at` of a file that is being written, and the offset behind the last one.
 
-    A record that is only half there is left for the next call. A damaged one ends the reading, as a torn one does.
+    At least one and about `most` bytes of them. A record that is only half there is left for the next call; a damaged
+    one ends the reading, as a torn one does. `at` 0 is the first record, behind a snapshot where there is one.
     """
     with open(path, "rb") as file:
         if at == 0:
-            at = len(MAGIC)
+            at = _first_record(file)
         file.seek(at)
-        data = file.read()
-        if at == len(MAGIC):
-            file.seek(0)
-            if file.read(len(MAGIC)) == AFTER_SNAPSHOT and (first := _record_at(data, 0)) is not None:
-                data, at = data[first[1] :], at + first[1]
+        data = file.read(most + _LARGEST_EVENT)
     records, read = [], 0
     for body, end in _bodies(data, 0):
         records.append(_decoder.decode(body))
         read = end
+        if read >= most:
+            break
     return records, at + read
+
+
+def _first_record(file: BinaryIO) -> int:
+    head = file.read(len(MAGIC) + HEAD.size)
+    if head.startswith(AFTER_SNAPSHOT) and len(head) == len(MAGIC) + HEAD.size:
+        return len(head) + int(HEAD.unpack_from(head, len(MAGIC))[0])
+    return len(MAGIC)
+
+
+def read_snapshot(path: Path) -> Snapshot | None:
+    """Return the snapshot at the beginning of a file, None where there is none that can be read."""
+    with open(path, "rb") as file:
+        end = _first_record(file)
+        file.seek(0)
+        data = file.read(end)
+    found = _record_at(data, len(MAGIC)) if data.startswith(AFTER_SNAPSHOT) else None
+    try:
+        return None if found is None else _snapshots.decode(found[0])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
 
 
 def read_contents(path: Path) -> Contents:

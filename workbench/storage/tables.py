@@ -15,7 +15,9 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -111,4 +113,69 @@ trials = Table(
     Column("evidence", JSON, nullable=False),  # of the sweep: pbo, deflated_sharpe …; {} when not told
     CheckConstraint("trials > 0", name="some"),
     Index("ix_trials_strategy_data_version", "strategy", "data_version"),
+)
+
+# --- what the journals tell (`services.projections`): made again at will, and nothing that trades asks them ---
+
+orders = Table(
+    "orders",
+    METADATA,
+    Column("account", BigInteger, nullable=False),
+    Column("number", Integer, nullable=False),  # in the order in which they were first heard of
+    Column("key", String(128), nullable=False),  # our tag, or # and the gateway's id
+    Column("order_id", BigInteger, nullable=True),
+    Column("contract", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("session", String(128), nullable=False),
+    Column("strategy", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("body", JSON, nullable=False),
+    PrimaryKeyConstraint("account", "number", name="pk_orders"),
+    Index("ix_orders_account_order_id", "account", "order_id"),
+)
+
+fills = Table(
+    "fills",
+    METADATA,
+    Column("account", BigInteger, nullable=False),
+    Column("trade_id", BigInteger, nullable=False),
+    Column("order_id", BigInteger, nullable=False),
+    Column("contract", String(64), nullable=False),
+    Column("trading_date", String(10), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("body", JSON, nullable=False),
+    PrimaryKeyConstraint("account", "trade_id", name="pk_fills"),
+)
+
+sessions = Table(
+    "sessions",
+    METADATA,
+    Column("account", BigInteger, nullable=False),
+    Column("session", String(128), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("strategy", String(64), nullable=False),
+    Column("contract", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("body", JSON, nullable=False),
+    PrimaryKeyConstraint("account", "session", name="pk_sessions"),
+)
+
+days = Table(  # of an account: one row a trading date
+    "days",
+    METADATA,
+    Column("account", BigInteger, nullable=False),
+    Column("trading_date", String(10), nullable=False),
+    Column("body", JSON, nullable=False),
+    PrimaryKeyConstraint("account", "trading_date", name="pk_days"),
+)
+
+read_journals = Table(  # how far each account's journal was read, and the state up to there
+    "read_journals",
+    METADATA,
+    Column("account", BigInteger, nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("account", name="pk_read_journals"),
 )
