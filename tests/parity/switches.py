@@ -52,7 +52,7 @@ CANNOT_ACT = {
     "valid_from": "a label: since when the programme's rules were found to be these",
 }
 # The later limits look back and act by themselves, which needs every bar and the live step: bars that are compiled or
-# passed over know nothing of them, so a run with one of them takes the reference engine (tests/backtest/test_live_limits.py).
+# passed over know nothing of them: such a run takes the reference engine (tests/backtest/test_live_limits.py).
 for _limit in msgspec.structs.fields(Limits):
     if _limit.name not in OFF["limit"]:
         OFF["limit"][_limit.name] = _limit.default

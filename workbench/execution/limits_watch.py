@@ -83,7 +83,7 @@ def watch(state: AccountState, event: e.Event) -> list[AnyCommand]:
 
 def _judge(state: AccountState, is_open: bool) -> list[AnyCommand]:
     total, risk = state.total_usd(), state.risk
-    if total is None:
+    if total is None or not total.is_finite():
         return []
     # Open profit hangs on a price, and one wrong price must stop nobody; without a position the figure is exact.
     needed = state.limits.equity_readings if is_open else 1

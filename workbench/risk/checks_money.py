@@ -62,8 +62,6 @@ def _check_session(command: PlaceOrder, view: View, limits: Limits) -> Why:
 
 def _check_profit(view: View, limits: Limits) -> Why:
     day = view.day_pnl_usd or Decimal(0)
-    if view.locked_in:
-        return Code.PROFIT_LOCK, view.locked_in
     if limits.daily_profit_usd is not None and day >= limits.daily_profit_usd:
         return Code.PROFIT_LOCK, f"the day stands at {shown(day)} USD, locked in from {limits.daily_profit_usd} USD"
     most = most_of(limits, view.target_usd, view.earned_usd or Decimal(0))
@@ -72,6 +70,8 @@ def _check_profit(view: View, limits: Limits) -> Why:
             f"the day stands at {shown(day)} USD; from {shown(most)} USD on it would be over "
             f"{limits.best_day_share:.0%} of the profit (consistency)"
         )
+    if view.locked_in:
+        return Code.PROFIT_LOCK, view.locked_in
     return None
 
 
