@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -16,7 +16,9 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"wor
 
 # A busy machine is no failure; in CI (hypothesis sees it by itself) the examples are the same in every run.
 settings.register_profile("workbench", deadline=None, print_blob=True)
-settings.load_profile("workbench")
+# Where only "does it fail?" counts, the smallest example is not looked for.
+settings.register_profile("first-failure", deadline=None, phases=[Phase.explicit, Phase.generate], database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "workbench"))
 
 
 @pytest.fixture(scope="session")
