@@ -7,6 +7,7 @@ line and a dropped file all end here. The closing itself is in `sweep`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -25,6 +26,7 @@ from workbench.storage.lock import AccountLock, kill_process
 log = logging.getLogger(__name__)
 ACKNOWLEDGE_S = 0.2  # a runner that has not let go of the account by then is killed
 LOOK_S = 0.003  # how often it is looked at meanwhile
+DISK_WITHIN_S = 1.0
 GIVE_UP_S = 20.0
 
 
@@ -77,15 +79,16 @@ async def emergency_stop(
         ``result`` FLAT or NOT_FLAT, ``latched``, ``accounts``, ``remaining``, ``ms``.
     """
     begun = time.monotonic()
-    latched = _latch(home, reason, by, account)
-    crash_point("K9")
     stops = [AccountStop(a) for a in accounts]
+    # Read while the disk latches and the runners are letting go: what works may be cancelled the moment they have.
+    early = [] if callable(broker) else _begin_reading(broker, stops)
+    latched = await _latch_in_time(home, reason, by, account)
+    crash_point("K9")
     marked = asyncio.create_task(asyncio.to_thread(_mark, home, accounts, reason))
     taken = asyncio.gather(*(_take_over(home, s, order_runner) for s in stops))
     try:
         ready = broker if not callable(broker) else await broker()
-        # Read while the runners are letting go: what works may be cancelled the moment they have.
-        early = [asyncio.ensure_future(read_account(ready, s.account)) for s in stops]
+        early = early or _begin_reading(ready, stops)
     except Exception as error:  # whatever it is: the latch holds, and the answer says what is not known to be flat
         await taken
         for stop in stops:
@@ -94,8 +97,23 @@ async def emergency_stop(
         await taken
         sweeps = [Sweep(s, ready, begun=begun, is_open=is_open, share=len(stops)) for s in stops]
         await asyncio.gather(*(_close_account(home, w, f) for w, f in zip(sweeps, early, strict=True)))
-    await marked
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(marked, DISK_WITHIN_S)
     return as_dict(stops, latched=latched, ms=(time.monotonic() - begun) * 1e3)
+
+
+def _begin_reading(broker: StopBroker, stops: list[AccountStop]) -> list[asyncio.Future[Reading]]:
+    return [asyncio.ensure_future(read_account(broker, s.account)) for s in stops]
+
+
+async def _latch_in_time(home: Home, reason: str, by: str, account: int | None) -> bool:
+    # In a thread of its own: a disk that does not answer at all must not keep us from closing either.
+    latching = asyncio.ensure_future(asyncio.to_thread(_latch, home, reason, by, account))
+    try:
+        return await asyncio.wait_for(asyncio.shield(latching), DISK_WITHIN_S)
+    except TimeoutError:
+        log.critical("the disk has not latched the stop within %g s, closing all the same", DISK_WITHIN_S)
+        return False
 
 
 def _latch(home: Home, reason: str, by: str, account: int | None) -> bool:
