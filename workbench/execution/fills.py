@@ -9,6 +9,7 @@ import msgspec
 
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.domain.position import Fill, Position, apply_fill
+from workbench.execution.external import suspect
 from workbench.execution.state import AccountState, Book, Session
 
 NOBODY = ""  # whose ledger takes what no session did: a person's orders, and somebody else's
@@ -32,7 +33,7 @@ def take_fill(state: AccountState, fill: Fill) -> list[AnyCommand]:
     if fill.at > book.adopted_until:  # an older one is inside the position that was adopted from the broker
         _book(state, book, fill)
     note_difference(state, book)
-    return []
+    return [] if fill.order_id in state.key_of_id else suspect(state, book, fill.order_id)
 
 
 def _book(state: AccountState, book: Book, fill: Fill) -> None:

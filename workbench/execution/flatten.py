@@ -82,6 +82,7 @@ def _close(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand
     contract = book.position.contract
     if flatten.close_sent_at is None:
         flatten.close_sent_at, flatten.close_answered_at = state.now, None
+        book.last_close = (state.now, book.qty)
         return [ClosePosition(account=state.account, contract=contract, reason=flatten.reason)]
     if state.now - max(flatten.close_sent_at, flatten.read_asked_at) < state.patience(ASK_AGAIN_NS):
         return []

@@ -10,6 +10,7 @@ from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.domain.errors import IllegalTransition
 from workbench.domain.events import CommandAnswered, FillReported, OrderReported, PlaceAnswered, PositionReported
 from workbench.domain.order import Order, Status, merge_report, move
+from workbench.execution.external import origin_of, suspect
 from workbench.execution.fills import note_difference, take_fill
 from workbench.execution.state import AccountState, Book
 
@@ -91,15 +92,17 @@ def _settle_miss(state: AccountState, key: str) -> None:
 
 
 def _adopt(state: AccountState, report: Order) -> list[AnyCommand]:
-    # A bracket leg belongs to its parent's strategy; anything else was placed by somebody else and is only shown.
+    # A bracket leg belongs to its parent's strategy; anything else is the gateway's, the firm's or somebody else's.
     if report.order_id is None:
         return []
     key = report.tag if report.tag and report.tag not in state.orders else f"#{report.order_id}"
+    book = state.book(report.contract)
+    origin = origin_of(state, book, report)
     state.key_of_id[report.order_id] = key
     if report.tag:
         state.known_tags.add(report.tag)
-    _keep(state, key, report)
-    return []
+    _keep(state, key, msgspec.structs.replace(report, origin=origin) if origin else report)
+    return suspect(state, book, report.order_id) if origin is None else []
 
 
 def on_order(state: AccountState, event: OrderReported) -> list[AnyCommand]:

@@ -10,6 +10,7 @@ from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.domain.events import BrokerRead, PositionReported
 from workbench.domain.order import Order, Status, move
 from workbench.domain.position import Position
+from workbench.execution.external import confirm
 from workbench.execution.fills import hand_over, take_fill
 from workbench.execution.flatten import SETTLES_NS, market_works
 from workbench.execution.orders import halt_unknown, lock, take_report
@@ -51,6 +52,8 @@ def on_broker_read(state: AccountState, event: BrokerRead) -> list[AnyCommand]:
         else:
             out.append(ReadBroker(account=state.account, contract=contract, reason="positions differ"))
     _explain_balance(state, event.balance, adopted)
+    for book in state.books.values():
+        out += confirm(state, book, was_read=True)
     return out
 
 

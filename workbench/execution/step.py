@@ -16,6 +16,7 @@ from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.execution import control, limits_fold, limits_watch, manual, sessions
 from workbench.execution.control import check_lease
+from workbench.execution.external import confirm
 from workbench.execution.fills import roll_sessions
 from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection
 from workbench.execution.orders import SEPARATE, check_difference, on_fill, on_order, on_place_answered, on_position
@@ -74,6 +75,8 @@ def step(state: AccountState, event: e.Event) -> Out:
 def _tend(state: AccountState, book: Book) -> Out:
     """What one contract needs after an event: differences, protection, exits that fit, and the close under way."""
     out: Out = list(check_difference(state, book))
+    if book.suspects:
+        out += confirm(state, book)
     out += check_protection(state, book)
     out += cancel_orphans(state, book)
     out += advance_guard(state, book)
