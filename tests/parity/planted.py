@@ -17,9 +17,11 @@ from typing import Any
 import workbench.backtest.kernel as real
 from tests.parity.cases import Case
 from workbench.backtest import kernel_runs
+from workbench.backtest.played import Summary
 
-MODULES = ("kernel_state", "kernel_firm", "kernel_fills", "kernel_decide", "kernel")
+MODULES = ("kernel_state", "kernel_firm", "kernel_fills", "kernel_signals", "kernel_decide", "kernel")
 PLAIN = "nb.njit(cache=True, nogil=True, _nrt=False)(function)"
+MARKED = "nb.njit([nb.void(_FLAGS, *taken)], cache=True, nogil=True, _nrt=False)"
 INLINED = "nb.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)"
 
 
@@ -106,13 +108,25 @@ BUGS = (
         "(s[BEST] - s[ENTRY]) * held >= after",
         "(s[BEST] - s[ENTRY]) * held > after",
     ),
-    Bug("the flat-by is forgotten", "kernel_decide", "if x.past[i * x.past_step]:", "if False:"),
+    Bug("the flat-by is forgotten", "kernel_decide", "if told & PAST:", "if False:"),
     Bug(
-        "both sides at once enter long",
+        "a short signal enters long",
         "kernel_decide",
-        "side = 0 if longs == shorts else 1 if longs else -1",
-        "side = 1 if longs else -1 if shorts else 0",
+        "-1 if told & ENTER_SHORT else 0",
+        "1 if told & ENTER_SHORT else 0",
     ),
+    Bug("a jump passes the first close of a word", "kernel_signals", "i = max(i, w << 3)", "i = max(i, (w << 3) + 1)"),
+    Bug("a jump passes a block with one price in it", "kernel_signals", "if reached:", "if reached > 1:"),
+    Bug(
+        "a long jumps over the short's signal",
+        "kernel",
+        "mask = ENTER_SHORT | EXIT_LONG | PAST",
+        "mask = EXIT_LONG | PAST",
+    ),
+    Bug("a short jumps over its exit", "kernel", "mask = ENTER_LONG | EXIT_SHORT | PAST", "mask = ENTER_LONG | PAST"),
+    Bug("a jump passes the time exit", "kernel", "i + x.exit_after - s[BARS_IN] - 1", "i + x.exit_after - s[BARS_IN]"),
+    Bug("the bars of a jump are not counted", "kernel", "s[BARS_IN] += i - begin", "pass"),
+    Bug("the bars of a jump do not cool down", "kernel", "s[SINCE] += i - begin", "pass"),
     Bug(
         "the day's loss counts from the first day",
         "kernel_state",
@@ -143,13 +157,24 @@ BUGS = (
 )
 
 
+# What only shows in a sweep's summary.
+BRIEF_BUGS = (
+    Bug("a new peak hides a deeper fall", "kernel", "elif best - worst <= depth:", "elif True:"),
+    Bug("a fall below the old peak is not seen", "kernel", "s[DEPTH] = max(depth, peak - worst)", "pass"),
+    Bug("the bars of a jump are not held", "kernel", "s[EXPOSED] += end - begin", "pass"),
+    Bug(
+        "a date in a jump ends without its equity", "kernel", "log.daily[day] = cash + worth * closes[stop - 1]", "pass"
+    ),
+)
+
+
 def plain_kernel(bug: Bug | None = None) -> Callable[..., None]:
     """Return the kernel's `run` as plain Python, with a mistake planted."""
     made: dict[str, ModuleType] = {}
     for name in MODULES:
         origin = importlib.import_module(f"workbench.backtest.{name}")
         source = Path(str(origin.__file__)).read_text(encoding="utf-8")
-        source = source.replace(PLAIN, "function").replace(INLINED, "function")
+        source = source.replace(PLAIN, "function").replace(INLINED, "function").replace(MARKED, "lambda f: f")
         if bug is not None and bug.module == name:
             if source.count(bug.right) < 1:
                 raise AssertionError(f"{bug.name}: {bug.right!r} does not stand in {name} any more")
@@ -178,4 +203,14 @@ def differs(case: Case, run: Callable[..., None], against: Any) -> str:
     return found
 
 
-__all__ = ["BUGS", "Bug", "differs", "plain_kernel", "real"]
+def brief(case: Case, run: Callable[..., None] | None = None) -> Summary:
+    """Return the summary of a case by the kernel, or by a changed one."""
+    kept = kernel_runs._run
+    kernel_runs._run = kept if run is None else run  # type: ignore[assignment]
+    try:
+        return case.prepared.summarise(case.strategy)
+    finally:
+        kernel_runs._run = kept
+
+
+__all__ = ["BRIEF_BUGS", "BUGS", "Bug", "brief", "differs", "plain_kernel", "real"]

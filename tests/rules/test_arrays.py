@@ -169,23 +169,6 @@ def test_equal_sub_expressions_are_found_by_other_graphs() -> None:
     assert len(cache) == 5 and cache.misses == 3 + 2 and cache.hits == 1 + 1
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_crosses_both_ways_read_from_one_column_are_the_crosses(seed: int) -> None:
-    graph, inputs = Graph({}, timeframe="1h"), random_inputs(seed, bars=200, unknown=0.05)
-    sides = Series("close"), Call("sma", (Series("close"), Number(3.0)), N)
-    above = graph.add(Call("cross_above", sides, C))
-    below = graph.add(Call("cross_below", sides, C))
-    alone = graph.add(Call("cross_above", (Series("open"), Series("high")), C))
-    shared = graph.crossings([above, below, alone])
-    assert shared.keys() == {above, below} and shared[above][0] == shared[below][0]
-    column = evaluate(graph, inputs, [shared[above][0]])[shared[above][0]]
-    for slot, crosses in evaluate(graph, inputs, [above, below]).items():
-        assert same(np.isnan(column).astype(float), np.isnan(crosses).astype(float))
-        assert same((column == shared[slot][1]).astype(float), (crosses == 1.0).astype(float))
-        assert np.count_nonzero(crosses == 1.0) > 3
-    assert graph.crossings([above, alone]) == {}
-
-
 def test_a_full_cache_forgets_what_was_used_longest_ago() -> None:
     cache = ColumnCache(max_bytes=3 * 80)
     for name in "abc":

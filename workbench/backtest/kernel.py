@@ -65,6 +65,7 @@ def run(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, first: int,
     """Play bars `first` to `last` (exclusive) on a fresh state, which is the result; earlier bars are history."""
     open_account(s, m, firm, first)
     i = first
+    is_single = m.offsets.shape[0] == m.sub_starts.shape[0] + 1  # each bar is its own and only sub-bar
     may_glide = not x.moves and not (firm.on and firm.trail == INTRADAY)
     while i < last:
         if may_glide and s[QTY] != 0 and s[WAS] == s[QTY] and s[CLOSE_ID] == 0:
@@ -81,9 +82,12 @@ def run(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, first: int,
             if firm.on:
                 pass_over(s, m, firm, log, i)
         else:
-            for j in range(m.offsets[i], m.offsets[i + 1]):
+            j, end = (i, i + 1) if is_single else (m.offsets[i], m.offsets[i + 1])
+            while j < end:
                 play(s, m, g, firm, log, i, j)
-        roll(s, m, m.ends[i])
+                j += 1
+        if i >= s[DAY_BAR]:
+            roll(s, m, m.ends[i])
         s[LAST] = m.closes[i]
         if log.daily.shape[0] and (s[QTY] != 0 or s[WAS] != 0 or s[ENTERED] != 0):
             note_close(s, m, log, i)
@@ -94,7 +98,7 @@ def run(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, first: int,
         roll_firm(s, m, firm, log, m.offsets[last] - 1)
 
 
-@compiled
+@inlined
 def _next_entry(s: Ints, x: Rules, i: int, last: int) -> int:
     # the next close at which exactly one side wants to enter; the closes before it count for the cool-down
     begin = i
@@ -104,7 +108,7 @@ def _next_entry(s: Ints, x: Rules, i: int, last: int) -> int:
     return i
 
 
-@compiled
+@inlined
 def _glide(s: Ints, m: Market, x: Rules, firm: Firm, log: Log, i: int, last: int) -> int:
     # the next bar in which something can happen to a position; in those before it, it is merely held
     begin, end = i, last
@@ -163,7 +167,7 @@ def _note_closes(s: Ints, m: Market, log: Log, begin: int, end: int) -> None:
     s[EXPOSED] += end - begin
 
 
-@compiled
+@inlined
 def _note_range(s: Ints, closes: Ints, cash: int, worth: int, begin: int, end: int) -> None:
     # peak and depth over closes: their order matters only where a new peak and a deeper fall may both lie in them
     low = high = closes[begin]

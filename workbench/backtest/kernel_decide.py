@@ -121,9 +121,10 @@ def count(s: Ints, m: Market, x: Rules, i: int) -> None:
     if qty != 0:
         same = qty * s[WAS] > 0
         s[BARS_IN] = s[BARS_IN] + 1 if same else 1
-        reached = m.highs[i] if qty > 0 else m.lows[i]
-        if not same or (reached > s[BEST] if qty > 0 else reached < s[BEST]):
-            s[BEST] = reached
+        if x.moves:  # what follows the best price reads it
+            reached = m.highs[i] if qty > 0 else m.lows[i]
+            if not same or (reached > s[BEST] if qty > 0 else reached < s[BEST]):
+                s[BEST] = reached
     s[WAS] = qty
     s[ENTERED] = 0
 
@@ -172,7 +173,7 @@ def may_enter(s: Ints, x: Rules, i: int) -> bool:
     return made
 
 
-@compiled
+@inlined
 def _enter(s: Ints, m: Market, x: Rules, g: Gate, firm: Firm, log: Log, i: int, side: int, held: int) -> bool:
     stop = target = NO
     ticks = 0

@@ -72,7 +72,7 @@ _GAP, _WORST = int(Without.GAP), int(Without.WORST_PATH)
 _THROUGH, _FROM_FILL = int(Without.TRADE_THROUGH), int(Without.FROM_FILL)
 
 
-@compiled
+@inlined
 def check(s: Ints, g: Gate, qty: int, orders: int, sent: int, pnl: int) -> int:
     """Return why a flat account may not enter with `qty` contracts in `orders` orders, PASSED if it may."""
     if s[FAILED] or s[BLOCKED]:
@@ -121,7 +121,7 @@ def submit(
     s[ENTRY_SIDE], s[ENTRY_QTY], s[ENTRY_STOP], s[ENTRY_TARGET] = side, qty, stop, target
 
 
-@compiled
+@inlined
 def _refuses(s: Ints, m: Market, firm: Firm, bar: int, qty: int) -> int:
     # the firm and the broker look at an order of a flat account that the gate has let pass
     if firm.on:

@@ -90,17 +90,14 @@ def summarise(
     s = k.fresh()
     rules = kernel_rules(prepared, plan, cache, given)
     _run(s, prepared.market, rules, prepared.gate(plan), prepared.firm, log, first, last)
-    known = ~np.isnan(daily)
-    daily[known] = np.diff(daily[known], prepend=0.0)
-    daily[~known] = 0.0
-    net = daily.sum()  # of whole numbers: exact
+    net = k.day_by_day(daily)
     return Summary(
-        daily=daily / E4,
+        daily=daily,
         trades=int(s[k.TRADES]),
         wins=int(s[k.WINS]),
         won_usd=int(s[k.WON]) / E4,
         lost_usd=int(s[k.LOST]) / E4,
-        net_usd=float(net) / E4,
+        net_usd=net,
         costs_usd=int(s[k.COSTS]) / E4,
         trade_sum_sq=float(log.squares[0]),
         max_drawdown_usd=int(s[k.DEPTH]) / E4,

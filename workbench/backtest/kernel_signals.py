@@ -16,7 +16,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.backtest.kernel_state import Flags, Floats, Ints, compiled
+from workbench.backtest.kernel_state import Flags, Floats, Ints, inlined
 
 Words = NDArray[np.uint64]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -89,7 +89,7 @@ def mark_crosses(signals: Flags, x: Floats, y: Floats, sides: Flags, up: int, do
         sides[0] = sides[count]
 
 
-@compiled
+@inlined
 def next_signal(signals: Flags, words: Words, mask: int, i: int, end: int) -> int:
     """Return the first close from `i` on, before `end`, with one of the bits of `mask`; `end` if there is none.
 
@@ -111,7 +111,7 @@ def next_signal(signals: Flags, words: Words, mask: int, i: int, end: int) -> in
     return end
 
 
-@compiled
+@inlined
 def next_reach(lows: Ints, highs: Ints, low: int, high: int, i: int, end: int) -> int:
     """Return the first bar from `i` on, before `end`, that reaches down to `low` or up to `high`; else `end`."""
     while i + BLOCK <= end:

@@ -177,14 +177,14 @@ def place(
     return order
 
 
-@compiled
+@inlined
 def mark(log: Log, order: int, status: int) -> None:
     """Set the status of an order."""
     if order <= log.orders.shape[1]:
         log.orders[STATUS, order - 1] = status
 
 
-@compiled
+@inlined
 def cancel_legs(s: Ints, log: Log) -> None:
     """Cancel what protects the position."""
     if s[STOP_ID]:
@@ -197,7 +197,8 @@ def cancel_legs(s: Ints, log: Log) -> None:
 @compiled
 def fill(s: Ints, m: Market, log: Log, order: int, bar: int, at: int, signed: int, ticks: int) -> None:
     """Book one execution of `signed` contracts."""
-    roll(s, m, at)
+    if bar >= s[DAY_BAR]:  # before that no event rolls, and the time need not be read
+        roll(s, m, at)
     fee = m.fees[bar * m.fee_step] * abs(signed)
     k = s[FILLS]
     s[FILLS] = k + 1
@@ -217,7 +218,7 @@ def fill(s: Ints, m: Market, log: Log, order: int, bar: int, at: int, signed: in
         _book_trade(s, log)
 
 
-@compiled
+@inlined
 def _book_trade(s: Ints, log: Log) -> None:
     net = s[CASH] - s[OPENED]
     s[OPENED] = s[CASH]
@@ -250,6 +251,17 @@ def note_close(s: Ints, m: Market, log: Log, bar: int) -> None:
         s[DEPTH] = s[PEAK] - now
     if s[QTY] != 0:
         s[EXPOSED] += 1
+
+
+@compiled
+def day_by_day(daily: Floats) -> float:
+    """Turn what `note_close` has left into the net profit of each date in USD; return that of all."""
+    before = 0.0
+    for day in range(daily.shape[0]):
+        now = daily[day]
+        daily[day] = (now - before) / 10_000.0 if now == now else 0.0  # NaN: nothing changed
+        before = now if now == now else before
+    return before / 10_000.0
 
 
 @compiled

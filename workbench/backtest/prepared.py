@@ -30,13 +30,11 @@ from workbench.risk.limits import Limits
 from workbench.rules.arrays import ColumnCache, evaluate
 from workbench.rules.inputs import Inputs
 from workbench.rules.plan import NEVER, Plan
-from workbench.rules.planning import share_crossings
 from workbench.rules.python import PythonStrategy
 from workbench.rules.strategy import Strategy
 from workbench.rules.windows import allowed, flat_on
 
 if TYPE_CHECKING:
-    from workbench.backtest.kernel_decide import Rules
     from workbench.backtest.kernel_firm import Firm
     from workbench.backtest.kernel_state import Gate, Market
 
@@ -45,7 +43,7 @@ Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 Columns = Mapping[str, Float64Array]
 
-_NOTHING, _CLOSED, _OPEN = np.zeros(1), np.zeros(1, dtype=np.uint8), np.ones(1, dtype=np.uint8)
+_CLOSED, _OPEN = np.zeros(1, dtype=np.uint8), np.ones(1, dtype=np.uint8)
 
 
 class Lists(NamedTuple):
@@ -106,6 +104,7 @@ class Prepared:
     touch: bool = False
     without: Without = Without.NONE
     _masks: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _gates: dict[tuple[float, int], Gate] = field(default_factory=dict, init=False, repr=False)
 
     def run(
         self,
@@ -172,7 +171,7 @@ class Prepared:
         """Return a strategy's plan on the contract of these bars; raise InputError where there can be none."""
         if isinstance(strategy, PythonStrategy):
             raise InputError(f"{strategy.name} is written in Python: it has no plan of rules to compute this from")
-        return share_crossings(strategy.plan(self.series.contract))
+        return strategy.plan(self.series.contract)
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -314,12 +313,15 @@ class Prepared:
         """Return the limits that hold for a plan's orders, as the kernel takes them."""
         from workbench.backtest.kernel_state import Gate
 
-        limits = self.limits.tighter(plan.daily_loss_usd, plan.max_position)
-        product = not limits.products or self.series.contract.spec.root in limits.products
-        return Gate(
-            int(product), limits.max_order_qty, limits.max_position, limits.max_open_orders,
-            limits.max_orders_per_minute, _floor(-limits.daily_loss_usd * E4),
-        )  # fmt: skip
+        key = plan.daily_loss_usd, plan.max_position
+        if key not in self._gates:
+            limits = self.limits.tighter(plan.daily_loss_usd, plan.max_position)
+            product = not limits.products or self.series.contract.spec.root in limits.products
+            self._gates[key] = Gate(
+                int(product), limits.max_order_qty, limits.max_position, limits.max_open_orders,
+                limits.max_orders_per_minute, _floor(-limits.daily_loss_usd * E4),
+            )  # fmt: skip
+        return self._gates[key]
 
     def past(self, plan: Plan) -> npt.NDArray[np.uint8]:
         """Return whether the flat-by has come at each close; one value when there is none."""
@@ -346,42 +348,17 @@ class Prepared:
         return made
 
     def columns(
-        self, plan: Plan, cache: ColumnCache | None, given: Columns | None = None, *, shared: bool = False
+        self, plan: Plan, cache: ColumnCache | None, given: Columns | None = None
     ) -> dict[int | str, Float64Array]:
-        """Return the values of a plan's slots at every close, by slot (conditions by name); one value if fixed.
-
-        With `shared`, conditions in `plan.crossed` are the column that they read together.
-        """
+        """Return the values of a plan's slots at every close, by slot (conditions by name); one value if fixed."""
         given = given or {}
         wanted = {name: slot for name, slot in plan.conditions.items() if name not in given}
-        if shared:
-            wanted |= {name: slot for name, (slot, _) in plan.crossed.items() if name in wanted}
         slots = set(wanted.values()) | set(distance_slots(plan)) - {-1}
         found = evaluate(plan.graph, self.inputs, slots, cache)
         made: dict[int | str, Float64Array] = {slot: _column(value) for slot, value in found.items()}
         made.update({name: made[slot] for name, slot in wanted.items()})
         made.update({name: _column(np.ascontiguousarray(column)) for name, column in given.items()})
         return made
-
-    def rules(self, plan: Plan, cache: ColumnCache | None, given: Columns | None = None) -> Rules:
-        """Return a plan as the kernel takes it."""
-        from workbench.backtest.kernel_decide import Rules
-
-        found = self.columns(plan, cache, given, shared=True)
-        names = ("entry.long", "entry.short", "exit.long", "exit.short")
-        conditions = [found.get(name, _NOTHING) for name in names]
-        truths = [1.0 if given and name in given else plan.crossed.get(name, (0, 1.0))[1] for name in names]
-        slots = distance_slots(plan)
-        distances = tuple(found.get(slot, _NOTHING) for slot in slots)
-        strides = [-1 if slot < 0 else int(len(found[slot]) > 1) for slot in slots]
-        past, may = self.past(plan), self.allowed(plan)
-        return Rules._make((
-            *conditions, np.array([int(len(c) > 1) for c in conditions], dtype=np.int64),
-            np.array(truths), distances, np.array(strides, dtype=np.int64),
-            past, int(len(past) > 1), may, int(len(may) > 1),
-            int(max(slots[4:8]) >= 0), plan.needed, plan.exit_after, plan.cooldown, plan.max_trades, plan.sizing,
-            float(plan.amount), plan.most, float(plan.tick_value),
-        ))  # fmt: skip
 
 
 def distance_slots(plan: Plan) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -162,7 +162,7 @@ def bound(of: Space, point: Sequence[float], loose: bool = True) -> Strategy:
     """
     if loose:
         return of.strategy.with_parameters(**of.values(point))
-    return replace(of.strategy, values={**of.strategy.values, **of.values(point)})
+    return of.strategy.unchecked(of.values(point))
 
 
 def _is_loose(of: Space) -> bool:

@@ -8,8 +8,8 @@ steps over columns. What stands in ``tf("4h")`` is a graph of its own, fed with 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from workbench.domain.errors import InputError
 from workbench.domain.timeframe import timeframe
@@ -46,7 +46,6 @@ from workbench.rules.operators import (
     COMPARISONS,
     COUNT,
     CROSS,
-    CROSSED,
     HOLD,
     LEAST,
     MOST,
@@ -68,7 +67,22 @@ _DAYS = {Memory.SESSION: 1, Memory.PRIOR_DAY: 2}
 _GENERAL, _ONE, _TWO, _ONE_FIXED, _HELD = range(5)
 
 
-__all__ = ["INPUTS", "Graph", "Node", "fold"]
+__all__ = ["INPUTS", "Graph", "Node", "Step", "fold", "node_key"]
+
+
+class Step(NamedTuple):
+    """How a graph came to a slot, new or shared: an operation (None for a number) and the constants as written."""
+
+    op: Indicator | None
+    inputs: tuple[int, ...]
+    constants: tuple[float, ...]
+    written: tuple[Expression | None, ...]
+    slot: int
+
+
+def node_key(op: Indicator, keys: Sequence[str], inputs: Iterable[int], constants: Iterable[float]) -> str:
+    """Return the key of an operation on slots with these keys."""
+    return f"{op.name}{op.source_hash}({','.join([keys[i] for i in inputs])};{','.join(map(repr, constants))})"
 
 
 class Graph:
@@ -99,6 +113,8 @@ class Graph:
         Graph of each higher timeframe.
     days : int
         Trading dates of history that indicators of the day need.
+    trace : list of Step
+        How it was made, for those who make the like of it with other values (`template`).
     """
 
     def __init__(
@@ -111,6 +127,7 @@ class Graph:
         self.higher: dict[str, Graph] = {}
         self.keys: list[str] = list(INPUTS)
         self.days = 0
+        self.trace: list[Step] = []
         self.timeframe = timeframe
         self._parameters, self._group, self._where = parameters, group, where
         # By identity: hashing a whole tree at each of its levels would be most of the work of a sweep.
@@ -199,23 +216,12 @@ class Graph:
     def _valueless(self, expression: Expression) -> InputError:
         return InputError(f"{text(expression)} has no value{f' ({self._where})' if self._where else ''}")
 
-    def crossings(self, slots: Iterable[int]) -> dict[int, tuple[int, float]]:
-        """Give crosses in both directions of the same two one slot: it, and what it holds where each is true."""
-        wanted = set(slots)
-        found = {node.inputs: node.slot for node in self.nodes if node.op is CROSS and node.slot in wanted}
-        made: dict[int, tuple[int, float]] = {}
-        for (a, b), slot in found.items():
-            if a < b and (b, a) in found:
-                shared = self._put(CROSSED, (a, b))
-                made |= {slot: (shared, 1.0), found[b, a]: (shared, -1.0)}
-        return made
-
     # --- building ---
 
     def _make(self, expression: Expression) -> int:
         match expression:
             case Number() | Parameter():
-                return self._fixed_slot(self.constant(expression))
+                return self._traced(Step(None, (), (), (expression,), self._fixed_slot(self.constant(expression))))
             case Series(name):
                 return self.columns["end_s" if name == "time" else name]
             case Negative(of):
@@ -233,7 +239,7 @@ class Graph:
                 return self._chain(AND if operator == "and" else OR, items)
             case Back(of, bars):
                 slot = self.add(of)
-                return self._put(BACK, (slot,), (self.whole(bars, BACK.constants[0]),))
+                return self._put(BACK, (slot,), (self.whole(bars, BACK.constants[0]),), (bars,))
             case Higher(frame, of):
                 return self._hold(frame, of)
             case Call():
@@ -263,7 +269,8 @@ class Graph:
             return self._put(SINCE, (self.add(arguments[0]),))
         if name in _WINDOWED:
             op = _WINDOWED[name]
-            return self._put(op, (self.add(arguments[0]),), (self.whole(arguments[1], op.constants[0]),))
+            bars = arguments[1]
+            return self._put(op, (self.add(arguments[0]),), (self.whole(bars, op.constants[0]),), (bars,))
         return self._indicator(call)
 
     def _between(self, begins: str, ends: str, zone: str = "") -> int:
@@ -283,15 +290,17 @@ class Graph:
         given = list(call.arguments)
         inputs = tuple(self.add(given.pop(0)) if n in ("x", "y") else self.columns[n] for n in indicator.inputs)
         constants: list[float] = []
+        written: list[Expression | None] = []
         for constant in indicator.constants:
             part = given.pop(0) if given else None
+            written.append(None if isinstance(part, Text) else part)
             if part is None:
                 constants.append(self._left_out(constant))
             elif isinstance(part, Text):
                 constants.append(day_second(part.value))
             else:
                 constants.append(self.fixed(part, constant))
-        return self._put(indicator, inputs, tuple(constants))
+        return self._put(indicator, inputs, tuple(constants), tuple(written))
 
     def _left_out(self, constant: Constant) -> float:
         if constant.default is not None:
@@ -335,12 +344,23 @@ class Graph:
         self._made[key] = slot
         return slot
 
-    def _put(self, op: Indicator, inputs: tuple[int, ...], constants: tuple[float, ...] = ()) -> int:
-        keys = self.keys
-        key = f"{op.name}{op.source_hash}({','.join([keys[i] for i in inputs])};{','.join(map(repr, constants))})"
+    def _put(
+        self,
+        op: Indicator,
+        inputs: tuple[int, ...],
+        constants: tuple[float, ...] = (),
+        written: tuple[Expression | None, ...] = (),
+    ) -> int:
+        key = node_key(op, self.keys, inputs, constants)
         known = self._made.get(key)
-        if known is not None:
-            return known
+        slot = self._new(op, key, inputs, constants) if known is None else known
+        return self._traced(Step(op, inputs, constants, written, slot))
+
+    def _traced(self, step: Step) -> int:
+        self.trace.append(step)
+        return step.slot
+
+    def _new(self, op: Indicator, key: str, inputs: tuple[int, ...], constants: tuple[float, ...]) -> int:
         size = op.size(*constants)
         if not size and all(i in self.constants for i in inputs):
             return self._fixed_slot(op.step([], *(self.constants[i] for i in inputs), *constants))

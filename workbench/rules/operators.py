@@ -262,7 +262,6 @@ BACK = _op(
     warmup=lambda bars: bars + 1,
 )
 CROSS = _op("cross", cross_step, "x was below y and is above now", size=_one, warmup=lambda: 2)
-CROSSED = _op("crossed", crossed_step, "1 where x crosses above y, -1 below", size=_one, warmup=lambda: 2)
 BETWEEN = _op("between", between_step, "the bar closes in a window of the day", inputs=_X, constants=_DAY)
 HOLD = _op("tf", hold_step, "of the newest closed bar of a higher timeframe", inputs=_X)
 SINCE = _op("bars_since", since_step, "bars since it held", inputs=_X, size=lambda: 2)
@@ -295,6 +294,6 @@ OPERATORS = {
     for op in (
         *ARITHMETIC.values(),
         *COMPARISONS.values(),
-        *(NEGATIVE, ABSOLUTE, LEAST, MOST, NOT, AND, OR, BACK, CROSS, CROSSED, BETWEEN, HOLD, SINCE, ANY, ALL, COUNT),
+        *(NEGATIVE, ABSOLUTE, LEAST, MOST, NOT, AND, OR, BACK, CROSS, BETWEEN, HOLD, SINCE, ANY, ALL, COUNT),
     )
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ class Plan:
         Fresh; its slots are what the other fields point at. Conditions are 1.0, 0.0 or NaN (not known yet).
     conditions : mapping
         Slot by name: entry.long, entry.short, exit.long, exit.short; only those that are written.
-    crossed : dict
-        For whole columns only: conditions that read one column of crossings together, by name: its slot, and what it
-        holds where the condition does; see `planning.share_crossings`.
     stop, target, trail, break_even, break_even_plus : Sides
         Slots of distances in ticks (float, not rounded yet). `break_even` is the gain after which the stop moves to
         the entry price plus `break_even_plus`.
@@ -72,7 +69,6 @@ class Plan:
 
     graph: Graph
     conditions: Mapping[str, int]
-    crossed: dict[str, tuple[int, float]] = field(default_factory=dict)
     stop: Sides = NONE
     target: Sides = NONE
     trail: Sides = NONE

@@ -64,13 +64,6 @@ def make_plan(strategy: Strategy, contract: Contract | str) -> Plan:
     )
 
 
-def share_crossings(plan: Plan) -> Plan:
-    """Let a plan's crosses above and below of the same two be read from one column; bar by bar nothing changes."""
-    shared = plan.graph.crossings(plan.conditions.values())
-    plan.crossed.update({name: shared[slot] for name, slot in plan.conditions.items() if slot in shared})
-    return plan
-
-
 def all_windows(strategy: Strategy) -> tuple[Window, ...]:
     """Return the windows of a strategy; the one of every day in Chicago time is one of them."""
     if strategy.window is None:

@@ -179,6 +179,15 @@ class Strategy:
         given = {name: self.parameters[name].require(value, self._line(name)) for name, value in values.items()}
         return replace(self, values={**self.values, **given}).checked()
 
+    def unchecked(self, values: Mapping[str, Value]) -> Strategy:
+        """Return the same strategy with values that were checked before: a sweep makes thousands."""
+        made = object.__new__(Strategy)
+        made.__dict__.update(self.__dict__)
+        for name in ("warmup", "_checked_graph"):  # of the values; the version is not
+            made.__dict__.pop(name, None)
+        made.__dict__["values"] = {**self.values, **values}
+        return made
+
     def with_timeframe(self, text: str) -> Strategy:
         """Return the same rules on another timeframe: another strategy, with a version of its own."""
         from workbench.rules.load import parse_strategy

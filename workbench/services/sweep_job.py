@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from workbench.risk.limits import Limits
 from workbench.rules.arrays import ColumnCache
 from workbench.rules.python import PythonStrategy
 from workbench.rules.strategy import Strategy
+from workbench.rules.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,7 @@ class Job:
     programme: AccountProgramme | None = None
     touch: bool = False
     cache_bytes: int = CACHE_BYTES
+    _spaces: dict[int, _Shared] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -104,8 +106,14 @@ class Job:
     ) -> Chunk | None:
         """Run the combinations of a table, on a range of trading dates only if one is given."""
         dates = dates or (0, len(self.prepared.days))
-        runs = _Engine(self.prepared, self.cache, _unshared(self.prepared, of), self.bars_of(dates), dates)
+        runs = _Engine(self.prepared, self.cache, self._shared(of), self.bars_of(dates), dates)
         return run_chunk(runs, of, table, dates[1] - dates[0], is_stopped=is_stopped)
+
+    def _shared(self, of: Space) -> _Shared:
+        found = self._spaces.get(id(of))  # which stays alive in what is found
+        if found is None:
+            found = self._spaces[id(of)] = _shared(self.prepared, of)
+        return found
 
     def key(self, of: Space, **options: Any) -> str:
         """Return the address of a sweep's results: a hash of all that decides them, 20 hex digits."""
@@ -133,19 +141,18 @@ class Job:
 class _Engine:
     # an engine that trades on a range of trading dates, tells only of them, and keeps only columns others can use
 
-    def __init__(
-        self, prepared: Prepared, cache: SharedCache, unshared: frozenset[int], bars: Bounds, dates: Bounds
-    ) -> None:
-        self._prepared, self._cache, self._unshared = prepared, cache, unshared
+    def __init__(self, prepared: Prepared, cache: SharedCache, shared: _Shared, bars: Bounds, dates: Bounds) -> None:
+        self._prepared, self._cache, self._shared = prepared, cache, shared
         self._bars, self._dates = bars, dates
 
     def summarise(self, strategy: Strategy, cache: ColumnCache | None = None) -> Summary:
         if isinstance(strategy, PythonStrategy):
             made = self._prepared.summarise(strategy, first=self._bars[0], last=self._bars[1])
             return self._cut(made)
-        plan = self._prepared.plan(strategy)
+        template = self._shared.template
+        plan = self._prepared.plan(strategy) if template is None else template.plan(strategy)
         keys = plan.graph.keys
-        passing = [keys[slot] for slot in self._unshared if slot < len(keys)]
+        passing = [keys[slot] for slot in self._shared.passing if slot < len(keys)]
         self._cache.passing.update(passing)
         try:
             made = self._prepared.summarise(plan, self._cache, first=self._bars[0], last=self._bars[1])
@@ -158,20 +165,29 @@ class _Engine:
         return made if last - first == len(made.daily) else replace(made, daily=made.daily[first:last])
 
 
-def _unshared(prepared: Prepared, of: Space) -> frozenset[int]:
-    # slots whose sub-expression changes with each varied parameter: no two combinations have it in common
+class _Shared(NamedTuple):
+    # what the combinations of a space have in common: the plan's shape, and slots whose columns no two of them share
+    of: Space
+    template: Template | None
+    passing: frozenset[int]
+
+
+def _shared(prepared: Prepared, of: Space) -> _Shared:
+    nothing = _Shared(of, None, frozenset())
+    if isinstance(of.strategy, PythonStrategy):
+        return nothing
     point = [axis.values[0] if axis.values else axis.low for axis in of.axes]
+    far = [axis.values[-1] if axis.values else axis.high for axis in of.axes]
+    points = [point, *([*point[:i], value, *point[i + 1 :]] for i, value in enumerate(far))]
     try:
-        base = prepared.plan(bound(of, point, loose=False)).graph.keys
-        slots = set(range(len(base)))
-        for i, axis in enumerate(of.axes):
-            other = axis.values[-1] if axis.values else axis.high
-            moved = [*point[:i], other, *point[i + 1 :]]
-            known = set(prepared.plan(bound(of, moved, loose=False)).graph.keys)
-            slots = {slot for slot in slots if base[slot] not in known}
+        base, *others = (prepared.plan(bound(of, at, loose=False)).graph.keys for at in points)
     except InputError:  # a value that a rule cannot take: then everything is kept, which costs memory alone
-        return frozenset()
-    return frozenset(slots)
+        return nothing
+    passing = {slot for slot, key in enumerate(base) if not any(key in keys for keys in others)}
+    # the point of most slots: two lengths that happen to be equal are one slot there, and not elsewhere
+    best = max(range(len(points)), key=lambda i: len([base, *others][i]))
+    model = bound(of, points[best], loose=False)
+    return _Shared(of, Template(model, prepared.series.contract, of.names), frozenset(passing))
 
 
 # --- in another process ---
