@@ -150,3 +150,18 @@ async def test_a_silent_bar_ends_with_the_clock(world: World) -> None:
     world.trade(1.2, 101.0)
     world.to(2.0)
     assert world.minutes() == [(1, 101.0)], "no print, no bar; the clock alone ends the one that has prints"
+
+
+@pytest.mark.statement(46)
+async def test_a_print_from_years_ahead_is_left_out_and_counted(world: World) -> None:
+    world.feed.open(CONTRACT, "1m", OPEN)
+    await world.feed.fill()
+    world.trade(0.5, 6000.0)
+    world.feed.on_print(CONTRACT, OPEN + 40 * 365 * 1440 * MINUTE, 1.0, 1)
+    world.trade(0.7, 6001.0)
+    world.to(1)
+    world.trade(1.5, 6002.0)
+    world.to(2)
+    await world.feed.fill()
+    assert world.feed.odd == 1
+    assert [close for _, close in world.minutes()][-1] == 6002.0

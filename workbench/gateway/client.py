@@ -245,6 +245,8 @@ class GatewayClient:
                 if (quote := self._quotes.merge(arguments)) is not None:
                     self._handlers.on_quote(quote)
             elif target == wh.TARGET_CLOCK:
+                if not isinstance(arguments, list | tuple) or not arguments:
+                    raise RemoteProtocolError("an announcement of the clock without a time")
                 self._take_clock(kind, arguments[0])
             elif target != wh.TARGET_DEPTH:
                 self._take_user_event(target, arguments)

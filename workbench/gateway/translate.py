@@ -47,6 +47,9 @@ STATUSES: Final[dict[int, Status]] = {
     OrderStatus.SUSPENDED: Status.SUSPENDED,
 }
 FAR = 1e15  # no futures price is larger; guards the tick arithmetic against nonsense
+MOST = 1_000_000  # contracts in one order, trade or position: whatever says more is not to be believed
+RICH = Decimal(10) ** 12  # USD
+LAST = 1 << 62  # of ids, and of instants (UTC ns, the year 2116): the journal's numbers have 64 bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,21 +127,23 @@ def order_of(model: w.OrderModel) -> Order:
     status = STATUSES.get(model.status)
     if status is None:
         raise RemoteProtocolError(f"order {model.id} has status {model.status}, which no one knows")
-    created = _at(model.creation_timestamp)
+    created, qty = _at(model.creation_timestamp), _contracts(model.size, f"order {model.id}")
     return Order(
-        account=model.account_id,
+        account=_number(model.account_id),
         contract=model.contract_id,
         side=_side(model.side, model.id),
         type=_order_type(model.type),
-        qty=model.size,
-        order_id=model.id,
+        qty=qty,
+        order_id=_number(model.id),
         tag=model.custom_tag,
         status=status,
-        filled=model.fill_volume if model.fill_volume is not None else model.size * (status is Status.FILLED),
+        filled=qty * (status is Status.FILLED)
+        if model.fill_volume is None
+        else _contracts(model.fill_volume, f"the filled part of order {model.id}"),
         limit_ticks=_ticks_or_none(model.contract_id, model.limit_price),
         stop_ticks=_ticks_or_none(model.contract_id, model.stop_price),
-        parent_id=model.parent_order_id,
-        linked_id=model.linked_order_id,
+        parent_id=None if model.parent_order_id is None else _number(model.parent_order_id),
+        linked_id=None if model.linked_order_id is None else _number(model.linked_order_id),
         created_at=created,
         updated_at=_at(model.update_timestamp) or created,
     )
@@ -155,15 +160,15 @@ def _order_type(number: int) -> OrderType:
 def fill_of(model: w.TradeModel) -> Fill:
     """Return the half-turn as a fill; its price must lie on the grid of a product we know."""
     return Fill(
-        trade_id=model.id,
-        order_id=model.order_id,
-        account=model.account_id,
+        trade_id=_number(model.id),
+        order_id=_number(model.order_id),
+        account=_number(model.account_id),
         contract=model.contract_id,
-        qty=model.size * _side(model.side, model.id).sign,
+        qty=_contracts(model.size, f"trade {model.id}") * _side(model.side, model.id).sign,
         ticks=_ticks(model.contract_id, model.price),
-        at=parse_timestamp(model.creation_timestamp),
-        fees=(model.fees or Decimal(0)) + (model.commissions or Decimal(0)),
-        gross_pnl=model.profit_and_loss,
+        at=_at(model.creation_timestamp),
+        fees=_usd(model.fees or Decimal(0)) + _usd(model.commissions or Decimal(0)),
+        gross_pnl=None if model.profit_and_loss is None else _usd(model.profit_and_loss),
         voided=bool(model.voided),
     )
 
@@ -171,11 +176,13 @@ def fill_of(model: w.TradeModel) -> Fill:
 def position_of(model: w.PositionModel, at: int) -> e.PositionReported:
     """Return the net position, signed; size 0 is flat whatever the type says."""
     signs = {PositionType.LONG: 1, PositionType.SHORT: -1}
-    if model.size < 0 or (model.size and model.type not in signs):
+    if _contracts(model.size, f"position {model.id}") and model.type not in signs:
         raise RemoteProtocolError(f"position {model.id} of type {model.type} and size {model.size} makes no sense")
+    if not math.isfinite(model.average_price) or abs(model.average_price) > FAR:
+        raise RemoteProtocolError(f"position {model.id} has an average price of {model.average_price}")
     return e.PositionReported(
         at=at,
-        account=model.account_id,
+        account=_number(model.account_id),
         contract=model.contract_id,
         qty=model.size * signs.get(PositionType(model.type), 0) if model.size else 0,
         average_price=model.average_price,
@@ -184,7 +191,10 @@ def position_of(model: w.PositionModel, at: int) -> e.PositionReported:
 
 def account_of(model: w.AccountModel, at: int) -> e.AccountReported:
     """Return the account's balance and permission as reported at `at` (UTC ns)."""
-    return e.AccountReported(at=at, account=model.id, name=model.name, balance=model.balance, can_trade=model.can_trade)
+    balance = _usd(model.balance)
+    return e.AccountReported(
+        at=at, account=_number(model.id), name=model.name, balance=balance, can_trade=model.can_trade
+    )
 
 
 def contract_of(model: w.ContractModel) -> ListedContract:
@@ -199,14 +209,36 @@ def contract_of(model: w.ContractModel) -> ListedContract:
     )
 
 
+def _contracts(number: int, what: str) -> int:
+    if not 0 <= number <= MOST:
+        raise RemoteProtocolError(f"{what} has a size of {number}")
+    return number
+
+
+def _usd(amount: Decimal) -> Decimal:
+    """Money that is a number: text such as "NaN" can be read as a decimal, and would poison every sum."""
+    if not amount.is_finite() or abs(amount) > RICH:
+        raise RemoteProtocolError(f"{amount} is no amount of money")
+    return amount
+
+
 def _side(number: int, ident: int) -> Side:
     if number not in (0, 1):
         raise RemoteProtocolError(f"order or trade {ident} has side {number}; 0 is buy, 1 is sell")
     return Side(number)
 
 
+def _number(ident: int) -> int:
+    if not -LAST < ident < LAST:
+        raise RemoteProtocolError(f"{str(ident)[:40]} is no id")
+    return ident
+
+
 def _at(text: str | None) -> int:
-    return parse_timestamp(text) if text else 0
+    at = parse_timestamp(text) if text else 0
+    if not 0 <= at < LAST:
+        raise RemoteProtocolError(f"{str(text)[:40]} is no time of this century")
+    return at
 
 
 def _ticks_or_none(contract: str, price: float | None) -> int | None:

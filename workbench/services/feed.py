@@ -11,6 +11,10 @@ from workbench.domain.hours import trading_hours
 from workbench.domain.timeframe import Timeframe, timeframe
 from workbench.ingestion.bar_builder import BarBuilder
 
+AHEAD_NS = 86_400_000_000_000  # a print from further ahead has a garbled stamp: it would close every bar until then
+    86_400_000_000_000  # a print from further in the future is a garbled stamp: it would close every bar before it
+)
+
 FetchBars = Callable[[str, Timeframe, int, int], Awaitable[list[BarClosed]]]
 """(contract, timeframe, start ns, end ns) -> closed bars, ascending; `at` is filled in by the feed."""
 
@@ -48,6 +52,7 @@ class Feed:
         self._lines: dict[tuple[str, str], Line] = {}
         self._builders: dict[str, BarBuilder] = {}
         self._to_fill: list[Line] = []
+        self.odd = 0  # prints that were left out
 
     @property
     def idle(self) -> bool:
@@ -98,7 +103,9 @@ class Feed:
     def on_print(self, contract: str, ts: int, price: float, size: int) -> None:
         """Take one print (exchange time ns, points, contracts)."""
         builder = self._builders.get(contract)
-        if builder is not None:
+        if ts > self._now() + AHEAD_NS:
+            self.odd += 1
+        elif builder is not None:
             for bar in builder.add(ts, price, size):
                 self._built(bar)
 
