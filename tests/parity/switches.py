@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-import workbench.execution.step as live
+import workbench.execution.sessions as live
 from tests.parity import scenes
 from tests.parity.cases import Case, again, make_case
 from tests.parity.pick import Seeded

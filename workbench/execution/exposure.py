@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def _of_position(state: AccountState, book: Book, unstopped: int | None) -> Deci
     # in ticks × contracts, the farthest stops first
     if not book.qty:
         return Decimal(0)
-    if book.last_price is None:
+    if book.last_price is None or not math.isfinite(book.last_price):
         return None
     contract, side, left = book.position.contract, 1 if book.qty > 0 else -1, abs(book.qty)
     last, ticks = exact_ticks(book.spec, book.last_price), Decimal(0)

@@ -178,8 +178,11 @@ def _object_of(rest: list[Any], state: AccountState, where: str) -> Any:
 
 def _made(kind: Any, values: dict[str, Any], where: str) -> Any:
     later = {}
-    if dataclasses.is_dataclass(kind):
-        later = {f.name: values.pop(f.name) for f in dataclasses.fields(kind) if not f.init and f.name in values}
+    if dataclasses.is_dataclass(kind):  # what it makes of itself when new (`__post_init__`) is not what it was
+        later = dict(values)
+        values = {f.name: values[f.name] for f in dataclasses.fields(kind) if f.init and f.name in values}
+        if unknown := set(later) - {f.name for f in dataclasses.fields(kind)}:
+            raise SnapshotUnknown(f"{where}: {kind.__name__} has changed since it was kept: {sorted(unknown)}")
     try:
         made = kind(**values)
     except TypeError as error:  # a field that has gone, or a new one without a default
