@@ -12,8 +12,6 @@ from workbench.domain.timeframe import Timeframe, timeframe
 from workbench.ingestion.bar_builder import BarBuilder
 
 AHEAD_NS = 86_400_000_000_000  # a print from further ahead has a garbled stamp: it would close every bar until then
-    86_400_000_000_000  # a print from further in the future is a garbled stamp: it would close every bar before it
-)
 
 FetchBars = Callable[[str, Timeframe, int, int], Awaitable[list[BarClosed]]]
 """(contract, timeframe, start ns, end ns) -> closed bars, ascending; `at` is filled in by the feed."""
