@@ -14,7 +14,7 @@ from workbench.backtest.played import E4, RULES, AccountDays, AccountPlayed, Fil
 from workbench.backtest.rule_columns import kernel_rules
 from workbench.backtest.words import told
 from workbench.domain.account import AccountProgramme
-from workbench.domain.programme import FirmAccount, rules_of
+from workbench.domain.programme import NONE, FirmAccount, rules_of
 
 if TYPE_CHECKING:
     from workbench.backtest.prepared import Prepared
@@ -69,6 +69,9 @@ def _account(prepared: Prepared, s: k.Ints, days: AccountDays, breaches: k.Ints,
 def _passed_at(programme: AccountProgramme, days: AccountDays, fills: Fills, failed: list[int]) -> int | None:
     # reaching the target changes nothing in the run, so it is looked at afterwards, by the rules themselves
     account = FirmAccount(rules_of(programme))
+    target = account.rules.target
+    if target == NONE or not (days.balance_e4 - account.rules.start >= target).any():
+        return None  # it takes the target at least, whatever consistency asks for
     traded = np.diff(np.searchsorted(fills.at, days.at), prepend=0) > 0
     rows: Iterable[tuple[int, int, bool]] = zip(
         days.at.tolist(), days.balance_e4.tolist(), traded.tolist(), strict=True

@@ -261,8 +261,8 @@ def flat_times(flat_by: str | None, starts: Int64Array) -> Int64Array:
         return np.full(len(stamps), -NONE, dtype=np.int64)
     hours = trading_hours(DAY_GROUP)
     edges, rows = hours.dated(stamps)
-    times = [flat_time(flat_by, hours.window_at(at)) for at in hours.opens[rows].tolist()]
-    chosen: Int64Array = np.repeat(np.array(times, dtype=np.int64), np.diff(edges))
+    wanted = np.array([at_local(day, flat_by) for day in hours.dates[rows].tolist()], dtype=np.int64)
+    chosen: Int64Array = np.repeat(np.minimum(wanted, hours.closes[rows] - BEFORE_EARLY_CLOSE), np.diff(edges))
     return chosen
 
 

@@ -31,7 +31,8 @@ Progress = Callable[[int, int, str], None]  # done, of so many, what comes next
 # Steps own no arrays, so numba need not count references: without `_nrt` a bar costs a quarter of the time.
 OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
 STRETCH = 1 << 14  # bars
-WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True}  # for what only compiled code calls
+# What only compiled code calls is compiled into its callers: a call that passes arrays costs more than most steps do.
+WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True, "forceinline": True}
 
 
 def tables() -> tuple[Mapping[str, Indicator], ...]:

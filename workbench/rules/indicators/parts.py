@@ -21,6 +21,10 @@ def mean_at(state: State, at: int, x: float, length: int) -> float:
     place = at + 4 + int(head)
     old = state[place]
     state[place] = x
+    if head > 0.0 and head + 1.0 < length and state[at] > 0.0:  # most bars: as below, without a choice to wait for
+        state[at + 1] = head + 1.0
+        state[at + 3] += x - old
+        return state[at + 2] + state[at + 3] / length
     state[at + 1] = head + 1.0 if head + 1.0 < length else 0.0
     if head == 0.0:
         total = 0.0
