@@ -223,3 +223,18 @@ def test_something_else_on_the_port_is_not_taken_for_a_desk(place: Home) -> None
         announce(place, url, TOKEN)
         with pytest.raises(DeskRefused, match="not a desk"):
             connect()
+
+
+@pytest.mark.statement(50)
+def test_a_desk_of_another_program_is_refused_by_name_and_can_still_be_stopped(
+    place: Home, fake: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.api.routes.state.identity", lambda: {"version": "9.9", "schema": "x"})
+    with serving(build_app(fake, token=TOKEN)) as url:
+        announce(place, url, TOKEN)
+        with pytest.raises(DeskRefused, match=r"is program 9\.9 \(schema x\), this is"):
+            connect()
+        desk = Desk(url, TOKEN)
+        with pytest.raises(DeskRefused, match="restart"):
+            desk.start("sma_cross", account=1)
+        assert desk.emergency_stop(reason="whatever it is").result == "FLAT"

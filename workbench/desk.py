@@ -29,6 +29,7 @@ READ_S = 15.0  # a pause or a start waits for the runner's answer
 START_S = 60.0  # a new runner process and its first history
 STOP_S = 45.0  # cancel, sweep, close, and two clean reads a second apart
 PROBE_S = 1.0  # as long as a stop may wait for a sign of life (design: the desk has one second)
+WITH_ANY_DESK = {"/api/stop", "/api/stop-token"}  # the red button asks nobody for his version
 ORDER_COLUMNS = (
     "at contract side type qty filled limit_price stop_price status rule strategy account order_id tag".split()
 )
@@ -95,6 +96,7 @@ class Desk:
         # No proxy for loopback; and no kept connection, so that a stop never meets the stale socket of a dead desk.
         self._http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
         self.url, self._token = "", ""
+        self._checked = False  # whether the desk there was seen to be this program
         self._locate()
 
     def __repr__(self) -> str:
@@ -262,6 +264,7 @@ class Desk:
         url, token = self._given
         if not (url or found.get("url")):
             raise DeskNotReachable(str(self._home.desk), "no desk.json there")
+        self._checked = False
         self.url = str(url or found["url"]).rstrip("/")
         self._token = token or str(found.get("token", ""))
 
@@ -270,6 +273,17 @@ class Desk:
             return self._http.get(f"{self.url}/api/health", timeout=PROBE_S).status_code == 200
         except httpx.HTTPError:
             return self._moved() and self._is_alive()
+
+    def _require_same_program(self) -> None:
+        """Refuse to work with a desk of another version or schema; stopping works with every desk."""
+        from workbench.services.schema import difference
+
+        if self._checked:
+            return
+        theirs = _unpack(self._http.get(f"{self.url}/api/health", timeout=READ_S))
+        if why := difference(theirs, f"the desk at {self.url}"):
+            raise DeskRefused(f"{why}, or restart this one (the stop works all the same)", "OtherProgram", 0)
+        self._checked = True
 
     def _moved(self) -> bool:
         """Read desk.json again; True when the desk has been restarted elsewhere or with another token."""
@@ -281,6 +295,8 @@ class Desk:
         timeout = httpx.Timeout(read_s, connect=2.0)
         headers = {"authorization": f"Bearer {self._token}"}
         try:
+            if path not in WITH_ANY_DESK:
+                self._require_same_program()
             response = self._http.request(method, self.url + path, headers=headers, timeout=timeout, **options)
         except httpx.ConnectError as error:  # never sent, so a second try cannot do a thing twice
             if self._moved():

@@ -167,7 +167,7 @@ class Bench:
 
 def judge(log: Any, before: Any, after: Any, pressed: float, clean: float) -> dict[str, Any]:
     """What one stop took and did, from the gateway's own log."""
-    ours = [r for r in log["requests"] if pressed <= r["began"] <= clean + 0.02]
+    ours = [{"ended": clean, "acted": 0.0, **r} for r in log["requests"] if pressed <= r["began"] <= clean + 0.02]
     closes = [r for r in ours if "closeContract" in r["path"]]
     filled = closes[-1]["acted"] + FILL_S if closes else pressed
     spans = [(r["began"], min(r["ended"], filled) if closes else r["ended"]) for r in ours if r["began"] < filled]

@@ -14,6 +14,7 @@ from fastapi import FastAPI, WebSocket
 
 from workbench.domain.errors import InputError
 from workbench.services.link import ChildChannel, ChildLink, ChildRefused, ChildSilent
+from workbench.services.schema import OTHER_PROGRAM, SCHEMA_HEADER, VERSION_HEADER
 from workbench.services.web import Server
 
 
@@ -161,5 +162,39 @@ async def test_the_child_asks_anew_where_the_desk_is_at_each_attempt(desk: FakeD
         link = ChildLink(lambda: (next(places), "t"), {})
         task = asyncio.create_task(link.run())
         await until(lambda: desk.channel is not None)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.statement(50)
+async def test_a_desk_of_another_program_closes_the_channel_with_the_reason() -> None:
+    desk, refused = FakeDesk(), list[str]()
+
+    async def refuse(socket: WebSocket) -> None:
+        await socket.accept()
+        assert {VERSION_HEADER, SCHEMA_HEADER} <= set(socket.headers.keys()), "it says which program it is"
+        await socket.close(OTHER_PROGRAM, "this is program 2")
+
+    desk.app = FastAPI()
+    desk.app.websocket("/internal/child/x")(refuse)
+    async with serving(desk) as url:
+        link = ChildLink(lambda: (url, "secret-token"), {}, refused.append)
+        task = asyncio.create_task(link.run())
+        await until(lambda: bool(refused))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert refused == ["this is program 2"] and not link.connected and link.lost_at is not None
+
+
+async def test_a_desk_that_says_hello_has_taken_the_child() -> None:
+    desk, refused = FakeDesk(), list[str]()
+    async with serving(desk) as url:
+        link = ChildLink(lambda: (url, "secret-token"), {}, refused.append)
+        task = asyncio.create_task(link.run())
+        await until(lambda: desk.socket is not None)
+        assert desk.socket is not None
+        await desk.socket.send_json({"hello": {}})
+        await until(lambda: refused == [""])
+        assert link.lost_at is None
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

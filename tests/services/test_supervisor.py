@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import websockets
+from websockets.exceptions import ConnectionClosed
 
 from workbench.api.app import build_app
 from workbench.domain.errors import InputError, LockHeld, StopLatched, StorageError, UnknownName
-from workbench.services import session_stop
+from workbench.services import schema, session_stop
 from workbench.services.children import Child
 from workbench.services.desk_main import run_desk, serve_desk
 from workbench.services.desk_service import StartSession
@@ -252,3 +255,23 @@ async def test_in_a_closed_market_an_ended_session_does_not_stop_its_account(
     result = await desk.stop_session("s1", "enough", "ann")
     assert (result["result"], result["escalated"]) == ("NOT_FLAT", False)
     assert result["remaining"] == [f"+2 {CONTRACT}"]
+
+
+@pytest.mark.statement(50)
+async def test_a_runner_of_another_program_is_refused_and_the_alarm_says_which(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = load_profile("sim", simulator_url="http://127.0.0.1:9")
+    async with serve_desk(place, profile, build_app, port=0) as desk:
+        url = f"{desk.url.replace('http', 'ws')}/internal/child/runner-{ACCOUNT}/4711"
+        headers = {"Authorization": f"Bearer {desk._token}", **schema.headers()}
+        for spoilt in ({schema.VERSION_HEADER: "0.0.9"}, {schema.SCHEMA_HEADER: "0" * 12}):
+            async with websockets.connect(url, additional_headers={**headers, **spoilt}, proxy=None) as socket:
+                with pytest.raises(ConnectionClosed) as closed:
+                    await socket.recv()
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == schema.OTHER_PROGRAM
+        assert ACCOUNT not in desk.runners, "it has no part in this desk"
+        told = [a["text"] for a in desk.alerts if a["level"] == "critical"]
+        assert any("0.0.9" in text for text in told) and any("0" * 12 in text for text in told)
+        async with websockets.connect(url, additional_headers=headers, proxy=None) as socket:
+            assert json.loads(await socket.recv()) == {"hello": schema.identity()}

@@ -23,6 +23,8 @@ class Health(BaseModel):
 
     status: Literal["ok"]
     service: str
+    version: str
+    schema_: str = Field(alias="schema")
 
 
 class OrderRow(BaseModel):
@@ -205,13 +207,24 @@ class StopResult(BaseModel):
     ms: float
 
 
+class SessionStopped(BaseModel):
+    """What stopping one session came to; `escalated`: its whole account had to be stopped."""
+
+    session: str
+    account: int
+    result: str = Field(examples=["FLAT"])
+    escalated: bool
+    remaining: list[str]
+    ms: float
+
+
 class StrategyStopped(BaseModel):
     """Which sessions of a strategy were ended, and which accounts had to be stopped whole."""
 
     strategy: str
     ended: list[str]
     escalated: list[int]
-    results: list[dict[str, Any]]
+    results: list[SessionStopped]
 
 
 class StopToken(BaseModel):

@@ -8,7 +8,10 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, WebSocket
@@ -18,6 +21,7 @@ from workbench.domain.errors import GatewayError, InputError
 from workbench.services.crash import only_reason
 from workbench.services.desk_file import desk_token, only_desk, remove_desk_file, write_desk_file
 from workbench.services.logs import set_up
+from workbench.services.schema import OTHER_PROGRAM, SCHEMA_HEADER, VERSION_HEADER, difference, identity
 from workbench.services.settings import Profile
 from workbench.services.supervisor import Desk
 from workbench.services.web import Server, patient_http
@@ -42,6 +46,12 @@ def internal_routes(desk: Desk) -> APIRouter:
     @router.websocket("/child/{name}/{pid}")
     async def child(socket: WebSocket, name: str, pid: int) -> None:
         await socket.accept()
+        theirs = {"version": socket.headers.get(VERSION_HEADER), "schema": socket.headers.get(SCHEMA_HEADER)}
+        if why := difference(theirs, f"{name} (process {pid})"):
+            desk.refuse_child(name, why)
+            await socket.close(OTHER_PROGRAM, why[:120])  # all that a close frame holds
+            return
+        await socket.send_json({"hello": identity()})
         await desk.child_connected(name, pid, socket)
 
     return router
@@ -72,39 +82,80 @@ def open_port(host: str, port: int, what: str) -> socket.socket:
     return listener
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A second door with TLS, for pages and programs that want one; children and commands use the plain one.
+
+    Parameters
+    ----------
+    certificate, key : Path
+        PEM files; the key without a pass phrase.
+    port : int
+        On 127.0.0.1; 0 picks a free one.
+    """
+
+    certificate: Path
+    key: Path
+    port: int = 0
+
+    def require_sound(self) -> None:
+        """Raise InputError when the files do not make a certificate and its key."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key, password=lambda: "")
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            why = getattr(error, "reason", None) or error
+            raise InputError(
+                f"{self.certificate} and {self.key} are not a certificate and its key in PEM ({why}); the key must have "
+                "no pass phrase"
+            ) from error
+
+
 @contextlib.asynccontextmanager
 async def serve_desk(
-    home: Home, profile: Profile, build_app: BuildApp, *, port: int, origins: Iterable[str] = ()
+    home: Home, profile: Profile, build_app: BuildApp, *, port: int, origins: Iterable[str] = (), tls: Tls | None = None
 ) -> AsyncIterator[Desk]:
     """Serve the desk on loopback while the block runs; the desk file says where.
 
     `build_app` makes the web application around the desk (`workbench.api.app.build_app`; rooms import downwards only).
     """
+    if tls is not None:
+        tls.require_sound()
     with only_desk(home):
         listener = open_port("127.0.0.1", port, "desk")
-        async with _serving(home, profile, build_app, listener, origins) as desk:
+        async with _serving(home, profile, build_app, listener, origins, tls) as desk:
             yield desk
 
 
 @contextlib.asynccontextmanager
 async def _serving(
-    home: Home, profile: Profile, build_app: BuildApp, listener: socket.socket, origins: Iterable[str]
+    home: Home,
+    profile: Profile,
+    build_app: BuildApp,
+    listener: socket.socket,
+    origins: Iterable[str],
+    tls: Tls | None,
 ) -> AsyncIterator[Desk]:
     token = desk_token(home)
+    identity()  # of the program as it was started, not as it lies on the disk when somebody asks
     desk = Desk(home, profile, token)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     desk.started(url)
     app = build_app(desk, token=token, allowed_origins=origins, internal_router=internal_routes(desk))
     desk.app = app
-    server = Server(_config(app))
+    servers, where = [(Server(_config(app)), listener)], {"url": url}
+    if tls is not None:
+        second = open_port("127.0.0.1", tls.port, "desk's TLS")
+        files = {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
+        servers.append((Server(_config(app, **files)), second))
+        where["tls_url"] = f"https://127.0.0.1:{second.getsockname()[1]}"
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(server.serve(sockets=[listener]))
+        serving = [tasks.create_task(server.serve(sockets=[door])) for server, door in servers]
         supervising = tasks.create_task(desk.run(ready))
         projecting = tasks.create_task(desk.history.follow(home, lambda text: desk.alert("warning", text)))
-        while not server.started:
+        while not all(server.started for server, _ in servers):
             await asyncio.sleep(0.01)
-        write_desk_file(home, url=url, pid=os.getpid(), token=token)
+        write_desk_file(home, **where, pid=os.getpid(), token=token)
         ready.set()
         try:
             yield desk
@@ -115,8 +166,9 @@ async def _serving(
             with contextlib.suppress(asyncio.CancelledError):
                 await supervising
             await app.state.close()
-            server.should_exit = True
-            await serving
+            for server, _ in servers:
+                server.should_exit = True
+            await asyncio.gather(*serving)
 
 
 def _config(app: FastAPI, **tls: str | None) -> uvicorn.Config:
@@ -132,6 +184,7 @@ async def run_desk(
     *,
     port: int,
     origins: Iterable[str] = (),
+    tls: Tls | None = None,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until the process is told to end; what ends it otherwise is one error, not a group of them.
@@ -140,7 +193,7 @@ async def run_desk(
     """
     set_up("desk", home.logs)
     try:
-        async with serve_desk(home, profile, build_app, port=port, origins=origins) as desk:
+        async with serve_desk(home, profile, build_app, port=port, origins=origins, tls=tls) as desk:
             ready(desk.url)
             await until_told()
     except BaseExceptionGroup as group:

@@ -1,6 +1,7 @@
 """The private channel between the desk and its child processes: one WebSocket, requests with answers, pushes.
 
-The child dials with the desk's token, which it has from its environment. Messages are JSON: desk → child ``{"id",
+The child dials with the desk's token, which it has from its environment, and says which program it is (`schema`); a
+desk of another program closes the channel with `OTHER_PROGRAM` and the reason. Messages are JSON: desk → child ``{"id",
 "verb", "body"}``, child → desk ``{"id", "ok", "body" | "error", "kind"}`` and ``{"push", "body"}``.
 """
 
@@ -10,17 +11,21 @@ import asyncio
 import json
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import websockets
 from fastapi import WebSocket, WebSocketDisconnect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from workbench.domain.errors import WorkbenchError
+from workbench.services.schema import OTHER_PROGRAM
+from workbench.services.schema import headers as program_headers
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
+PING_S = 5.0
 
 
 class ChildLink:
@@ -33,14 +38,20 @@ class ChildLink:
         attempt, because a new desk may have another port.
     verbs : mapping
         Coroutine functions that answer the desk's requests.
+    on_refused : callable
+        Takes the reason for which a desk of another program has closed the channel; "" when a desk has taken it.
     """
 
     def __init__(
-        self, where: Callable[[], tuple[str, str]], verbs: Mapping[str, Callable[[Json], Awaitable[Json]]]
+        self,
+        where: Callable[[], tuple[str, str]],
+        verbs: Mapping[str, Callable[[Json], Awaitable[Json]]],
+        on_refused: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        self._where, self._verbs = where, verbs
+        self._where, self._verbs, self._on_refused = where, verbs, on_refused
         self._outbox: asyncio.Queue[Json] = asyncio.Queue(maxsize=256)
         self.connected = False
+        self.lost_at: float | None = time.monotonic()  # since when nobody listens; None while somebody does
 
     def push(self, kind: str, body: Json) -> None:
         """Tell the desk something; the oldest is dropped when the desk does not listen."""
@@ -56,18 +67,31 @@ class ChildLink:
         while True:
             try:
                 url, token = self._where()
-                headers = {"Authorization": f"Bearer {token}"}
+                headers = {"Authorization": f"Bearer {token}", **program_headers()}
                 async with websockets.connect(
-                    url, additional_headers=headers, max_size=2**24, open_timeout=5, proxy=None
+                    url,
+                    additional_headers=headers,
+                    max_size=2**24,
+                    open_timeout=5,
+                    proxy=None,
+                    ping_interval=PING_S,  # a desk that hangs is found out, and whoever trades speaks for itself
+                    ping_timeout=PING_S,
                 ) as socket:
-                    self.connected, pause = True, 0.1
+                    self.connected, self.lost_at, pause = True, None, 0.1
                     await self._serve(socket)
+            except ConnectionClosed as error:
+                received = error.rcvd
+                if received is not None and received.code == OTHER_PROGRAM:
+                    pause = 3.0
+                    self._on_refused(received.reason)
+                log.info("the channel to the desk was closed (%s); trying again in %.1f s", error, pause)
             except (OSError, WebSocketException, TimeoutError) as error:
                 log.info("the desk cannot be reached (%s); trying again in %.1f s", error, pause)
             except Exception:  # a message nobody can read must not end who trades
                 log.exception("the channel to the desk broke; trying again in %.1f s", pause)
             finally:
                 self.connected = False
+                self.lost_at = time.monotonic() if self.lost_at is None else self.lost_at
             await asyncio.sleep(pause)
             pause = min(pause * 2, 3.0)
 
@@ -77,10 +101,12 @@ class ChildLink:
                 await socket.send(json.dumps(await self._outbox.get()))
 
         async def read() -> None:
-            async for text in socket:
-                message = json.loads(text)
-                await socket.send(json.dumps(await self._answer(message)))
-            raise ConnectionResetError("the desk has closed the channel")
+            while True:
+                message = json.loads(await socket.recv())
+                if "hello" in message:
+                    self._on_refused("")
+                else:
+                    await socket.send(json.dumps(await self._answer(message)))
 
         writer, reader = asyncio.ensure_future(write()), asyncio.ensure_future(read())
         try:

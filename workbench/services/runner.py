@@ -25,6 +25,7 @@ from workbench.services.decider import Decider
 from workbench.services.feed import Feed, FetchBars
 from workbench.services.lanes import Lanes
 from workbench.services.reader import ReadableBroker, Reader
+from workbench.services.schema import identity
 from workbench.services.sender import Broker, Sender
 from workbench.services.strategy_hosts import StrategyHosts
 from workbench.storage.home import Home
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 LATCH_EVERY_S = 0.03
 TIMER_EVERY_S = 1.0
 DAY_NS = 86_400_000_000_000
+OTHER_DESK = "the desk is another program than this runner"
 
 
 class Gateway(Broker, ReadableBroker, Protocol):
@@ -86,7 +88,7 @@ class Runner:
         self.hosts = StrategyHosts(self._sessions, self.lanes.put, clock.now)
         self.alerts: deque[dict[str, Any]] = deque(maxlen=200)
         self.alerted = 0  # how many there were in all
-        self._unread_told = ""
+        self._unread_told = self._refused = ""
         self.fills: dict[int, Fill] = {}
         self.on_change: Callable[[], None] = lambda: None
         self.stopped = asyncio.Event()
@@ -134,7 +136,18 @@ class Runner:
         at, pace = self.clock.now(), max(1.0, self.clock.rate)
         limits = {k: list(v) if isinstance(v, tuple) else v for k, v in msgspec.to_builtins(self.limits).items()}
         uid = secrets.token_hex(4)
-        self.lanes.put(e.RunnerStarted(at=at, epoch=self.epoch, uid=uid, pace=pace, limits=limits))
+        mine = identity()
+        self.lanes.put(
+            e.RunnerStarted(
+                at=at,
+                epoch=self.epoch,
+                uid=uid,
+                pace=pace,
+                limits=limits,
+                program=mine["version"],
+                schema=mine["schema"],
+            )
+        )
         self._end_stopped_sessions(at)
         for session in self.state.sessions.values():
             if session.status != "ended":
@@ -190,6 +203,15 @@ class Runner:
             if up:
                 self.feed.stream_ready()
                 self._feed_wake.set()
+
+    def on_refused(self, reason: str) -> None:
+        """A desk of another program will not work with us ("": one of our own does): nothing is entered meanwhile."""
+        if reason and reason != self._refused:
+            self.lanes.put(e.Halted(at=self.clock.now(), reason=OTHER_DESK))
+            self.alert("critical", f"entries are blocked, the desk refuses this runner: {reason}")
+        elif not reason and (self._refused or OTHER_DESK in self.state.halted):
+            self.lanes.put(e.Released(at=self.clock.now(), reason=OTHER_DESK))
+        self._refused = reason
 
     # --- loops --------------------------------------------------------------------------------------------------
 

@@ -99,7 +99,7 @@ class RunnerProcess:
         for text in dict.fromkeys(self._lost):
             self.runner.alert("critical", text)
         verbs = RunnerVerbs(self.runner, self.registry)
-        self.link = ChildLink(lambda: channel_at(f"runner-{account}", desk), verbs.table())
+        self.link = ChildLink(lambda: channel_at(f"runner-{account}", desk), verbs.table(), self.runner.on_refused)
 
     def _rule(self, version: str, contract: str, parameters: dict[str, Any]) -> Rule:
         return session_rule(self.registry, version, parameters, self._lost.append)

@@ -87,6 +87,7 @@ class Desk(DeskActions):
             hours=self.hours,
         )
         self.view = DeskView(self)
+        self._refused: dict[str, str] = {}
         self.history = Projections(Database(home))
         self.recorded = Recorded(lambda: self.ingest, self.runners, self.alert)
         self._tasks: asyncio.TaskGroup | None = None
@@ -177,8 +178,15 @@ class Desk(DeskActions):
 
     # --- children dial in -----------------------------------------------------------------------------------------
 
+    def refuse_child(self, name: str, why: str) -> None:
+        """Tell once that a child of another program was refused; it enters nothing, its positions keep their stops."""
+        if self._refused.get(name) != why:
+            self._refused[name] = why
+            self.alert("critical", f"{why} (refused: it may not work with this desk)")
+
     async def child_connected(self, name: str, pid: int, socket: Any) -> None:
         """Serve one child's channel until it goes."""
+        self._refused.pop(name, None)
         child = self.ingest if name == "ingest" else self._runner_of(name)
 
         def on_push(kind: str, body: Json) -> None:

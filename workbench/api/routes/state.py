@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from workbench.api.routes.common import AccountPath, answer, nothing
 from workbench.services.desk_answers import AccountRow, Headroom, Health, State, Told
 from workbench.services.desk_service import DeskService
+from workbench.services.schema import identity
 
 
 def routes(service: DeskService) -> APIRouter:
@@ -16,7 +17,7 @@ def routes(service: DeskService) -> APIRouter:
     @router.get("/health", response_model=Health)
     async def health() -> Response:
         """Say that the desk lives; needs no token."""
-        return answer({"status": "ok", "service": "workbench desk"})
+        return answer({"status": "ok", "service": "workbench desk", **identity()})
 
     @router.get("/state", response_model=State)
     async def state() -> Response:
