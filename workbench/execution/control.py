@@ -32,10 +32,13 @@ def on_stream(state: AccountState, event: e.StreamChanged) -> list[AnyCommand]:
     reason = f"{event.hub} hub is down"
     if event.up:
         was = state.halted.pop(reason, None)
+        state.hub_down.pop(event.hub, None)
+        state.hub_told.discard(event.hub)
         if was is not None and event.hub == "user":
             state.halted[READ_FIRST] = event.at
         return [ReadBroker(account=state.account, contract="", reason=f"{event.hub} hub is back")]
     state.halted[reason] = event.at
+    state.hub_down.setdefault(event.hub, event.at)
     return []
 
 

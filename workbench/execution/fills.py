@@ -149,6 +149,18 @@ def hand_over(state: AccountState, book: Book) -> None:
     )
 
 
+def take_over(state: AccountState, book: Book, session: str) -> None:
+    """Give what nobody's orders have opened to the session that adopts it; what was realised before stays."""
+    held = book.ledgers.get(NOBODY)
+    if held is None or not held.qty:
+        return
+    mine = book.ledgers.get(session) or Position(account=state.account, contract=held.contract)
+    book.ledgers[session] = msgspec.structs.replace(
+        mine, qty=mine.qty + held.qty, cost_ticks=mine.cost_ticks + held.cost_ticks, opened_at=state.now
+    )
+    book.ledgers[NOBODY] = msgspec.structs.replace(held, qty=0, cost_ticks=Decimal(0))
+
+
 @dataclass(frozen=True, slots=True)
 class Earned:
     """What somebody has earned, USD: realised is net of fees; open is None when there is a position but no price."""

@@ -7,6 +7,7 @@ from workbench.domain.commands import Alert, PlaceOrder
 from workbench.domain.order import OrderType, Side
 from workbench.domain.timeframe import timeframe
 from workbench.execution.flatten import start_flatten
+from workbench.execution.readiness import begin, is_waiting, may_enter, note_bar
 from workbench.execution.state import AccountState, Book, Session
 from workbench.execution.submit import Out, submit_entry
 from workbench.execution.trailing import move_stop
@@ -24,8 +25,9 @@ def on_bar(state: AccountState, event: e.BarClosed) -> Out:
             continue
         if event.end <= session.last_bar_end:
             continue  # history and stream overlap at the seam; a bar counts once
+        note_bar(session, event)
         session.last_bar_end = event.end
-        if event.end <= session.started_at:
+        if event.end <= session.started_at or is_waiting(state, session):
             session.rule.warm(event)  # history: indicators take it, nothing is decided on it
             continue
         if not _is_fresh(state, event):  # too late to act on; trails and bars in position count it all the same
@@ -49,7 +51,9 @@ def _is_in_time(state: AccountState, end: int, frame: str) -> bool:
 def _act(state: AccountState, session: Session, signal: Signal) -> Out:
     book = state.book(session.contract)
     session.last_signal = signal.rule
-    wants_in = signal.entry != 0 and session.status == "running"
+    if session.waits_flat:
+        return []
+    wants_in = signal.entry != 0 and may_enter(session)
     if signal.closes(book.qty) or (signal.entry * book.qty < 0 and session.status == "running"):
         return list(
             start_flatten(state, session.contract, signal.rule, (session.session, signal) if wants_in else None)
@@ -130,9 +134,12 @@ def on_session_started(state: AccountState, event: e.SessionStarted) -> Out:
         rule=state.rules(event.strategy, event.contract, event.parameters),
         started_at=event.at,
         parameters=event.parameters,
+        start_policy=event.start_policy,
+        disconnect_policy=event.disconnect_policy,
+        disconnect_after_s=event.disconnect_after_s,
+        warm_bars=event.warm_bars,
     )
-    state.book(event.contract)
-    return []
+    return begin(state, state.sessions[event.session])
 
 
 def on_session_paused(state: AccountState, event: e.SessionPaused) -> Out:

@@ -65,6 +65,8 @@ class AccountState:
         self.can_trade: bool | None = None
         self.name = ""
         self.halted: dict[str, int] = {}
+        self.hub_down: dict[str, int] = {}  # hub -> since when
+        self.hub_told: set[str] = set()  # hubs whose absence was alarmed
         self.sessions: dict[str, Session] = {}
         self.books: dict[str, Book] = {}
         self.orders = Orders()

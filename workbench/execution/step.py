@@ -20,6 +20,7 @@ from workbench.execution.external import confirm
 from workbench.execution.fills import roll_sessions
 from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection
 from workbench.execution.orders import SEPARATE, check_difference, on_fill, on_order, on_place_answered, on_position
+from workbench.execution.outage import check_outage
 from workbench.execution.protect import advance_guard, advance_trim, fit_exits
 from workbench.execution.reconcile import mark_unanswered, on_broker_read
 from workbench.execution.state import AccountState, Book
@@ -66,6 +67,8 @@ def step(state: AccountState, event: e.Event) -> Out:
     for book in list(state.books.values()):
         if not (book.is_quiet and state.orders.none_open(book.position.contract)):
             out += _tend(state, book)
+    if state.hub_down:
+        out += check_outage(state)
     if state.read_again_at and state.now >= state.read_again_at:
         state.read_again_at = 0
         out.append(ReadBroker(account=state.account, contract="", reason="an order was not found yet"))
@@ -117,6 +120,8 @@ def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
     limits_fold.take_limits(state, event.limits or msgspec.to_builtins(state.limits))
     for key, order in state.orders.open_items():
         state.orders[key] = mark_unanswered(order)
+    for session in state.sessions.values():
+        session.at_seam = True  # what was missed comes from history again
     for book in state.books.values():
         if book.flatten is not None:
             was_sent = book.flatten.close_sent_at is not None

@@ -7,11 +7,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from workbench.domain import events as e
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName, WorkbenchError
 from workbench.domain.hours import TradingHours, trading_hours
+from workbench.domain.order import Status
 from workbench.domain.timeframe import Timeframe, timeframe
+from workbench.execution import outage, readiness
 from workbench.execution.state import Session
 from workbench.rules.python import PythonStrategy
 from workbench.services.runner import Runner
@@ -39,6 +43,9 @@ class RunnerVerbs:
             "end": self.end,
             "flatten": self.flatten,
             "manual_order": self.manual_order,
+            "order_action": self.order_action,
+            "set_limits": self.set_limits,
+            "reconcile": self.reconcile,
             "stop": self.stop,
             "orders": self.orders,
             "fills": self.fills,
@@ -66,6 +73,8 @@ class RunnerVerbs:
             timeframe=body["timeframe"],
             parameters=body["parameters"],
             person=body.get("person", ""),
+            warm_bars=warmup,
+            **policies_of(body),
         )
         runner.lanes.put(event)
         frame, hours = timeframe(body["timeframe"]), trading_hours(spec(body["contract"]))
@@ -145,7 +154,53 @@ class RunnerVerbs:
         if made:
             return {"accepted": True, "order": order_dict(made[0])}
         refused = [a["text"] for a in runner.alerts_since(alerts)]
-        return {"accepted": False, "reason": refused[-1] if refused else "refused; see the alerts of the account"}
+        said = runner.state.refused.get(body["request"]) or (
+            refused[-1] if refused else "see the alerts of the account"
+        )
+        return {"accepted": False, "reason": said}
+
+    async def order_action(self, body: Json) -> Json:
+        """Cancel or change an order, close (a part of) or reverse a position; the answer says whether it was taken.
+
+        Asked again with the same `request`, it does nothing and gives the same answer.
+        """
+        state, request = self._runner.state, body["request"]
+        is_repeat = request in state.requests
+        if not is_repeat:
+            self._runner.lanes.put(e.OrderActionRequested(at=self._runner.clock.now(), **body))
+            await self._until(lambda: request in state.requests)
+        why = state.refused.get(request, "")
+        return {"accepted": not why, "reason": why, "repeated": is_repeat}
+
+    async def set_limits(self, body: Json) -> Json:
+        """Change the limits of the account; while a session runs only tighter ones are taken."""
+        runner = self._runner
+        event = e.LimitsChanged(
+            at=runner.clock.now(), limits=body["limits"], person=body.get("person", ""), reason=body.get("reason", "")
+        )
+        alerts, before = runner.alerted, runner.decided
+        runner.lanes.put(event)
+        await self._until(lambda: runner.decided > before and not runner.lanes.waits(event))
+        refused = [a["text"] for a in runner.alerts_since(alerts) if "limit" in a["text"]]
+        return {"limits": msgspec.to_builtins(runner.state.limits), "reason": refused[-1] if refused else ""}
+
+    async def reconcile(self, body: Json) -> Json:
+        """Read the broker and say where it differs from our own count."""
+        runner = self._runner
+        before = runner.reader.readings
+        runner.reader.request(f"reconcile asked for by {body.get('person') or 'operator'}")
+        await self._until(lambda: runner.reader.readings > before and not len(runner.lanes), wait_s=15.0)
+        state = runner.state
+        rows = [
+            {"contract": c, "own": b.qty, "broker": b.broker_qty, "equal": b.is_sure, "locked": b.locked}
+            for c, b in state.books.items()
+        ]
+        open_ = [o for _, o in state.orders.open_items() if o.status in (Status.SENT, Status.UNKNOWN)]
+        return {
+            "equal": all(row["equal"] and not row["locked"] for row in rows) and not open_,
+            "positions": rows,
+            "unknown_orders": [order_dict(o) for o in open_],
+        }
 
     async def stop(self, body: Json) -> Json:
         self._runner.stop("told to stop by the desk")
@@ -158,6 +213,25 @@ class RunnerVerbs:
     async def fills(self, body: Json) -> Json:
         fills = sorted(self._runner.fills.values(), key=lambda f: f.trade_id)
         return {"rows": [fill_dict(f) for f in fills][-500:]}
+
+
+def policies_of(body: Json) -> Json:
+    """Return what a session does about a position that is there and about a lost hub; refuse words nobody knows."""
+    wait_s = float(body.get("disconnect_after_s", 60.0))
+    if not 1.0 <= wait_s <= 3600.0:
+        raise InputError(f"disconnect_after_s is between 1 and 3600 seconds, not {wait_s:g}")
+    return {
+        "start_policy": one_of("start policy", body.get("start_policy", "adopt"), readiness.POLICIES),
+        "disconnect_policy": one_of("disconnect policy", body.get("disconnect_policy", "keep"), outage.POLICIES),
+        "disconnect_after_s": wait_s,
+    }
+
+
+def one_of(what: str, word: str, known: tuple[str, ...]) -> str:
+    """Return `word`, or raise UnknownName with what it may have meant."""
+    if word not in known:
+        raise UnknownName(what, word, known)
+    return word
 
 
 def warm_from(hours: TradingHours, frame: Timeframe, bars: int, now: int) -> int:

@@ -9,7 +9,9 @@ from workbench.domain.contract import spec
 from workbench.domain.errors import UnknownContract
 from workbench.domain.order import Order
 from workbench.domain.position import Fill
-from workbench.execution.state import AccountState, Book
+from workbench.execution.fills import Earned, earned_by, session_day_usd
+from workbench.execution.readiness import waiting_for
+from workbench.execution.state import AccountState, Book, Session
 
 
 def money(value: Decimal | None) -> float | None:
@@ -44,6 +46,9 @@ def order_dict(order: Order) -> dict[str, Any]:
         "strategy": order.strategy,
         "rule": order.rule,
         "reason": order.reason,
+        "session": order.session,
+        "origin": order.origin or "ours",
+        "external": order.origin == "external",
         "at": order.created_at,
     }
 
@@ -72,11 +77,14 @@ def _position(book: Book) -> dict[str, Any]:
         "last_price": book.last_price,
         "open_usd": money(book.open_usd()),
         "locked": book.locked,
+        "stale_s": book.stale_s,
+        "by_session": {name: held.qty for name, held in book.ledgers.items() if held.qty},  # "": nobody's
+        "externals": list(book.externals.values())[-20:],
     }
 
 
-def account_dict(state: AccountState) -> dict[str, Any]:
-    """One account: money, positions, working orders, headroom."""
+def account_dict(state: AccountState, names: dict[str, str] | None = None) -> dict[str, Any]:
+    """One account: money, positions, working orders, headroom, and what each strategy (`names` by version) earned."""
     realized = sum((b.realized_usd() + b.position.fees for b in state.books.values()), Decimal(0))
     fees = sum((b.position.fees for b in state.books.values()), Decimal(0))
     opens = [b.open_usd() for b in state.books.values()]
@@ -105,16 +113,57 @@ def account_dict(state: AccountState) -> dict[str, Any]:
         "positions": [_position(b) for b in state.books.values() if b.qty or b.position.opened_at],
         "working": [order_dict(o) for o in state.orders.values() if o.is_open],
         "halted": list(state.halted),
+        "bracket_mode": state.bracket_mode,
+        "strategies": strategy_dicts(state, names or {}),
     }
+
+
+def earned_dict(earned: Earned) -> dict[str, Any]:
+    """What somebody has earned: realised before fees, fees, open profit, and the sum net of fees (exact until here)."""
+    return {
+        "realized_usd": money(earned.realized + earned.fees),
+        "fees_usd": money(earned.fees),
+        "open_usd": money(earned.open),
+        "pnl_usd": money(earned.net),
+    }
+
+
+def strategy_dicts(state: AccountState, names: dict[str, str]) -> list[dict[str, Any]]:
+    """Profit by strategy version, over all its sessions; the row without a version is what no strategy has done."""
+    sums: dict[str, list[Earned]] = {}
+    for s in state.sessions.values():
+        sums.setdefault(s.strategy, []).append(earned_by(state, s.contract, s.session))
+    sums[""] = [earned_by(state, contract) for contract in state.books]
+    rows = []
+    for version, parts in sums.items():
+        opens = [p.open for p in parts]
+        total = Earned(
+            sum((p.realized for p in parts), Decimal(0)),
+            None if None in opens else sum((o for o in opens if o is not None), Decimal(0)),
+            sum((p.fees for p in parts), Decimal(0)),
+        )
+        name = names.get(version, version[:12]) if version else "no strategy"
+        rows.append({"version": version, "strategy": name, "sessions": len(parts), **earned_dict(total)})
+    return rows
+
+
+def _state_of(session: Session) -> tuple[str, str]:
+    # running, warming, waiting, paused or ended, and why
+    if session.status != "running":
+        return session.status, session.reason
+    if session.waits_flat:
+        return "waiting", waiting_for(session)
+    if session.warming or not session.last_bar_end:
+        return "warming", waiting_for(session) or "no bar has closed yet"
+    return "running", session.reason
 
 
 def session_dicts(state: AccountState, names: dict[str, str]) -> list[dict[str, Any]]:
     """Sessions of the account; `names` maps a strategy version to its name."""
     out = []
     for s in state.sessions.values():
-        book = state.book(s.contract)
-        open_usd = book.open_usd()
-        pnl = None if open_usd is None else book.realized_usd() + open_usd
+        earned = earned_by(state, s.contract, s.session)
+        shown, reason = _state_of(s)
         out.append(
             {
                 "session": s.session,
@@ -123,15 +172,21 @@ def session_dicts(state: AccountState, names: dict[str, str]) -> list[dict[str, 
                 "account": state.account,
                 "contract": s.contract,
                 "timeframe": s.timeframe,
-                "state": "warming" if s.status == "running" and not s.last_bar_end else s.status,
-                "reason": s.reason,
-                "position": book.qty,
-                "pnl_usd": money(pnl),
+                "state": shown,
+                "reason": reason,
+                "position": earned.qty,
+                **earned_dict(earned),
+                "day_usd": money(session_day_usd(state, s)),
                 "trades": s.entries,
                 "last_bar_end": s.last_bar_end or None,
                 "last_signal": s.last_signal,
                 "started_at": s.started_at,
                 "parameters": s.parameters,
+                "start_policy": s.start_policy,
+                "disconnect_policy": s.disconnect_policy,
+                "disconnect_after_s": s.disconnect_after_s,
+                "bars": s.bars,
+                "warm_bars": s.warm_bars,
             }
         )
     return out
