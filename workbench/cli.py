@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-GROUPS = ("account", "data", "report", "session", "strategy")
+GROUPS = ("account", "data", "limits", "report", "session", "strategy", "token")
 SINGLE = ("backtest", "dashboard", "demo", "desk", "simulator", "stop", "sweep")
 
 

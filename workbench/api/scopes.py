@@ -9,7 +9,7 @@ OPEN, READ, TRADE, STOP, DESK = "open", "read", "trade", "stop", "desk"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 BUTTON_ONLY = {("POST", "/api/stop"), ("GET", "/api/health")}
 _DESKS_OWN = ("/internal", "/api/tokens", "/api/origins")
-_STRATEGY_STOP = re.compile(r"/api/strategies/[^/]+/emergency-stop")
+_PART_STOP = re.compile(r"/api/(strategies|sessions)/[^/]+/emergency-stop")
 _READING_POSTS = {"/api/strategies/check"}
 
 
@@ -42,7 +42,7 @@ def needed(method: str, path: str) -> str:
         return OPEN
     if any(path == own or path.startswith(own + "/") for own in _DESKS_OWN):
         return DESK
-    if method == "POST" and (path == "/api/stop" or _STRATEGY_STOP.fullmatch(path)):
+    if method == "POST" and (path == "/api/stop" or _PART_STOP.fullmatch(path)):
         return STOP
     return READ if method in SAFE_METHODS or path in _READING_POSTS else TRADE
 

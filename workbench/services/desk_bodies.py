@@ -119,6 +119,13 @@ class DeactivateStrategy(Body):
     person: Person = "api"
 
 
+class StopSession(Body):
+    """Stop one session at once; without a sign of its runner the whole account is stopped."""
+
+    reason: str = Field(default="emergency stop of a session", max_length=500)
+    person: Person = "api"
+
+
 class StopStrategy(Body):
     """Stop one strategy at once; without a sign of its runner the whole account is stopped."""
 

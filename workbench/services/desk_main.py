@@ -105,8 +105,8 @@ class Tls:
         except (OSError, ValueError) as error:  # an SSLError is an OSError
             why = getattr(error, "reason", None) or error
             raise InputError(
-                f"{self.certificate} and {self.key} are not a certificate and its key in PEM ({why}); the key must have "
-                "no pass phrase"
+                f"{self.certificate} and {self.key} are not a certificate and its key in PEM ({why}); the key "
+                "must have no pass phrase"
             ) from error
 
 
@@ -172,8 +172,9 @@ async def _serving(
 
 
 def _config(app: FastAPI, **tls: str | None) -> uvicorn.Config:
+    http = patient_http(tell=app.state.connection_closed)
     return uvicorn.Config(
-        app, log_config=None, lifespan="off", ws_max_size=2**24, timeout_graceful_shutdown=2, http=patient_http(), **tls
+        app, log_config=None, lifespan="off", ws_max_size=2**24, timeout_graceful_shutdown=2, http=http, **tls
     )
 
 

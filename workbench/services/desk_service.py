@@ -79,6 +79,10 @@ class DeskService(Protocol):
         """Cancel or modify an order, close, part-close or reverse a position, through the account's own gate."""
         ...
 
+    async def stop_session(self, session: str, reason: str, person: str) -> Json:
+        """End one session, cancel and close what it holds; its account is stopped when that is not confirmed."""
+        ...
+
     async def stop_strategy(self, strategy: str, account: int | None, reason: str, person: str) -> Json:
         """End every session of a strategy; an account whose runner does not confirm in time is stopped whole."""
         ...

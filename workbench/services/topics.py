@@ -43,8 +43,8 @@ class Source(Protocol):
 class Subscriber:
     """One client's queue; `gone` is set when it is full: the client is too slow and will be dropped."""
 
-    def __init__(self, most: int = QUEUE) -> None:
-        self.queue: asyncio.Queue[bytes] = asyncio.Queue(most)
+    def __init__(self, most: int | None = None) -> None:
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(most or QUEUE)
         self.gone = asyncio.Event()
 
     def put(self, message: bytes) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from workbench.api.routes.common import answer, nothing
-from workbench.services.desk_answers import SessionRow
-from workbench.services.desk_bodies import SessionCommand, StartSession, Verb
+from workbench.services.desk_answers import SessionRow, SessionStopped
+from workbench.services.desk_bodies import SessionCommand, StartSession, StopSession, Verb
 from workbench.services.desk_service import DeskService
 from workbench.services.store_paths import strategy_of_request
 
@@ -35,6 +35,12 @@ def routes(service: DeskService) -> APIRouter:
         """Start a strategy on an account."""
         inside = body.model_copy(update={"strategy": strategy_of_request(body.strategy, service.home)})
         return answer(await service.start_session(inside), 201)
+
+    @router.post("/sessions/{session}/emergency-stop", response_model=SessionStopped)
+    async def emergency_stop(session: SessionPath, body: StopSession | None = None) -> Response:
+        """Stop one session now; its account is stopped whole when the runner does not confirm within 2 s."""
+        wish = body or StopSession()
+        return answer(await service.stop_session(session, wish.reason, wish.person))
 
     @router.post("/sessions/{session}/{verb}", response_model=SessionRow)
     async def command_session(session: SessionPath, verb: Verb, body: SessionCommand | None = None) -> Response:
