@@ -80,6 +80,7 @@ class Runner:
         self.lanes, self.limits = Lanes(), limits
         state = AccountState(account, limits, rules)
         self.decider = Decider(state, Journal.or_blocked(home.account(account) / FILE))
+        self._journal_until = self.decider.state.now  # market time of its last good record, 0 for a new one
         self.lease = Lease(home.account(account))
         self.epoch = self.lease.epoch
         self.sender = Sender(gateway, self.lanes.put, clock.now, self._is_ours, self._entry_wait_s)
@@ -342,6 +343,8 @@ class Runner:
         # Complete from the open of the trading date, earlier where an order of ours still works from before.
         opened = [o.created_at for o in self.state.orders.values() if o.is_open and o.created_at]
         start = self.state.day_start or self.clock.now() - DAY_NS
+        if not self.state.synced and self._journal_until:
+            opened.append(self._journal_until)  # what happened since the last life is read, also from an earlier date
         return min([start, *(at - 60_000_000_000 for at in opened)])
 
 
