@@ -31,9 +31,23 @@ def take_fill(state: AccountState, fill: Fill) -> list[AnyCommand]:
         if book.uncounted[fill.order_id] <= 0:
             del book.uncounted[fill.order_id]
     if fill.at > book.adopted_until:  # an older one is inside the position that was adopted from the broker
-        _book(state, book, fill)
+        (_book_late if fill.at < state.day_start else _book)(state, book, fill)
     note_difference(state, book)
     return [] if fill.order_id in state.key_of_id else suspect(state, book, fill.order_id)
+
+
+def _book_late(state: AccountState, book: Book, fill: Fill) -> None:
+    # A fill of an earlier trading date that becomes known only now belongs to that date: today's profit stays.
+    nets = {s.session: earned_by(state, s.contract, s.session).net for s in state.sessions.values()}
+    total = state.total_usd()
+    _book(state, book, fill)
+    after = state.total_usd()
+    if total is not None and after is not None:
+        state.day_baseline += after - total
+    for session in state.sessions.values():
+        was, net = nets[session.session], earned_by(state, session.contract, session.session).net
+        if was is not None and net is not None:
+            session.day_baseline += net - was
 
 
 def _book(state: AccountState, book: Book, fill: Fill) -> None:
