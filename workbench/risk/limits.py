@@ -136,6 +136,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         return any(getattr(self, name) != default for name, default in _LATER)
 
+    @property
+    def needs_prices(self) -> bool:
+        """Say whether an order is measured by a price that must be known and young, also with nothing held."""
+        return (self.stale_after_s, self.price_collar_ticks, self.price_collar_percent) != (None, None, None)
+
     def __post_init__(self) -> None:
         for name, least in _WHOLE.items():
             value = getattr(self, name)

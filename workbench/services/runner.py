@@ -12,18 +12,18 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-import msgspec
-
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, PlaceOrder, ReadBroker
 from workbench.domain.position import Fill
 from workbench.execution.state import AccountState, RuleFactory, Session
 from workbench.risk.limits import Limits
 from workbench.services import crash_points
+from workbench.services.baseline import baseline_event
 from workbench.services.clock import MarketClock, wall_ns
 from workbench.services.decider import Decider
 from workbench.services.feed import Feed, FetchBars
 from workbench.services.lanes import Lanes
+from workbench.services.limits import LimitsFollower
 from workbench.services.reader import ReadableBroker, Reader
 from workbench.services.schema import identity
 from workbench.services.sender import Broker, Sender
@@ -63,6 +63,8 @@ class Runner:
         Market time.
     rules, limits
         As in `AccountState`.
+    bracket_mode : str
+        As in the account's link.
     """
 
     def __init__(
@@ -75,9 +77,10 @@ class Runner:
         clock: MarketClock,
         rules: RuleFactory,
         limits: Limits,
+        bracket_mode: str = "auto-oco",
     ) -> None:
         self.account, self.home, self.gateway, self.clock = account, home, gateway, clock
-        self.lanes, self.limits = Lanes(), limits
+        self.lanes, self.limits, self.bracket_mode = Lanes(), limits, bracket_mode
         state = AccountState(account, limits, rules)
         self.decider = Decider(state, Journal.or_blocked(home.account(account) / FILE))
         self._journal_until = self.decider.state.now  # market time of its last good record, 0 for a new one
@@ -87,6 +90,7 @@ class Runner:
         self.reader = Reader(gateway, account, self.lanes.put, clock.now, self._read_since, self._unread)
         self.feed = Feed(fetch, self.lanes.put, clock.now)
         self.hosts = StrategyHosts(self._sessions, self.lanes.put, clock.now)
+        self.limits_file = LimitsFollower(home, account, limits, clock.now, self.alert)
         self.alerts: deque[dict[str, Any]] = deque(maxlen=200)
         self.alerted = 0  # how many there were in all
         self._unread_told = self._refused = ""
@@ -135,7 +139,7 @@ class Runner:
     def start(self) -> None:
         """Begin: a new epoch, then the broker is read, then the sessions of the journal go on."""
         at, pace = self.clock.now(), max(1.0, self.clock.rate)
-        limits = {k: list(v) if isinstance(v, tuple) else v for k, v in msgspec.to_builtins(self.limits).items()}
+        limits = self.limits_file.begin()
         uid = secrets.token_hex(4)
         mine = identity()
         self.lanes.put(
@@ -145,10 +149,14 @@ class Runner:
                 uid=uid,
                 pace=pace,
                 limits=limits,
+                bracket_mode=self.bracket_mode,
                 program=mine["version"],
                 schema=mine["schema"],
             )
         )
+        baseline = baseline_event(self.home, self.state, at)
+        if baseline is not None:
+            self.lanes.put(baseline)
         self._end_stopped_sessions(at)
         for session in self.state.sessions.values():
             if session.status != "ended":
@@ -189,8 +197,13 @@ class Runner:
         """Take one trade of the market hub."""
         self.feed.on_print(contract, ts, price, size)
         book = self.state.books.get(contract)
-        if book is not None and book.qty:
+        if book is not None and (book.qty or self._is_price_due(contract)):
             self.lanes.put(e.PriceSeen(at=self.clock.now(), contract=contract, price=price))
+
+    def _is_price_due(self, contract: str) -> bool:
+        # Where an order is measured by the last price it must be known with nothing held, too: once a second.
+        due = self.state.risk.priced_at.get(contract, 0) + 1_000_000_000
+        return self.state.limits.needs_prices and self.clock.now() >= due
 
     def on_clock(self) -> None:
         """The market clock has moved: bars may have ended in silence."""
@@ -325,6 +338,8 @@ class Runner:
                 self.on_clock()
                 self._feed_wake.set() if not self.feed.idle else None
                 self.lanes.put(e.TimerFired(at=self.clock.now()))
+                for changed in self.limits_file.look():
+                    self.lanes.put(changed)
 
     @property
     def idle(self) -> bool:
