@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from workbench.domain import events as e
@@ -29,7 +29,7 @@ from workbench.services.schema import identity
 from workbench.services.sender import Broker, Sender
 from workbench.services.strategy_hosts import StrategyHosts
 from workbench.storage.home import Home
-from workbench.storage.journal import FILE, Journal
+from workbench.storage.journal import FILE, Journal, Record
 from workbench.storage.latch import Latch, read_latch, stopped_mark
 from workbench.storage.lease import Lease
 
@@ -83,7 +83,7 @@ class Runner:
         self.lanes, self.limits, self.bracket_mode = Lanes(), limits, bracket_mode
         state = AccountState(account, limits, rules)
         self.decider = Decider(state, Journal.or_blocked(home.account(account) / FILE))
-        self._journal_until = self.decider.state.now  # market time of its last good record, 0 for a new one
+        self._journal_until = known_until(self.decider.journal.records)
         self.lease = Lease(home.account(account))
         self.epoch = self.lease.epoch
         self.sender = Sender(gateway, self.lanes.put, clock.now, self._is_ours, self._entry_wait_s)
@@ -361,6 +361,15 @@ class Runner:
         if not self.state.synced and self._journal_until:
             opened.append(self._journal_until)  # what happened since the last life is read, also from an earlier date
         return min([start, *(at - 60_000_000_000 for at in opened)])
+
+
+def known_until(records: Sequence[Record]) -> int:
+    """Market time (ns) up to which these records are sure to hold all that the broker did; 0 for none.
+
+    That is the last reading: of what the stream told after it, a power cut may have taken some.
+    """
+    reads = (r.event.until for r in reversed(records) if isinstance(r.event, e.BrokerRead))
+    return next(reads, records[0].event.at if records else 0)
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
