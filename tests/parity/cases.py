@@ -18,6 +18,7 @@ from workbench.backtest.switches import Without
 from workbench.domain.account import AccountProgramme, TrailBasis
 from workbench.risk.limits import Limits
 from workbench.rules import Strategy
+from workbench.rules.load import parse_strategy
 
 ENGINES = ("event", "every")
 
@@ -72,6 +73,16 @@ def make_case(pick: Pick) -> Case:
         caps = ((product.exchange_root, pick.whole(1, 2)),)
         prepared.programme = replace(prepared.programme, product_caps=caps)
     return Case(prepared, strategy)
+
+
+def make_held(pick: Pick) -> Case:
+    """Return a case that enters early and holds: long stretches in which nothing happens but closes."""
+    series, side = make_market(pick), pick.one(("long", "short"))
+    root, frame = series.contract.spec.exchange_root, series.timeframe.text
+    rules = f"entry: {{{side}: close > -1}}\nexit: {{{side}: close < -1}}\n"
+    text = f"name: held\nroots: [{root}]\ntimeframe: {frame}\n{rules}"
+    limits = Limits(daily_loss_usd=Decimal(10**9), max_position=50)
+    return Case(Prepared(series=series, costs=Costs(slippage_ticks=0), limits=limits), parse_strategy(text))
 
 
 def make_costs(pick: Pick) -> Costs:

@@ -6,13 +6,21 @@ from functools import cache
 
 import pytest
 
-from tests.parity.cases import Case, make_case
+from tests.parity.cases import Case, make_case, make_held
 from tests.parity.pick import Seeded
 from tests.parity.planted import BRIEF_BUGS, BUGS, Bug, brief, differs, plain_kernel
 from workbench.backtest.played import Played, Summary
 from workbench.backtest.summary import summary_of
 
 CASES = 300
+
+
+@cache
+def held(seed: int) -> tuple[Case, Summary]:
+    """A position that is held over many bars, in brief, from the fills of a run that looks at every bar."""
+    case = make_held(Seeded(seed))
+    full = case.prepared.run(case.strategy, "event")
+    return case, summary_of(full, case.prepared, 0, len(case.prepared.series))
 
 
 @cache
@@ -37,14 +45,15 @@ def same(one: Summary, other: Summary) -> bool:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_what_jumps_over_quiet_bars_sums_up_what_a_walk_does(seed: int) -> None:
-    case, truth = walked(seed)
-    assert same(brief(case), truth)
+    for case, truth in (walked(seed), held(seed)):
+        assert same(brief(case), truth)
 
 
 @pytest.mark.parametrize("bug", BRIEF_BUGS, ids=lambda bug: bug.name)
 def test_a_planted_mistake_shows_in_a_summary(bug: Bug) -> None:
     run = plain_kernel(bug)
-    assert any(not same(brief(case, run), truth) for case, truth in map(walked, range(60))), bug.name
+    cases = (each(seed) for seed in range(60) for each in (held, walked))
+    assert any(not same(brief(case, run), truth) for case, truth in cases), bug.name
 
 
 def test_the_kernel_as_plain_python_is_the_compiled_one() -> None:
