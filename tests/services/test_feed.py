@@ -165,3 +165,15 @@ async def test_a_print_from_years_ahead_is_left_out_and_counted(world: World) ->
     await world.feed.fill()
     assert world.feed.odd == 1
     assert [close for _, close in world.minutes()][-1] == 6002.0
+
+
+async def test_a_hub_that_comes_back_while_time_stands_still_asks_for_nothing(world: World) -> None:
+    # In lockstep the market waits for us: a reading that can hold no bar must not be asked for again and again.
+    world.now = OPEN + 2 * MINUTE
+    world.history = [bar(0, 100.0), bar(1, 101.0)]
+    world.feed.open(CONTRACT, "1m", OPEN)
+    await world.feed.fill()
+    asked = len(world.asked)
+    world.feed.stream_ready()
+    await world.feed.fill()
+    assert world.feed.idle and len(world.asked) == asked

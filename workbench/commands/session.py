@@ -1,4 +1,4 @@
-"""`workbench session list | start | pause | resume | flatten | end`: trading sessions, through the desk."""
+"""`workbench session list | start | pause | resume | flatten | end | replay`: trading sessions, through the desk."""
 
 from __future__ import annotations
 
@@ -72,6 +72,22 @@ def _value(text: str) -> float | int | str | bool:
         except ValueError:
             continue
     return text
+
+
+@app.command("replay")
+def replay(
+    session: Annotated[str, typer.Argument(help="Name of a session that has run.")],
+    bars: Annotated[bool, typer.Option("--bars", help="From stored bars instead of recorded prints.")] = False,
+    home: Annotated[str | None, typer.Option(help="Folder of state and data (WORKBENCH_HOME).")] = None,
+    json_: Json = False,
+) -> None:
+    """Decide a recorded session again from its market data alone, and compare it with its journal."""
+    from workbench.services.session_replay import BARS, PRINTS, replay_session
+    from workbench.storage.home import home as home_of
+
+    done = replay_session(home_of(home), session, source=BARS if bars else PRINTS)
+    show(done.facts() if json_ else str(done), as_json=json_)
+    raise typer.Exit(0 if done.is_same else 1)
 
 
 def _verb(name: str, summary: str) -> None:

@@ -132,7 +132,8 @@ class Feed:
         while self._to_fill:
             line = self._to_fill[0]
             since = line.last_end
-            bars = await self._fetch(line.contract, line.timeframe, since, self._now())
+            now = self._now()  # where time stands still (lockstep), nothing can have closed since: none is asked for
+            bars = await self._fetch(line.contract, line.timeframe, since, now) if now > since else []
             if line.last_end < since:
                 continue  # it was opened again for older bars meanwhile
             for bar in sorted([*bars, *line.waiting], key=lambda b: b.end):  # stable: REST first where both have a bar

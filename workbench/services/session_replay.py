@@ -1,0 +1,283 @@
+"""`workbench session replay`: a recorded session once more, from its market data alone, compared with its journal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from workbench.backtest.decisions import (
+    CAUSES,
+    MISSED,
+    Difference,
+    Run,
+    decided_otherwise,
+    filled_otherwise,
+    run_of,
+)
+from workbench.domain import events as e
+from workbench.domain.contract import Contract, parse_contract
+from workbench.domain.errors import InputError, UnknownName
+from workbench.domain.hours import trading_hours
+from workbench.domain.timeframe import Timeframe
+from workbench.domain.timeframe import timeframe as parse_timeframe
+from workbench.risk.limits import Limits
+from workbench.storage.home import Home
+from workbench.storage.journal import Record, read_history
+from workbench.storage.registry import Registry
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from workbench.backtest.series import Series
+
+PRINTS, BARS = "prints", "bars"
+SOURCES = (PRINTS, BARS)
+DELAY_NS = 150_000_000  # from a decision to the order in the market, as the gateway was measured
+# What persons and the machine did: it was no answer of the broker and no decision, so it happens again.
+OUTSIDE = (
+    e.SessionPaused, e.SessionEnded, e.FlattenRequested, e.Halted, e.Released, e.StreamChanged, e.LimitsChanged,
+    e.BaselineSet, e.BudgetLeased, e.NewsWindows, e.OperatorSeen, e.ClockJumped, e.DataStale, e.DataFresh,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One session as its journal has it."""
+
+    account: int
+    begun: e.RunnerStarted
+    started: e.SessionStarted
+    records: list[Record]  # from its start to its end
+
+    @property
+    def bars(self) -> list[e.BarClosed]:
+        """The closed bars that it was given, each once, oldest first."""
+        wanted = (self.started.contract, self.started.timeframe)
+        told = (r.event for r in self.records if isinstance(r.event, e.BarClosed))
+        made: dict[int, e.BarClosed] = {}
+        for bar in told:
+            if (bar.contract, bar.timeframe) == wanted:
+                made.setdefault(bar.end, bar)
+        return [made[end] for end in sorted(made)]
+
+    @property
+    def outside(self) -> list[e.Event]:
+        """What persons and the machine did while it ran; its own start and that of the runner left out."""
+        out: list[e.Event] = []
+        for record in self.records[1:]:
+            event = record.event
+            is_resumed = isinstance(event, e.SessionStarted) and event.session == self.started.session
+            of_another = getattr(event, "session", self.started.session) != self.started.session
+            if is_resumed or (isinstance(event, OUTSIDE) and not of_another):
+                out.append(event)
+        return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionReplayed:
+    """A session and its replay.
+
+    Attributes
+    ----------
+    decided : tuple of Difference
+        Decisions that only one of them made: none, when they are the same.
+    filled : tuple of Difference
+        What their fills differ by, in USD (live minus replay): the sum is the difference of their profits.
+    unlike : tuple of str
+        Bars of the replay's data that are not those of the journal.
+    late : int
+        Bars that reached the runner too late to be acted on.
+    """
+
+    session: str
+    source: str
+    live: Run
+    again: Run
+    bars: int
+    late: int
+    decided: tuple[Difference, ...] = ()
+    filled: tuple[Difference, ...] = ()
+    unlike: tuple[str, ...] = ()
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both decided the same, bar by bar."""
+        return not self.decided
+
+    def by_cause(self) -> dict[str, Decimal]:
+        """Return what the fills differ by, in USD, by cause; causes without a difference are left out."""
+        sums = {cause: sum((d.usd for d in self.filled if d.cause == cause), Decimal(0)) for cause in CAUSES}
+        found = {d.cause for d in self.filled}
+        return {cause: usd for cause, usd in sums.items() if cause in found}
+
+    def facts(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {
+            "session": self.session,
+            "source": self.source,
+            "same": self.is_same,
+            "bars": self.bars,
+            "late_bars": self.late,
+            "orders": self.live.orders,
+            "decisions": {"live": len(self.live.decisions), "replay": len(self.again.decisions)},
+            "net_usd": {"live": f"{self.live.net_usd:.2f}", "replay": f"{self.again.net_usd:.2f}"},
+            "by_cause_usd": {cause: f"{usd:.2f}" for cause, usd in self.by_cause().items()},
+            "decided_otherwise": [asdict(d) for d in self.decided],
+            "filled_otherwise": [{**asdict(d), "usd": f"{d.usd:.2f}"} for d in self.filled],
+            "unlike_bars": list(self.unlike),
+        }
+
+    def __str__(self) -> str:
+        live, again = self.live, self.again
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(Counter(d.kind for d in live.decisions).items()))
+        lines = [
+            f"{self.session}, replayed from {self.source}: {self.bars} bars ({self.late} late), {live.orders} orders",
+            f"decisions: {kinds or 'none'}; " + ("all the same" if self.is_same else f"{len(self.decided)} differ"),
+            *(f"  {d.cause}: {d.text} (bar ending {d.bar})" for d in self.decided[:20]),
+            f"net {live.net_usd:.2f} USD, the replay {again.net_usd:.2f} USD; by cause:",
+            *(f"  {cause}: {usd:+.2f} USD" for cause, usd in self.by_cause().items()),
+        ]
+        return "\n".join([*lines, *(f"  data: {text}" for text in self.unlike[:5])])
+
+
+def find_recording(home: Home, session: str) -> Recording:
+    """Return a session from the journals of a home.
+
+    Raises
+    ------
+    UnknownName
+        No journal names it.
+    """
+    known: list[str] = []
+    for account in home.accounts():
+        begun, records, started = e.RunnerStarted(at=0, epoch=0, uid="replay"), list[Record](), None
+        for record in read_history(home.account(account)):
+            event = record.event
+            if started is None and isinstance(event, e.RunnerStarted):
+                begun = event
+            if isinstance(event, e.SessionStarted):
+                known.append(event.session)
+                started = event if started is None and event.session == session else started
+            if started is not None:
+                records.append(record)
+        if started is not None:
+            return Recording(account=account, begun=begun, started=started, records=records)
+    raise UnknownName("session", session, dict.fromkeys(known), where=str(home.path / "accounts"))
+
+
+def replay_session(home: Home, session: str, *, source: str = PRINTS) -> SessionReplayed:
+    """Replay a recorded session and compare.
+
+    Parameters
+    ----------
+    home : Home
+        Journal, stored versions, recorded prints and bars.
+    session : str
+    source : str
+        ``prints``: the recorded prints build the bars and fill the orders; ``bars``: the stored bars do, as in a
+        backtest.
+
+    Raises
+    ------
+    UnknownName, InputError
+        No such session; nothing was recorded while it ran; its version can no longer run.
+    """
+    from workbench.backtest.costs import Costs
+    from workbench.backtest.prepared import Prepared
+    from workbench.backtest.session_replay import SessionReplay
+
+    if source not in SOURCES:
+        raise UnknownName("source", source, SOURCES)
+    found = find_recording(home, session)
+    started, frame = found.started, parse_timeframe(found.started.timeframe)
+    contract, told = parse_contract(started.contract), found.bars
+    if not any(bar.end > started.at for bar in told):
+        raise InputError(f"session {session} has had no bar; there is nothing to replay")
+    strategy = Registry(home).get(started.strategy).with_parameters(**started.parameters)
+    data = _series(home, contract, frame, told, source)
+    prepared = Prepared(series=data, costs=Costs(slippage_ticks=0), limits=Limits())
+    late = {bar.end for bar in told if bar.end > started.at and (bar.at - bar.end) * 2 > frame.length}
+    arrivals = {bar.end: bar.at for bar in told if source == PRINTS or bar.end in late}
+    replay = SessionReplay(
+        prepared, strategy.start, found.begun, started, found.outside, arrivals, DELAY_NS if source == PRINTS else 0
+    )
+    live = run_of(((r.event, r.commands) for r in found.records), started, contract.spec, frame.length)
+    again = run_of(replay.run(), started, contract.spec, frame.length)
+    unlike = _unlike(told, data)
+    decided = decided_otherwise(
+        live.decisions, again.decisions, late=late, unlike=[end for end, _ in unlike], bar_ns=frame.length
+    )
+    causes = {d.bar: d.cause for d in decided} | dict.fromkeys(late, MISSED)
+    return SessionReplayed(
+        session=session,
+        source=source,
+        live=live,
+        again=again,
+        bars=len(data),
+        late=len(late),
+        decided=tuple(decided),
+        filled=tuple(filled_otherwise(live.trips, again.trips, causes, contract.spec)),
+        unlike=tuple(text for _, text in unlike),
+    )
+
+
+def _series(home: Home, contract: Contract, frame: Timeframe, told: Sequence[e.BarClosed], source: str) -> Series:
+    # History (what the session was warmed up with) is stored or journalled; from the first whole recorded bar on the
+    # prints build the bars themselves.
+    import polars as pl
+
+    from workbench.backtest.inner import with_inner
+    from workbench.backtest.series import series
+    from workbench.services.ingest_lines import bars_of
+    from workbench.storage.bars import BarStore
+    from workbench.storage.ticks import TickStore
+
+    begin, end = told[0].start, told[-1].end
+    stored = BarStore(home.market).read(contract, frame, begin, end)
+    journalled = bars_of(told)
+    columns = journalled.columns
+    if source == BARS:
+        if stored.is_empty():
+            raise InputError(f"no stored {frame.text} bars of {contract.id} while the session ran; were they recorded?")
+        rest = journalled.join(stored.select("ts"), on="ts", how="anti")
+        return series(pl.concat([stored.select(columns), rest]).sort("ts"), contract, frame)
+    prints = TickStore(home.market).read(contract, begin, end)
+    if prints.is_empty():
+        raise InputError(f"no recorded prints of {contract.id} while the session ran; replay it from stored bars")
+    built = _built(prints, contract, frame, end).select(columns)
+    rest = pl.concat([journalled, stored.select(columns)]).unique("ts", keep="first")
+    rest = rest.join(built.select("ts"), on="ts", how="anti")
+    return with_inner(series(pl.concat([built, rest]).sort("ts"), contract, frame), prints)
+
+
+def _built(prints: pl.DataFrame, contract: Contract, frame: Timeframe, end: int) -> pl.DataFrame:
+    # The bar during which the recording began is not whole; the last one is when the session saw it closed.
+    import polars as pl
+
+    from workbench.ingestion.aggregate import bars_from_ticks
+
+    ts = prints["ts"].cast(pl.Int64).to_numpy()
+    given = (prints[name].to_numpy() for name in ("price", "size"))
+    hours = trading_hours(contract.spec)
+    made = bars_from_ticks(ts, *given, frame, hours, prints["watermark"].cast(pl.Int64).to_numpy())
+    first, starts = int(ts.min()), pl.col("ts").cast(pl.Int64)
+    return made.filter((starts > first) & (starts < end))
+
+
+def _unlike(told: Sequence[e.BarClosed], data: Series) -> list[tuple[int, str]]:
+    again = {bar.end: bar for bar in data.events()}
+    out = []
+    for bar in told:
+        other = again.get(bar.end)
+        if other is None:
+            out.append((bar.end, f"the bar ending {bar.end} is not in the data"))
+            continue
+        for name in ("open", "high", "low", "close", "volume"):
+            one, two = getattr(bar, name), getattr(other, name)
+            if one != two:
+                out.append((bar.end, f"the bar ending {bar.end} has {name} {two}, the journal {one}"))
+                break
+    return out
