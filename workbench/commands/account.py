@@ -20,13 +20,19 @@ Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 @app.command("list")
 def list_accounts(home: Home = None, profile: Profile = None, json_: Json = False) -> None:
-    """List the gateway's accounts and which of them are linked."""
+    """List the gateway's accounts: which are linked, locked by the firm, or the reset of an earlier one."""
+    from workbench.services.linking import reset_of
     from workbench.storage.home import home as home_of
     from workbench.storage.links import LinkDamaged, load_link
 
     place = home_of(home)
     rows = asyncio.run(_listed(place, profile))
+    names = {row["account"]: row["name"] for row in rows}
     for row in rows:
+        old = reset_of(place, row["account"], row["name"], names)
+        row["state"] = "open" if row["can_trade"] else "locked by the firm"
+        if old is not None:
+            row["state"] += f", reset of {old}"
         try:
             row["linked"] = load_link(place, row["account"]) is not None
         except LinkDamaged as error:
@@ -35,7 +41,7 @@ def list_accounts(home: Home = None, profile: Profile = None, json_: Json = Fals
     if json_:
         show(rows, as_json=True)
     else:
-        table(rows, ["account", "name", "kind", "balance_usd", "can_trade", "linked"], empty="no accounts")
+        table(rows, ["account", "name", "kind", "balance_usd", "state", "linked"], empty="no accounts")
 
 
 @app.command("show")
@@ -78,13 +84,16 @@ def link(
     """Link an account: confirm its kind, programme, loss level and bracket mode. Until then it may not enter."""
     import msgspec
 
-    from workbench.services.linking import link_account, make_link
+    from workbench.services.audit import Audit
+    from workbench.services.linking import called, link_account, make_link, reset_of
     from workbench.storage.home import home as home_of
 
     place = home_of(home)
-    rows = {row["account"]: row for row in asyncio.run(_listed(place, profile))}
+    rows = {row["account"]: row for row in asyncio.run(_listed(place, profile, account))}
     if account not in rows:
-        raise InputError(f"the gateway lists no account {account}; it has {', '.join(map(str, rows)) or 'none'}")
+        known = ", ".join(called(r["account"], r["name"], r["kind"]) for r in rows.values())
+        raise InputError(f"the gateway lists no account {account}; it has {known or 'none'}")
+    old = reset_of(place, account, rows[account]["name"], {number: row["name"] for number, row in rows.items()})
     made = make_link(
         account=account,
         name=rows[account]["name"],
@@ -98,16 +107,23 @@ def link(
         max_position=max_position,
         by=getpass.getuser(),
     )
+    who = called(account, made.name, made.kind)
+    if not rows[account]["can_trade"] and not json_:
+        typer.echo(f"{who} is locked by the firm (canTrade is false): nothing can be entered until it is not", err=True)
+    if old is not None and not json_:
+        typer.echo(f"{who} looks like the reset of account {old}; what was said of that one does not hold here", err=True)
     if not yes and not typer.confirm(
-        f"{made.name}: {made.kind}, programme {made.programme or 'none'}, brackets {made.bracket_mode}, "
+        f"{who}: programme {made.programme or 'none'}, brackets {made.bracket_mode}, "
         f"maximum-loss level {'none' if made.max_loss_level_usd is None else made.max_loss_level_usd}, "
         f"day start {made.day_start_balance_usd}. Is this what the platform shows?"
     ):
         raise InputError("not linked")
     aside = link_account(place, made)
+    said = {"account": account, "name": made.name, "kind": str(made.kind), "programme": made.programme, "reset_of": old}
+    Audit(place).note(who=made.by, what="link an account", source="cli", details=said)
     if aside is not None and not json_:
         typer.echo(f"the journal until now is kept as {aside}; the next runner reads the broker afresh")
-    show(msgspec.to_builtins(made) if json_ else f"account {account} ({made.name}) is linked", as_json=json_)
+    show(msgspec.to_builtins(made) if json_ else f"{who} is linked", as_json=json_)
 
 
 def _usd(text: str, option: str) -> Decimal:
@@ -120,17 +136,22 @@ def _usd(text: str, option: str) -> Decimal:
     return value
 
 
-async def _listed(place: Any, profile: str | None) -> list[dict[str, Any]]:
+async def _listed(place: Any, profile: str | None, own: int | None = None) -> list[dict[str, Any]]:
+    # `own` is about to be linked: it must be one whose orders can be cancelled from here.
     from workbench.domain.account import kind_from_name
     from workbench.gateway.rest import Rest
     from workbench.gateway.transport import Transport
     from workbench.services.client_tokens import client_tokens
+    from workbench.services.linking import require_own
     from workbench.services.settings import load_profile
 
     transport = Transport(load_profile(profile).rest_url)
     rest = Rest(transport, await client_tokens(place, profile, transport=transport))
     try:
         found = await rest.accounts(only_active=False)
+        for listed in found:
+            if listed.account == own:
+                await require_own(rest, own, listed.name)
     except GatewayError as error:
         raise GatewayError(
             f"the accounts cannot be read from {transport.base_url}: {error}; start a simulator with "

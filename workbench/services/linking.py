@@ -2,16 +2,82 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
-from workbench.domain.account import PROGRAMMES, AccountKind, kind_from_name
-from workbench.domain.errors import UnknownName
+import msgspec
+
+from workbench.domain.account import PROGRAMMES, AccountKind, kind_from_name, programme_of
+from workbench.domain.commands import Outcome, Rejected
+from workbench.domain.errors import InputError, UnknownName
 from workbench.risk.limits import Limits
 from workbench.services.clock import wall_ns
 from workbench.storage.home import Home, sync_folder
-from workbench.storage.links import AccountLink, save_link, size_from_name
+from workbench.storage.links import AccountLink, LinkDamaged, linked_accounts, load_link, save_link, size_from_name
 from workbench.storage.lock import AccountLock
+
+ACCOUNT_REJECTED = 6  # of a cancel: a follower of a copy-trader, or an account with a broker
+NO_ORDER = 0  # no order has this id, so asking to cancel it changes nothing
+FLAT_BY = "15:05"  # the firm begins to close at 15:08
+BUFFER_USD = Decimal(50)
+
+
+class Cancels(Protocol):
+    """What is asked of a gateway here."""
+
+    async def cancel(self, account_id: int, order_id: int) -> Outcome: ...
+
+
+def called(account: int, name: str, kind: AccountKind | str) -> str:
+    """Return how an account is named wherever a person confirms something about it.
+
+    >>> called(1001, "50KTC-V2-77-1", "combine")
+    'account 1001 (50KTC-V2-77-1, combine)'
+    """
+    return f"account {account} ({name}, {kind})"
+
+
+async def require_own(gateway: Cancels, account: int, name: str) -> None:
+    """Refuse an account whose orders cannot be cancelled from here: we could open what we cannot close.
+
+    No field of an account says so, so the gateway is asked to cancel an order that does not exist.
+
+    Raises
+    ------
+    InputError
+        It follows another account, or lies with a broker; or the gateway did not answer clearly.
+    """
+    outcome = await gateway.cancel(account, NO_ORDER)
+    who = called(account, name, kind_from_name(name))
+    if isinstance(outcome, Rejected) and outcome.code == ACCOUNT_REJECTED:
+        raise InputError(f"{who} cannot be traded from here: {outcome.reason or outcome.name}")
+    if not isinstance(outcome, Rejected):
+        told = getattr(outcome, "reason", "") or "it took the cancel of an order that does not exist"
+        raise InputError(f"the gateway did not say whether orders of {who} can be cancelled ({told}); try again")
+
+
+def reset_of(home: Home, account: int, name: str, listed: Mapping[int, str]) -> int | None:
+    """Return the linked account that this one has taken the place of: the gateway lists it no more.
+
+    A reset gives an account a new id and a new last number: ``50KTC-V2-77-1`` becomes ``50KTC-V2-77-2``.
+    """
+    for other in reversed(linked_accounts(home)):
+        if other == account or other in listed:
+            continue
+        try:
+            link = load_link(home, other)
+        except LinkDamaged:
+            continue
+        if link is not None and _stem(link.name) == _stem(name):
+            return other
+    return None
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"-\d+$", "", name.upper())
 
 
 def link_account(home: Home, link: AccountLink) -> Path | None:
@@ -58,6 +124,9 @@ def make_link(
 ) -> AccountLink:
     """Return the link; what the person left out is guessed from the name where that is safe, else asked for.
 
+    Its limits act: a broken one closes the account for the day. An account with a programme is flat by 15:05, enters in
+    market hours only, keeps 50 USD away from the firm's levels, and holds what the programme lets it hold today.
+
     Raises
     ------
     InputError
@@ -67,17 +136,28 @@ def make_link(
         raise UnknownName("kind of account", kind, [str(k) for k in AccountKind if k is not AccountKind.UNKNOWN])
     chosen = AccountKind(kind) if kind else kind_from_name(name)
     plan = programme if programme is not None else ("" if chosen is AccountKind.PRACTICE else size_from_name(name))
-    limits = Limits(daily_loss_usd=daily_loss, max_position=max_position)
+    start = balance if day_start_balance is None else day_start_balance
+    limits = Limits(
+        daily_loss_usd=daily_loss, max_position=max_position, on_breach="account", expiry_days=0, roll_warn_days=3
+    )
     if plan in PROGRAMMES:
-        caps = int(PROGRAMMES[plan].max_minis)
-        limits = Limits(daily_loss_usd=daily_loss, max_position=min(max_position, caps), max_order_qty=min(5, caps))
+        rules = programme_of(plan, chosen)
+        plan, caps = rules.name, int(rules.minis_at(start - rules.starting_balance))
+        limits = msgspec.structs.replace(
+            limits,
+            max_position=min(max_position, caps),
+            max_order_qty=min(5, caps),
+            flat_by=FLAT_BY,
+            market_hours=True,
+            floor_buffer_usd=BUFFER_USD,
+        )
     return AccountLink(
         account=account,
         name=name,
         kind=chosen,
         programme=plan,
         max_loss_level_usd=max_loss_level,
-        day_start_balance_usd=balance if day_start_balance is None else day_start_balance,
+        day_start_balance_usd=start,
         bracket_mode=bracket_mode,
         linked_at=wall_ns(),
         by=by,
