@@ -103,6 +103,9 @@ class RunnerRow(BaseModel):
     pid: int | None = None
     epoch: int | None = None
     since: int | None = None
+    restarts: int = 0
+    reason: str | None = None
+    age_s: float | None = None  # of what it told last
 
 
 class AccountRow(BaseModel):

@@ -129,6 +129,7 @@ class DeskView:
             "epoch": snapshot.get("epoch"),
             "since": runner.since if runner else None,
             "restarts": runner.restarts if runner else 0,
+            "age_s": round(time.monotonic() - runner.heard_at, 1) if runner and runner.heard_at else None,
             "reason": (runner.reason or None) if runner else None,
         }
         return {**base, **known, "linked": link is not None, "runner": state}

@@ -142,6 +142,14 @@ def _no(message: Json, error: str, kind: str) -> Json:
     return {"id": message.get("id"), "ok": False, "error": error, "kind": kind}
 
 
+async def ask_for_all(channel: ChildChannel, name: str) -> None:
+    """Ask the child for its whole state after a gap; what does not answer is asked again by the next gap."""
+    try:
+        await channel.request("whole", {}, 2.0)
+    except WorkbenchError as error:
+        log.info("%s was not asked for its whole state: %s", name, error)
+
+
 class ChildRefused(WorkbenchError):
     """A child answered that it will not do what was asked."""
 

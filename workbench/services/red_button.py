@@ -64,6 +64,7 @@ class RedButton:
         self._retry_s: dict[int, float] = {}
         self._opens: dict[int, int] = {}  # account -> when its market opens (UTC ns of market time)
         self._told = ""
+        self._announced: tuple[str, int | None] | None = None
         self._running: list[tuple[frozenset[int], asyncio.Future[Json]]] = []
 
     async def stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
@@ -84,6 +85,10 @@ class RedButton:
 
     async def _stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
         self._busy.update(accounts)
+        if (reason, account) != self._announced:  # the alarm goes out now, the result follows
+            self._announced = (reason, account)
+            whose = "everything" if account is None else f"account {account}"
+            self._tell("critical", f"emergency stop of {whose} by {person}: {reason}")
         try:
             result = await emergency_stop(
                 self._home,
@@ -195,7 +200,7 @@ class RedButton:
                 )
         record = clear_latch(self._home, reason=reason, person=person, account=account, at=wall_ns())
         self._tell("info", f"stop cleared by {person}: {reason}")
-        self.result, self._told = None, ""
+        self.result, self._told, self._announced = None, "", None
         return record
 
 

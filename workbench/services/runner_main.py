@@ -23,6 +23,7 @@ from workbench.execution.state import Rule
 from workbench.gateway.client import GatewayClient, GatewayUrls, Handlers
 from workbench.gateway.market_data import TradeSeen
 from workbench.gateway.wire_hub import SimulatorClock
+from workbench.services.alerts import Channels
 from workbench.services.broker import RestBroker, fetch_closed
 from workbench.services.children import ACCOUNT_TAKEN, CANNOT_RUN
 from workbench.services.clock import MarketClock, wall_ns
@@ -31,6 +32,7 @@ from workbench.services.desk_file import TOKEN_ENV, desk_now
 from workbench.services.link import ChildLink, channel_at
 from workbench.services.logs import hide, set_up
 from workbench.services.open_hours import OpenHours
+from workbench.services.reporter import Reporter
 from workbench.services.runner import Runner, end_tasks
 from workbench.services.runner_verbs import RunnerVerbs
 from workbench.services.session_rule import name_of, session_rule
@@ -44,8 +46,8 @@ from workbench.storage.lock import AccountLock
 from workbench.storage.registry import Registry
 
 log = logging.getLogger(__name__)
-SNAPSHOT_EVERY_S = 0.25
 OTHERS_CLOSE_WITHIN_S = 2.0
+LAST_WORD_S = 10.0
 
 
 class LiveBroker(RestBroker):
@@ -95,11 +97,15 @@ class RunnerProcess:
             clock=self.clock,
             rules=self._rule,
             limits=link.limits,
+            bracket_mode=link.bracket_mode,
         )
         for text in dict.fromkeys(self._lost):
             self.runner.alert("critical", text)
         verbs = RunnerVerbs(self.runner, self.registry)
-        self.link = ChildLink(lambda: channel_at(f"runner-{account}", desk), verbs.table(), self.runner.on_refused)
+        table = verbs.table()
+        self.link = ChildLink(lambda: channel_at(f"runner-{account}", desk), table, self.runner.on_refused)
+        self.reporter = Reporter(self.runner, self.link, self._visible, Channels(f"runner-{account}"))
+        table["whole"] = self.reporter.whole
 
     def _rule(self, version: str, contract: str, parameters: dict[str, Any]) -> Rule:
         return session_rule(self.registry, version, parameters, self._lost.append)
@@ -182,7 +188,7 @@ class RunnerProcess:
                 tasks.create_task(self.client.run_user()),
                 tasks.create_task(self.client.run_market()),
                 tasks.create_task(self._dial()),
-                tasks.create_task(self._push()),
+                tasks.create_task(self.reporter.run()),
                 tasks.create_task(self._begin()),
             ]
             try:
@@ -207,28 +213,20 @@ class RunnerProcess:
             await self._first_clock.wait()
         await self.link.run()
 
-    async def _push(self) -> None:
-        sent_alerts = 0
-        while True:
-            state = self.runner.state
-            body = {
-                "account": account_dict(state),
-                "sessions": session_dicts(state, self._names_of(state.sessions.values())),
-                "epoch": self.runner.epoch,
-                "decided": self.runner.decided,
-                "sent": self.runner.sender.sent,
-                "fills": len(self.runner.fills),
-                "streams": [
-                    {"name": f"runner-{self.account}.{hub.kind.value}", "up": hub.status.value == "ready"}
-                    for hub in (self.client.user, self.client.market)
-                ],
-            }
-            self.link.push("snapshot", body)
-            if self.link.connected:
-                for alert in self.runner.alerts_since(sent_alerts):
-                    self.link.push("alert", alert)
-                sent_alerts = self.runner.alerted
-            await asyncio.sleep(SNAPSHOT_EVERY_S)
+    def _visible(self) -> dict[str, Any]:
+        state = self.runner.state
+        return {
+            "account": account_dict(state),
+            "sessions": session_dicts(state, self._names_of(state.sessions.values())),
+            "epoch": self.runner.epoch,
+            "decided": self.runner.decided,
+            "sent": self.runner.sender.sent,
+            "fills": len(self.runner.fills),
+            "streams": [
+                {"name": f"runner-{self.account}.{hub.kind.value}", "up": hub.status.value == "ready"}
+                for hub in (self.client.user, self.client.market)
+            ],
+        }
 
     def _names_of(self, sessions: Any) -> dict[str, str]:
         for session in sessions:
@@ -244,7 +242,12 @@ class RunnerProcess:
         result = await emergency_stop(
             self.home, [self.account], broker, reason=reason, by="runner", is_open=OpenHours(self.clock.now).is_open
         )
-        log.warning("stopped without a desk: %s %s", result["result"], result["remaining"])
+        text = f"account {self.account} stopped without a desk ({reason}): {result['result']} {result['remaining']}"
+        log.warning("%s", text)
+        self.reporter.channels.put({"level": "critical", "text": text})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_S):
+                await self.reporter.channels.flush()
 
 
 async def closed_by_another(place: Home, account: int) -> bool:

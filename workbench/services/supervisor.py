@@ -17,6 +17,7 @@ from workbench.gateway.rest import Rest
 from workbench.gateway.tokens import LoginTokens
 from workbench.gateway.transport import Transport
 from workbench.rules.strategy import Strategy
+from workbench.services.alerts import Channels
 from workbench.services.broker import RestBroker
 from workbench.services.children import Child
 from workbench.services.clock import MarketClock, wall_ns
@@ -24,13 +25,15 @@ from workbench.services.desk_actions import DeskActions
 from workbench.services.desk_file import TOKEN_ENV, ingest_lock
 from workbench.services.desk_service import ManualOrder, StartSession
 from workbench.services.desk_view import DeskView
-from workbench.services.link import ChildChannel
+from workbench.services.hearts import Hearts
+from workbench.services.link import ChildChannel, ask_for_all
 from workbench.services.logs import hide
 from workbench.services.open_hours import OpenHours
 from workbench.services.permission import require_permission
 from workbench.services.projections import Projections
 from workbench.services.recorded import Recorded
 from workbench.services.red_button import RedButton
+from workbench.services.replica import Replica
 from workbench.services.session_stop import stop_session
 from workbench.services.settings import Profile
 from workbench.services.simulator_status import follow_simulator
@@ -77,6 +80,8 @@ class Desk(DeskActions):
         self.accounts_at = 0.0
         self.gateway_error = "not connected yet"
         self.alerts: deque[Json] = deque(maxlen=200)
+        self.channels = Channels("desk")
+        self.hearts = Hearts(lambda: [self.ingest, *self.runners.values()], self.alert)
         self.begun = time.monotonic()
         self.button = RedButton(
             home,
@@ -103,6 +108,8 @@ class Desk(DeskActions):
                     tasks.create_task(follow_simulator(self.profile.rest_url, self.clock))
                 tasks.create_task(self._follow_accounts())
                 tasks.create_task(self.button.follow())
+                tasks.create_task(self.channels.run())
+                tasks.create_task(self.hearts.follow())
                 await ready.wait()
                 self.ingest.wanted = True
                 tasks.create_task(self.ingest.watch(lambda: True))
@@ -172,11 +179,20 @@ class Desk(DeskActions):
             await asyncio.sleep(ACCOUNTS_EVERY_S if not self.gateway_error else 2.0)
 
     def alert(self, level: str, text: str, account: int | None = None) -> None:
-        """Show `text` on every surface and log it."""
+        """Show `text` on every surface, log it, and send it through the operator's channels when it is an alarm."""
+        self._show(level, text, account)
+        self.channels.put({"level": level, "text": text, "account": account})
+
+    def _show(self, level: str, text: str, account: int | None = None) -> None:
         self.alerts.append({"at": wall_ns(), "level": level, "text": text, "account": account})
         log.log({"info": 20, "warning": 30}.get(level, 40), text)
 
     # --- children dial in -----------------------------------------------------------------------------------------
+
+    def _take_alert(self, body: Json) -> None:
+        # What a runner has already sent to the operator itself is shown, not sent again.
+        alert = self.alert if not body.get("sent") else self._show
+        alert(str(body.get("level")), str(body.get("text")), body.get("account"))
 
     def refuse_child(self, name: str, why: str) -> None:
         """Tell once that a child of another program was refused; it enters nothing, its positions keep their stops."""
@@ -191,10 +207,15 @@ class Desk(DeskActions):
 
         def on_push(kind: str, body: Json) -> None:
             if kind == "alert":
-                self.alert(str(body.get("level")), str(body.get("text")), body.get("account"))
+                self._take_alert(body)
+            elif kind == "snapshot" and "seq" in body:
+                if not replica.take(body) and self._tasks is not None:
+                    self._tasks.create_task(ask_for_all(channel, name))
+                child.heard(kind, replica.value)
             else:
                 child.heard(kind, body)
 
+        replica = Replica()
         channel = ChildChannel(socket, on_push)
         child.attach(channel, pid)
         try:
