@@ -136,6 +136,12 @@ def equal_to_broker(world: World, state: AccountState, whose: str) -> list[str]:
     made = sum(((t.pnl or Decimal(0)) - t.fees - t.commissions for t in account.trades), Decimal(0))
     if abs(state.cash_usd() - made) >= Decimal("0.005"):
         out.append(f"{whose} has made {state.cash_usd():.4f} USD, the broker says {made:.4f}")
+    today = sum(
+        ((t.pnl or Decimal(0)) - t.fees - t.commissions for t in account.trades if t.at >= state.day_start), Decimal(0)
+    )
+    day = state.day_pnl_usd()
+    if not book.qty and (day is None or abs(day - today) >= Decimal("0.005")):
+        out.append(f"{whose} shows {day} USD for the day, it is {today:.4f}")
     if state.balance != account.balance:
         out.append(f"{whose} shows a balance of {state.balance}, the broker has {account.balance}")
     return out

@@ -135,6 +135,7 @@ class Book:
     filled_at: int = 0  # when we last heard of a fill, by its trade or by its order
     uncounted: dict[int, int] = field(default_factory=dict)  # order id -> contracts reported filled without their trade
     last_price: float | None = None
+    roll_price: float | None = None  # the last price when the trading date began
     stale_s: float | None = None  # age of the newest market data, when it is too old
     locked: str = ""
     flatten: Flatten | None = None

@@ -37,10 +37,13 @@ def take_fill(state: AccountState, fill: Fill) -> list[AnyCommand]:
 
 
 def _book_late(state: AccountState, book: Book, fill: Fill) -> None:
-    # A fill of an earlier trading date that becomes known only now belongs to that date: today's profit stays.
+    # A fill of an earlier trading date that becomes known only now belongs to that date: the baseline becomes what it
+    # would have been, at the price of the roll, and today's profit is that of today.
+    price, book.last_price = book.last_price, book.roll_price
     nets = {s.session: earned_by(state, s.contract, s.session).net for s in state.sessions.values()}
     total = state.total_usd()
     _book(state, book, fill)
+    book.last_price = book.roll_price
     after = state.total_usd()
     if total is not None and after is not None:
         state.day_baseline += after - total
@@ -48,6 +51,7 @@ def _book_late(state: AccountState, book: Book, fill: Fill) -> None:
         was, net = nets[session.session], earned_by(state, session.contract, session.session).net
         if was is not None and net is not None:
             session.day_baseline += net - was
+    book.last_price = price if price is not None else book.spec.price(fill.ticks)
 
 
 def _book(state: AccountState, book: Book, fill: Fill) -> None:

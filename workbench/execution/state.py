@@ -149,6 +149,8 @@ class AccountState:
         if self.trading_date:
             self.day_baseline = total if total is not None else Decimal(0)
             self.day_baseline_known = total is not None
+            for book in self.books.values():
+                book.roll_price = book.last_price
         self.trading_date = hours.trading_date(at).isoformat()
         # The open of the next session, never the end of a break inside this one.
         self.day_start, self.day_end = hours.session_bounds(at)
