@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
-from workbench.execution.limits_fold import arm
+from workbench.execution.limits_fold import LEASE_OVER, NO_LEASE, arm
 from workbench.execution.state import READ_FIRST, AccountState
 
 CLOCK_JUMPED = "the clock has jumped"
-LEASE_OVER = "the lease of the global limits has expired"
 JUMP_S = 5.0  # below this the system clock is only being disciplined
 
 
@@ -85,6 +84,7 @@ def on_operator_seen(state: AccountState, event: e.OperatorSeen) -> list[AnyComm
 def on_budget_leased(state: AccountState, event: e.BudgetLeased) -> list[AnyCommand]:
     """Take the newest lease of the global limits; `check_lease` halts entries when it has expired."""
     state.lease = event
+    state.halted.pop(NO_LEASE, None)
     arm(state)
     if event.until >= state.now:
         state.halted.pop(LEASE_OVER, None)

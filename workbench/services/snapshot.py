@@ -10,6 +10,7 @@ from workbench.domain.errors import UnknownContract
 from workbench.domain.order import Order
 from workbench.domain.position import Fill
 from workbench.execution.fills import Earned, earned_by, session_day_usd
+from workbench.execution.headroom import drawdown_usd, exposure, headroom
 from workbench.execution.readiness import waiting_for
 from workbench.execution.state import AccountState, Book, Session
 
@@ -103,13 +104,10 @@ def account_dict(state: AccountState, names: dict[str, str] | None = None) -> di
         "realized_usd": money(realized),
         "open_usd": money(open_usd),
         "fees_usd": money(fees),
-        "headroom": [
-            {
-                "limit": "daily_loss",
-                "used_usd": None if day is None else money(max(Decimal(0), -day)),
-                "limit_usd": money(state.limits.daily_loss_usd),
-            }
-        ],
+        "headroom": headroom(state),
+        "exposure": exposure(state),
+        "drawdown_usd": money(drawdown_usd(state)),
+        "breaches": {scope: breach.text for scope, breach in state.risk.breaches.items()},
         "positions": [_position(b) for b in state.books.values() if b.qty or b.position.opened_at],
         "working": [order_dict(o) for o in state.orders.values() if o.is_open],
         "halted": list(state.halted),
