@@ -140,6 +140,7 @@ async def test_no_gap_and_no_repeat_when_the_stream_was_away(tmp_path: Path, mar
         assert len(starts) == len(set(starts))
 
 
+@pytest.mark.statement(45)
 async def test_a_restart_in_mid_session_leaves_no_gap(tmp_path: Path, market: Market):
     begin, crash, back, clock = (MONDAY + k * MINUTE for k in (0, 15, 22, 55))
     first = ingest_at(tmp_path)

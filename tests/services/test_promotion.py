@@ -307,6 +307,7 @@ def two_in_paper(place: Home) -> tuple[str, str]:
     return made(8).version, made(9).version
 
 
+@pytest.mark.statement(51)
 @pytest.mark.parametrize(
     ("point", "is_new"), [("K14.1", False), ("K14.2", False), ("K14.3", False), ("K14.4", True), ("", True)]
 )
@@ -337,6 +338,7 @@ def test_after_a_death_inside_a_promotion_exactly_one_version_is_live(
         assert Versions(place).standing().live("open") == new
 
 
+@pytest.mark.statement(51)
 def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(place: Home) -> None:
     open_gates(place)
     for stop in (8, 9):
@@ -358,6 +360,7 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(place: Home) -
     ]
 
 
+@pytest.mark.statement(51)
 def test_processes_that_race_leave_one_live_version_whatever_the_order(place: Home, others: Others) -> None:
     old, new = two_in_paper(place)
     third = go(place, made(10), "paper").version

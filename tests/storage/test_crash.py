@@ -37,6 +37,7 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert out.strip() == "done"
 
 
+@pytest.mark.statement(45)
 @pytest.mark.parametrize(
     "stage", ["half a data file", "files written, nothing committed", "committed, buffer not cleared"]
 )
@@ -53,6 +54,7 @@ def test_a_writer_killed_in_mid_write_leaves_nothing_half(tmp_path: Path, stage:
     assert len(list((tmp_path / "bars").rglob("*.parquet"))) == 1  # the orphan is gone
 
 
+@pytest.mark.statement(45)
 @pytest.mark.slow
 @pytest.mark.parametrize("delay_s", [2.0, 2.3, 2.6, 3.0])
 def test_a_writer_killed_at_any_time_leaves_a_readable_table(tmp_path: Path, delay_s: float):
