@@ -217,6 +217,11 @@ class FakeDesk:
         self.qty, self.state = 0, "ended"
         return {"session": session, "account": 1001, "result": "FLAT", "escalated": False, "remaining": [], "ms": 3.0}
 
+    async def past(self, what: str, account: int, limit: int, before: str | None) -> list[dict[str, Any]]:
+        cursor = {"fills": "trade_id", "days": "trading_date"}.get(what, "number")
+        rows = [{cursor: f"2026-11-{30 - n:02d}" if what == "days" else 40 - n, "account": account} for n in range(20)]
+        return [row for row in rows if before is None or str(row[cursor]) < before][:limit]
+
     async def monitor(self) -> dict[str, Any]:
         return {"accounts": [{"account": 1001, "exposure_usd": 34_211.25 * abs(self.qty)}]}
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from workbench.api.routes.common import WHY
 from workbench.api.scopes import OPEN, SAFE_METHODS, needed
 
 KEY_HEADER = {
@@ -46,6 +47,10 @@ def schema(app: FastAPI) -> dict[str, Any]:
             if method.upper() not in SAFE_METHODS:
                 operation.setdefault("parameters", []).append(KEY_HEADER)
             operation["operationId"] = _name(method, path)
+            for status in WHY:  # the same refusals everywhere: written once, and referred to
+                refusal = operation["responses"].pop(str(status))
+                made["components"].setdefault("responses", {}).setdefault(f"Refused{status}", refusal)
+                operation["responses"][str(status)] = {"$ref": f"#/components/responses/Refused{status}"}
     for unused in ("HTTPValidationError", "ValidationError"):
         made["components"]["schemas"].pop(unused, None)
     return made

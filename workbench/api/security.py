@@ -96,7 +96,7 @@ class Origins:
             return []
         return [
             (b"access-control-allow-origin", origin.encode("latin-1")),
-            (b"access-control-expose-headers", b"x-total-count, retry-after, idempotency-replayed"),
+            (b"access-control-expose-headers", b"x-total-count, x-next-before, retry-after, idempotency-replayed"),
             (b"vary", b"Origin"),
         ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.domain.contract import spec
 from workbench.domain.errors import UnknownName
 from workbench.services.desk_bodies import ChangeLimits
-from workbench.services.desk_service import OrderAction
+from workbench.services.desk_service import OrderAction, Past
 from workbench.services.limit_changes import change_limits, shown_limits
 
 if TYPE_CHECKING:
@@ -78,6 +78,13 @@ class DeskActions:
             "results": list(results),
         }
 
+    async def past(self: Desk, what: Past, account: int, limit: int, before: str | None) -> list[Json]:
+        """Return rows of an account's history from the projections of its journal, the newest first."""
+        cursor = before if before is None or what == "days" else int(before)
+        read: Any = getattr(self.history, what)
+        rows: list[Json] = await asyncio.to_thread(read, account, limit, cursor)
+        return rows
+
     async def monitor(self: Desk) -> Json:
         """Return exposure, equity and headroom of all accounts, and their sums (null where a part is not known)."""
         accounts = (await self.snapshot())["accounts"]
@@ -88,12 +95,12 @@ class DeskActions:
 
     async def limits(self: Desk) -> Json:
         """Return the limits of every level and how they came to be."""
-        return await asyncio.to_thread(shown_limits, self.home, self.all_accounts())
+        return await asyncio.to_thread(shown_limits, self.home)
 
     async def change_limits(self: Desk, change: ChangeLimits, *, tighten: bool) -> Json:
-        """Write new limits and tell the runners."""
-        running = [s for s in (await self.snapshot())["sessions"] if s["state"] not in ("ended", "paused")]
-        return await asyncio.to_thread(change_limits, self.home, change, tighten=tighten, running=bool(running))
+        """Write new limits; runners take them up from the file within a second."""
+        running = {s["account"] for s in (await self.snapshot())["sessions"] if s["state"] != "ended"}
+        return await asyncio.to_thread(change_limits, self.home, change, tighten=tighten, running=running)
 
 
 def _sum(values: Any) -> float | None:

@@ -141,7 +141,7 @@ class NewStrategy(Body):
     person: Person = "api"
 
 
-class StrategyText(Body):
+class StrategySource(Body):
     """A strategy as text, to be checked; nothing is stored."""
 
     source: Source

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
+Past = Literal["orders", "fills", "sessions", "days"]
 ActionKind = Literal["cancel", "modify", "close", "part_close", "reverse"]
 
 
@@ -85,6 +86,10 @@ class DeskService(Protocol):
 
     async def stop_strategy(self, strategy: str, account: int | None, reason: str, person: str) -> Json:
         """End every session of a strategy; an account whose runner does not confirm in time is stopped whole."""
+        ...
+
+    async def past(self, what: Past, account: int, limit: int, before: str | None) -> list[Json]:
+        """Return rows of an account's history, the newest first; `before` is the cursor of the last row before."""
         ...
 
     async def monitor(self) -> Json:

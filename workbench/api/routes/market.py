@@ -28,7 +28,7 @@ def routes(service: DeskService, history: History) -> APIRouter:
         """Return the newest bars, ascending; the last one may still be forming."""
         return answer(await service.bars(contract, timeframe, limit))
 
-    @router.get("/history", response_model=list[Bar])
+    @router.get("/history/bars", response_model=list[Bar])
     async def stored(
         contract: ContractQuery,
         timeframe: Timeframe = "1m",

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from workbench.api.routes.common import AccountQuery, OrderPath, Page, answer, nothing, page
-from workbench.services.desk_answers import FillRow, OrderRow, Placed
-from workbench.services.desk_bodies import CancelOrder, ManualOrder, ModifyOrder
-from workbench.services.desk_service import DeskService, OrderAction
+from workbench.domain.errors import InputError
+from workbench.services.desk_answers import FillRow, OrderRow, Placed, Told
+from workbench.services.desk_bodies import LARGEST, CancelOrder, ManualOrder, ModifyOrder
+from workbench.services.desk_service import DeskService, OrderAction, Past
 
+CURSORS = {"orders": "number", "fills": "trade_id", "sessions": "number", "days": "trading_date"}
 Paging = Annotated[Page, Depends(page)]
 ContractQuery = Annotated[str | None, Query(max_length=64, description="One contract only.")]
 StatusQuery = Annotated[str | None, Query(max_length=16, description="Such as WORKING or FILLED.")]
@@ -59,6 +61,23 @@ def routes(service: DeskService) -> APIRouter:
         """List the fills that closed something, with what they earned (the gateway's half-turn trades)."""
         rows = _only(await service.fills(account), contract=contract)
         return paging.of([row for row in rows if row["gross_pnl_usd"] is not None])
+
+    @router.get("/history/{what}", response_model=list[Told])
+    async def history(
+        what: Past,
+        account: Annotated[int, Query(ge=0, le=LARGEST, examples=[1001])],
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+        before: Annotated[str | None, Query(max_length=32, description="Cursor: see `X-Next-Before`.")] = None,
+    ) -> Response:
+        """List orders, fills, sessions or trading dates of an account, the newest first, from its journal."""
+        cursor = CURSORS[what]
+        if before is not None and cursor != "trading_date" and not before.isdecimal():
+            raise InputError(f"before={before!r} is not a {cursor}; take it from X-Next-Before of the page before")
+        rows = await service.past(what, account, limit, before)
+        response = answer(rows)
+        if len(rows) == limit:
+            response.headers["x-next-before"] = str(rows[-1][cursor])
+        return response
 
     return router
 

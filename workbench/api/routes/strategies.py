@@ -9,8 +9,14 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from workbench.api.routes.common import NamePath, Page, answer, is_desks_own, page
 from workbench.services.desk_answers import Checked, SessionRow, StrategyRow, StrategyStopped, StrategyText
-from workbench.services.desk_bodies import ActivateStrategy, DeactivateStrategy, NewStrategy, StartSession, StopStrategy
-from workbench.services.desk_bodies import StrategyText as PostedText
+from workbench.services.desk_bodies import (
+    ActivateStrategy,
+    DeactivateStrategy,
+    NewStrategy,
+    StartSession,
+    StopStrategy,
+    StrategySource,
+)
 from workbench.services.desk_service import DeskService
 from workbench.services.strategy_store import StrategyStore
 
@@ -31,7 +37,7 @@ def routes(service: DeskService, store: StrategyStore) -> APIRouter:
         return answer(made, 201)
 
     @router.post("/check", response_model=Checked)
-    async def check(body: PostedText, request: Request) -> Response:
+    async def check(body: StrategySource, request: Request) -> Response:
         """Say whether a text is a strategy, and what is wrong with it; nothing is stored."""
         return answer(await asyncio.to_thread(store.check, body.source, code=is_desks_own(request)))
 

@@ -1,0 +1,873 @@
+// Generated from openapi.json by `python -m workbench.api.type_writer`; do not edit.
+
+/** One account, USD. */
+export interface AccountRow {
+  account: number;
+  name: string;
+  kind: string;
+  can_trade: boolean | null;
+  linked: boolean;
+  balance_usd: number | null;
+  equity_usd: number | null;
+  day_pnl_usd: number | null;
+  realized_usd: number | null;
+  open_usd: number | null;
+  fees_usd: number | null;
+  headroom: Headroom[];
+  positions: PositionRow[];
+  working: OrderRow[];
+  halted: string[];
+  runner: RunnerRow;
+}
+
+/** Start a stored version of a strategy as a session. */
+export interface ActivateStrategy {
+  account: number;
+  contract?: string | null;
+  parameters?: Record<string, number | string | boolean>;
+}
+
+/** Something a person should read. */
+export interface AlertRow {
+  at: number;
+  level: string;
+  text: string;
+  account?: number | null;
+}
+
+/** A page on this machine that may call the desk from a browser, such as a dashboard on a port it picked itself. */
+export interface AllowOrigin {
+  origin: string;
+}
+
+/** An origin that may call from now on. */
+export interface Allowed {
+  allowed: string;
+}
+
+/** Who did what, when (UTC ns) and from where. */
+export interface AuditLine {
+  at: number | null;
+  who: string;
+  what: string;
+  source: string;
+  details: Record<string, unknown>;
+}
+
+/** A backtest on stored bars, as `workbench.backtest` takes it. */
+export interface BacktestRequest {
+  strategy: string;
+  contract?: string | null;
+  timeframe?: string | null;
+  start?: string | null;
+  end?: string | null;
+  parameters?: Record<string, number | string | boolean>;
+  slippage_ticks?: number;
+  programme?: string | null;
+  engine?: "auto" | "kernel" | "event" | "every";
+}
+
+/** One bar; `time` is its start in unix seconds, prices in points. */
+export interface Bar {
+  time: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+}
+
+/** Cancel one working order. */
+export interface CancelOrder {
+  request: string;
+  account: number;
+  person?: string;
+}
+
+/** New values for limits of one level; unset ones stay. Loosening needs that no session runs. */
+export interface ChangeLimits {
+  level?: "global" | "accounts" | "markets" | "strategies";
+  name?: string;
+  values: Record<string, unknown>;
+  reason: string;
+  person: string;
+}
+
+/** Whether a text is a strategy, and the version it would be. */
+export interface Checked {
+  ok: boolean;
+  error: string | null;
+  name: string | null;
+  version: string | null;
+  timeframe: string | null;
+  roots: string[];
+  warmup: number | null;
+  parameters: Record<string, unknown>;
+}
+
+/** Clear the latch. Both a reason and a person are needed; nobody clears a stop by accident. */
+export interface ClearStop {
+  reason: string;
+  person: string;
+  account?: number | null;
+}
+
+/** Close, or reverse, a whole position at the market. */
+export interface ClosePosition {
+  request: string;
+  person?: string;
+}
+
+/** End every session of a strategy: its orders are cancelled, its positions closed. */
+export interface DeactivateStrategy {
+  account?: number | null;
+  person?: string;
+}
+
+/** One fill; `qty` signed (+ bought), `gross_pnl_usd` null when it opened a position. */
+export interface FillRow {
+  trade_id: number;
+  order_id: number | null;
+  account: number;
+  contract: string;
+  qty: number;
+  price: number | null;
+  fees_usd: number | null;
+  gross_pnl_usd: number | null;
+  at: number;
+}
+
+/** How much of one limit is used. */
+export interface Headroom {
+  limit: string;
+  used_usd?: number | null;
+  limit_usd?: number | null;
+}
+
+/** The desk answers. */
+export interface Health {
+  status: "ok";
+  service: string;
+  version: string;
+  schema: string;
+}
+
+/** A backtest, sweep or report that is run beside the desk. Times are UTC ns, `progress` from 0 to 1. */
+export interface Job {
+  id: string;
+  kind: "backtest" | "sweep" | "report";
+  state: "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted";
+  phase: string;
+  progress: number | null;
+  asked: Record<string, unknown>;
+  by: string;
+  created_at: number;
+  started_at: number | null;
+  ended_at: number | null;
+  error: string | null;
+  result?: Record<string, unknown> | null;
+}
+
+/** An order by a person. `request` is a key of the caller's: the same key twice is one order. Prices in points. */
+export interface ManualOrder {
+  request: string;
+  account: number;
+  contract: string;
+  side: "BUY" | "SELL";
+  type?: "MARKET" | "LIMIT" | "STOP";
+  qty: number;
+  limit_price?: number | null;
+  stop_price?: number | null;
+  person?: string;
+}
+
+/** Change one working order; what is left out stays as it is. Prices in points. */
+export interface ModifyOrder {
+  request: string;
+  account: number;
+  qty?: number | null;
+  limit_price?: number | null;
+  stop_price?: number | null;
+  person?: string;
+}
+
+/** A strategy as text; it is stored as a version under the hash of its content. */
+export interface NewStrategy {
+  source: string;
+  person?: string;
+}
+
+/** A token for another program; it is shown once. */
+export interface NewToken {
+  name: string;
+  scopes: ("read" | "trade" | "stop")[];
+  days?: number;
+  person?: string;
+}
+
+/** One order; prices in points, `at` in UTC ns, `filled` of `qty` contracts. */
+export interface OrderRow {
+  order_id: number | null;
+  tag?: string | null;
+  account: number;
+  contract: string;
+  side: string;
+  type: string;
+  qty: number;
+  filled: number;
+  limit_price?: number | null;
+  stop_price?: number | null;
+  status: string;
+  strategy?: string | null;
+  rule?: string | null;
+  reason?: string | null;
+  at: number;
+}
+
+/** Close part of a position at the market; more than is open is refused. */
+export interface PartClosePosition {
+  request: string;
+  qty: number;
+  person?: string;
+}
+
+/** What one contract of one account has earned on this trading date, USD; `net_usd` = realised + open - fees. */
+export interface Performance {
+  account: number;
+  contract: string;
+  qty: number;
+  fills: number;
+  contracts_traded: number;
+  realized_usd: number;
+  fees_usd: number;
+  open_usd: number | null;
+  net_usd: number | null;
+  wins: number;
+  losses: number;
+}
+
+/** What became of an order or an action: accepted by the gate, or why not. */
+export interface Placed {
+  accepted: boolean;
+  reason?: string | null;
+  order?: OrderRow | null;
+}
+
+/** One position; `qty` signed, prices in points. */
+export interface PositionRow {
+  account?: number | null;
+  contract: string;
+  qty: number;
+  average_price: number | null;
+  last_price: number | null;
+  open_usd: number | null;
+}
+
+/** Why nothing was done. `kind` is the name of the error. */
+export interface Refusal {
+  error: string;
+  kind: string;
+}
+
+/** A report to be run from a shipped template. */
+export interface ReportRequest {
+  template: string;
+  parameters?: Record<string, number | string | boolean>;
+}
+
+/** One report that was run. */
+export interface ReportRow {
+  name: string;
+  template: string;
+  status: string;
+  error: string;
+  started: string;
+  seconds: number;
+}
+
+/** The process that trades an account. */
+export interface RunnerRow {
+  state: string;
+  pid?: number | null;
+  epoch?: number | null;
+  since?: number | null;
+  restarts?: number;
+  reason?: string | null;
+  age_s?: number | null;
+}
+
+/** Who gave a session command. */
+export interface SessionCommand {
+  person?: string;
+}
+
+/** One trading run of a strategy version. */
+export interface SessionRow {
+  session: string;
+  strategy: string;
+  version: string;
+  account: number;
+  contract: string;
+  timeframe: string;
+  state: string;
+  position?: number | null;
+  pnl_usd?: number | null;
+  trades?: number | null;
+  last_bar_end?: number | null;
+  last_signal?: string | null;
+  parameters?: Record<string, unknown>;
+}
+
+/** What stopping one session came to; `escalated`: its whole account had to be stopped. */
+export interface SessionStopped {
+  session: string;
+  account: number;
+  result: string;
+  escalated: boolean;
+  remaining: string[];
+  ms: number;
+}
+
+/** Start a strategy on an account. `strategy` is a path, a name or a version; without `contract` its front month. */
+export interface StartSession {
+  strategy: string;
+  account: number;
+  contract?: string | null;
+  parameters?: Record<string, number | string | boolean>;
+}
+
+/** Everything that can be seen at one instant. */
+export interface State {
+  at: number;
+  desk: Record<string, unknown>;
+  gateway: Record<string, unknown>;
+  stop: StopState;
+  accounts: AccountRow[];
+  sessions: SessionRow[];
+  data: Record<string, unknown>[];
+  streams: Record<string, unknown>[];
+  alerts: AlertRow[];
+}
+
+/** The emergency stop. Every field has a default and unknown keys are ignored: an empty body stops everything. */
+export interface StopRequest {
+  reason?: string;
+  account?: number | null;
+  person?: string;
+}
+
+/** FLAT as two clean readings of the broker say, or the list of what remains. */
+export interface StopResult {
+  result: string;
+  latched: boolean;
+  remaining: string[];
+  accounts: Record<string, unknown>[];
+  ms: number;
+}
+
+/** Stop one session at once; without a sign of its runner the whole account is stopped. */
+export interface StopSession {
+  reason?: string;
+  person?: string;
+}
+
+/** Whether anything is stopped, since when (UTC ns) and why. */
+export interface StopState {
+  latched: boolean;
+  reason: string | null;
+  by: string | null;
+  at: number | null;
+  accounts: number[];
+  last_result?: Record<string, unknown> | null;
+}
+
+/** Stop one strategy at once; without a sign of its runner the whole account is stopped. */
+export interface StopStrategy {
+  account?: number | null;
+  reason?: string;
+  person?: string;
+}
+
+/** A token that can do nothing but stop. */
+export interface StopToken {
+  token: string;
+  expires_at: string;
+  expires_in_s: number;
+}
+
+/** One stored version of a strategy. */
+export interface StrategyRow {
+  version: string;
+  name: string;
+  state: string;
+  description: string;
+  timeframe: string;
+  roots: string[];
+  parent: string | null;
+  kind: string;
+  at: number;
+  live_in: string[];
+}
+
+/** A strategy as text, to be checked; nothing is stored. */
+export interface StrategySource {
+  source: string;
+}
+
+/** Which sessions of a strategy were ended, and which accounts had to be stopped whole. */
+export interface StrategyStopped {
+  strategy: string;
+  ended: string[];
+  escalated: number[];
+  results: SessionStopped[];
+}
+
+/** One stored version with its text. */
+export interface StrategyText {
+  version: string;
+  name: string;
+  state: string;
+  description: string;
+  timeframe: string;
+  roots: string[];
+  parent: string | null;
+  kind: string;
+  at: number;
+  live_in: string[];
+  source: string;
+  parameters: Record<string, unknown>;
+  versions: string[];
+}
+
+/** A sweep on stored bars; `values` says what each parameter is tried with: a list, or ``low:high:step``. */
+export interface SweepRequest {
+  strategy: string;
+  contract?: string | null;
+  timeframe?: string | null;
+  start?: string | null;
+  end?: string | null;
+  values: Record<string, (number | string | boolean)[] | number | string | boolean>;
+  method?: "grid" | "random" | "tpe";
+  trials?: number | null;
+  metric?: string;
+  seed?: number;
+  slippage_ticks?: number;
+  programme?: string | null;
+}
+
+/** A new token, shown this once. */
+export interface TokenMade {
+  id: string;
+  name: string;
+  scopes: string[];
+  created_at: number;
+  expires_at: number;
+  revoked_at: number | null;
+  by: string;
+  token: string;
+}
+
+/** An issued token without its secret; times in UTC ns. */
+export interface TokenRow {
+  id: string;
+  name: string;
+  scopes: string[];
+  created_at: number;
+  expires_at: number;
+  revoked_at: number | null;
+  by: string;
+}
+
+/** An answer whose fields its own room defines. */
+export interface Told {
+  [more: string]: unknown;
+}
+
+/** What each route takes and answers; `scope` is what the token needs. */
+export interface Operations {
+  "GET /api/accounts": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: AccountRow[];
+  };
+  "GET /api/accounts/{account}": {
+    scope: "read";
+    path: { account: number };
+    query: undefined;
+    body: undefined;
+    answer: AccountRow;
+  };
+  "GET /api/accounts/{account}/headroom": {
+    scope: "read";
+    path: { account: number };
+    query: undefined;
+    body: undefined;
+    answer: Headroom[];
+  };
+  "GET /api/audit": {
+    scope: "read";
+    path: undefined;
+    query: { limit?: number };
+    body: undefined;
+    answer: AuditLine[];
+  };
+  "POST /api/backtests": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: BacktestRequest;
+    answer: Job;
+  };
+  "GET /api/bars": {
+    scope: "read";
+    path: undefined;
+    query: { contract: string; timeframe?: string; limit?: number };
+    body: undefined;
+    answer: Bar[];
+  };
+  "GET /api/fills": {
+    scope: "read";
+    path: undefined;
+    query: { account?: number | null; contract?: string | null; limit?: number; offset?: number };
+    body: undefined;
+    answer: FillRow[];
+  };
+  "GET /api/health": {
+    scope: "open";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Health;
+  };
+  "GET /api/history/bars": {
+    scope: "read";
+    path: undefined;
+    query: { contract: string; timeframe?: string; start?: string | null; end?: string | null; limit?: number; offset?: number };
+    body: undefined;
+    answer: Bar[];
+  };
+  "GET /api/history/{what}": {
+    scope: "read";
+    path: { what: "orders" | "fills" | "sessions" | "days" };
+    query: { account: number; limit?: number; before?: string | null };
+    body: undefined;
+    answer: Told[];
+  };
+  "GET /api/jobs": {
+    scope: "read";
+    path: undefined;
+    query: { kind?: "backtest" | "sweep" | "report" | null };
+    body: undefined;
+    answer: Job[];
+  };
+  "GET /api/jobs/{job}": {
+    scope: "read";
+    path: { job: string };
+    query: undefined;
+    body: undefined;
+    answer: Job;
+  };
+  "POST /api/jobs/{job}/cancel": {
+    scope: "trade";
+    path: { job: string };
+    query: undefined;
+    body: undefined;
+    answer: Job;
+  };
+  "GET /api/limits": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Told;
+  };
+  "POST /api/limits/set": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: ChangeLimits;
+    answer: Told;
+  };
+  "POST /api/limits/tighten": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: ChangeLimits;
+    answer: Told;
+  };
+  "GET /api/monitor": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Told;
+  };
+  "GET /api/orders": {
+    scope: "read";
+    path: undefined;
+    query: { account?: number | null; contract?: string | null; status?: string | null; limit?: number; offset?: number };
+    body: undefined;
+    answer: OrderRow[];
+  };
+  "POST /api/orders": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: ManualOrder;
+    answer: Placed;
+  };
+  "GET /api/orders/{order_id}": {
+    scope: "read";
+    path: { order_id: number };
+    query: { account?: number | null };
+    body: undefined;
+    answer: OrderRow;
+  };
+  "POST /api/orders/{order_id}/cancel": {
+    scope: "trade";
+    path: { order_id: number };
+    query: undefined;
+    body: CancelOrder;
+    answer: Placed;
+  };
+  "POST /api/orders/{order_id}/modify": {
+    scope: "trade";
+    path: { order_id: number };
+    query: undefined;
+    body: ModifyOrder;
+    answer: Placed;
+  };
+  "POST /api/origins": {
+    scope: "desk";
+    path: undefined;
+    query: undefined;
+    body: AllowOrigin;
+    answer: Allowed;
+  };
+  "GET /api/positions": {
+    scope: "read";
+    path: undefined;
+    query: { account?: number | null };
+    body: undefined;
+    answer: PositionRow[];
+  };
+  "GET /api/positions/{account}/{contract}": {
+    scope: "read";
+    path: { account: number; contract: string };
+    query: undefined;
+    body: undefined;
+    answer: PositionRow;
+  };
+  "POST /api/positions/{account}/{contract}/close": {
+    scope: "trade";
+    path: { account: number; contract: string };
+    query: undefined;
+    body: ClosePosition;
+    answer: Placed;
+  };
+  "POST /api/positions/{account}/{contract}/part-close": {
+    scope: "trade";
+    path: { account: number; contract: string };
+    query: undefined;
+    body: PartClosePosition;
+    answer: Placed;
+  };
+  "GET /api/positions/{account}/{contract}/performance": {
+    scope: "read";
+    path: { account: number; contract: string };
+    query: undefined;
+    body: undefined;
+    answer: Performance;
+  };
+  "POST /api/positions/{account}/{contract}/reverse": {
+    scope: "trade";
+    path: { account: number; contract: string };
+    query: undefined;
+    body: ClosePosition;
+    answer: Placed;
+  };
+  "GET /api/reports": {
+    scope: "read";
+    path: undefined;
+    query: { limit?: number };
+    body: undefined;
+    answer: ReportRow[];
+  };
+  "POST /api/reports": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: ReportRequest;
+    answer: Job;
+  };
+  "GET /api/reports/{name}/page": {
+    scope: "read";
+    path: { name: string };
+    query: undefined;
+    body: undefined;
+    answer: string;
+  };
+  "GET /api/sessions": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: SessionRow[];
+  };
+  "POST /api/sessions": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: StartSession;
+    answer: SessionRow;
+  };
+  "GET /api/sessions/{session}": {
+    scope: "read";
+    path: { session: string };
+    query: undefined;
+    body: undefined;
+    answer: SessionRow;
+  };
+  "POST /api/sessions/{session}/emergency-stop": {
+    scope: "stop";
+    path: { session: string };
+    query: undefined;
+    body: StopSession | undefined;
+    answer: SessionStopped;
+  };
+  "POST /api/sessions/{session}/{verb}": {
+    scope: "trade";
+    path: { session: string; verb: "start" | "pause" | "resume" | "flatten" | "end" };
+    query: undefined;
+    body: SessionCommand | undefined;
+    answer: SessionRow;
+  };
+  "GET /api/state": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: State;
+  };
+  "GET /api/stop": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: StopState;
+  };
+  "POST /api/stop": {
+    scope: "stop";
+    path: undefined;
+    query: undefined;
+    body: StopRequest | undefined;
+    answer: StopResult;
+  };
+  "POST /api/stop-token": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: StopToken;
+  };
+  "POST /api/stop/clear": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: ClearStop;
+    answer: Told;
+  };
+  "GET /api/strategies": {
+    scope: "read";
+    path: undefined;
+    query: { limit?: number; offset?: number };
+    body: undefined;
+    answer: StrategyRow[];
+  };
+  "POST /api/strategies": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: NewStrategy;
+    answer: StrategyText;
+  };
+  "POST /api/strategies/check": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: StrategySource;
+    answer: Checked;
+  };
+  "GET /api/strategies/{name}": {
+    scope: "read";
+    path: { name: string };
+    query: undefined;
+    body: undefined;
+    answer: StrategyText;
+  };
+  "PUT /api/strategies/{name}": {
+    scope: "trade";
+    path: { name: string };
+    query: undefined;
+    body: NewStrategy;
+    answer: StrategyText;
+  };
+  "POST /api/strategies/{name}/activate": {
+    scope: "trade";
+    path: { name: string };
+    query: undefined;
+    body: ActivateStrategy;
+    answer: SessionRow;
+  };
+  "POST /api/strategies/{name}/deactivate": {
+    scope: "trade";
+    path: { name: string };
+    query: undefined;
+    body: DeactivateStrategy | undefined;
+    answer: SessionRow[];
+  };
+  "POST /api/strategies/{name}/emergency-stop": {
+    scope: "stop";
+    path: { name: string };
+    query: undefined;
+    body: StopStrategy | undefined;
+    answer: StrategyStopped;
+  };
+  "POST /api/sweeps": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: SweepRequest;
+    answer: Job;
+  };
+  "GET /api/tokens": {
+    scope: "desk";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: TokenRow[];
+  };
+  "POST /api/tokens": {
+    scope: "desk";
+    path: undefined;
+    query: undefined;
+    body: NewToken;
+    answer: TokenMade;
+  };
+  "POST /api/tokens/{token}/revoke": {
+    scope: "desk";
+    path: { token: string };
+    query: undefined;
+    body: undefined;
+    answer: TokenRow;
+  };
+  "GET /api/trades": {
+    scope: "read";
+    path: undefined;
+    query: { account?: number | null; contract?: string | null; limit?: number; offset?: number };
+    body: undefined;
+    answer: FillRow[];
+  };
+}
