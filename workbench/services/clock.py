@@ -1,4 +1,8 @@
-"""The market clock: the wall clock, or in a replay what the simulator announces, running on between its words."""
+"""The market clock: the wall clock, or in a replay what the simulator announces, running on between its words.
+
+The wall clock is followed as long as it goes steadily. One that is set under us is not: the clock then goes on by the
+machine's own (suspended time included) for the rest of this process, and `clock_watch` has the jump told.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,16 @@ from workbench.domain.clock import HOUR, SECOND
 
 GRACE_NS = SECOND // 4
 RESTARTED_NS = HOUR
+STEADY_NS = SECOND  # the wall clock is believed when it is no farther than this from our own
+
+
+def running_ns() -> int:
+    """Nanoseconds that go on whatever is done to the wall clock, also while the machine sleeps where that is known."""
+    try:
+        asleep = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    except (AttributeError, OSError):  # not Linux
+        asleep = 0
+    return time.monotonic_ns() + asleep
 
 
 def wall_ns() -> int:
@@ -27,6 +41,7 @@ class MarketClock:
         self._rate = 1.0
         self._since = 0
         self._last = 0
+        self._wall_is = (time.time_ns(), running_ns())  # the wall clock when it was believed last
         self.lockstep = False
         self.seq = 0
 
@@ -56,8 +71,16 @@ class MarketClock:
     def now(self) -> int:
         """Market time, UTC ns; never runs backwards."""
         if self._base is None:
-            at = time.time_ns()
+            at = self._steady()
         else:
             at = self._base + int((time.monotonic_ns() - self._since) * self._rate)
         self._last = max(self._last, at)
         return self._last
+
+    def _steady(self) -> int:
+        wall, running = time.time_ns(), running_ns()
+        own = self._wall_is[0] + running - self._wall_is[1]
+        if abs(wall - own) > STEADY_NS:
+            return own
+        self._wall_is = (wall, running)
+        return wall

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from workbench.services.children import SILENT_AFTER_S, Child
 
 LOOK_S = 0.5
-MAY_START_WITHIN_S = 15.0
+MAY_START_WITHIN_S = 30.0
 
 
 class Hearts:

@@ -39,6 +39,7 @@ from workbench.services.session_rule import name_of, session_rule
 from workbench.services.snapshot import account_dict, session_dicts
 from workbench.services.stop import emergency_stop
 from workbench.services.tokens import DeskTokens
+from workbench.services.watch import Watch
 from workbench.storage.home import Home, home, read_json
 from workbench.storage.latch import read_latch
 from workbench.storage.links import LinkDamaged, load_link
@@ -81,7 +82,11 @@ class RunnerProcess:
         hubs = f"{options.hubs}/hubs"
         urls = GatewayUrls(rest=options.rest, user_hub=f"{hubs}/user", market_hub=f"{hubs}/market")
         handlers = Handlers(
-            on_event=self._on_event, on_trades=self._on_trades, on_clock=self._on_clock, on_fault=self._on_fault
+            on_event=self._on_event,
+            on_trades=self._on_trades,
+            on_quote=lambda quote: self.watch.data.heard(quote.contract),
+            on_clock=self._on_clock,
+            on_fault=self._on_fault,
         )
         desk = partial(desk_now, place, options.desk, desk_token)
         tokens = DeskTokens(desk)
@@ -106,15 +111,18 @@ class RunnerProcess:
         self.link = ChildLink(lambda: channel_at(f"runner-{account}", desk), table, self.runner.on_refused)
         self.reporter = Reporter(self.runner, self.link, self._visible, Channels(f"runner-{account}"))
         table["whole"] = self.reporter.whole
+        self.watch = Watch(self.runner, self._trades_now)
 
     def _rule(self, version: str, contract: str, parameters: dict[str, Any]) -> Rule:
         return session_rule(self.registry, version, parameters, self._lost.append)
 
     def _is_open(self) -> bool:
-        if self.clock.lockstep or self.clock.rate <= 0:
-            return False
-        now = self.clock.now()
-        return any(trading_hours(spec(c)).is_open(now) for c in self.runner.feed.contracts)
+        return any(map(self._trades_now, self.runner.feed.contracts))
+
+    def _trades_now(self, contract: str) -> bool:
+        # A replay that is paused or in lockstep has no silence.
+        stands = self.clock.lockstep or self.clock.rate <= 0
+        return not stands and trading_hours(spec(contract)).is_open(self.clock.now())
 
     # --- what the hubs bring; in lockstep it waits for the barrier, so that two runs see the same order -------------
 
@@ -133,6 +141,7 @@ class RunnerProcess:
             self._held_trades += trades
             return
         for trade in trades:
+            self.watch.data.heard(trade.contract)
             self.runner.on_print(trade.contract, trade.ts, trade.price, trade.size)
 
     def _on_clock(self, clock: SimulatorClock) -> None:
@@ -189,6 +198,7 @@ class RunnerProcess:
                 tasks.create_task(self.client.run_market()),
                 tasks.create_task(self._dial()),
                 tasks.create_task(self.reporter.run()),
+                tasks.create_task(self.watch.run()),
                 tasks.create_task(self._begin()),
             ]
             try:
