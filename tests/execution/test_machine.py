@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.execution.fake_broker import MES, Ride, enter, leave
+from tests.execution.fake_broker import MES, START, FakeBroker, Ride, enter, leave
 from workbench.domain import events as e
 from workbench.domain.order import OrderType, Side, Status
 from workbench.execution.step import Out
@@ -37,9 +37,12 @@ class Guarded(Ride):
 class Trading(RuleBasedStateMachine):
     """One session and a gateway that is slow, forgetful and repetitive, but honest when read."""
 
+    brackets = True  # the gateway grows stops and targets
+
     def __init__(self) -> None:
         super().__init__()
-        self.ride = Guarded(LIMITS).start()
+        mode = "auto-oco" if self.brackets else "position"
+        self.ride = Guarded(LIMITS, FakeBroker(brackets=self.brackets)).start(bracket_mode=mode)
         self.epoch, self.requests = 1, 0
         self.held: e.BrokerRead | None = None
 
@@ -73,6 +76,42 @@ class Trading(RuleBasedStateMachine):
         )
         self.ride.feed(order)
         assert self.ride.feed(order) == []
+
+    @precondition(lambda self: self.ride.state.key_of_id)
+    @rule(data=st.data(), kind=st.sampled_from(("cancel", "modify")), qty=sizes, ticks=st.integers(-60, 60))
+    def person_changes_an_order(self, data: st.DataObject, kind: str, qty: int, ticks: int) -> None:
+        self.requests += 1
+        number = data.draw(st.sampled_from(sorted(self.ride.state.key_of_id)))
+        order = self.ride.state.orders[self.ride.state.key_of_id[number]]
+        if kind == "modify" and order.type is OrderType.STOP and order.status is not Status.WORKING:
+            return
+        prices = {"limit_ticks": START + ticks} if order.limit_ticks is not None else {}
+        self._acts(kind, order_id=number, qty=qty, **(prices if kind == "modify" else {}))
+
+    @rule(kind=st.sampled_from(("close", "part_close", "reverse")), qty=sizes)
+    def person_acts_on_the_position(self, kind: str, qty: int) -> None:
+        self._acts(kind, qty=qty)
+
+    def _acts(self, kind: str, **fields: object) -> None:
+        self.requests += 1
+        request = f"a{self.requests}"
+        action = e.OrderActionRequested(at=self.ride.now, request=request, kind=kind, contract=MES, **fields)  # type: ignore[arg-type]
+        self.ride.feed(action)
+        assert self.ride.feed(action) == []
+
+    @precondition(lambda self: abs(self.ride.broker.qty()) < MOST)
+    @rule(side=st.sampled_from(Side))
+    def somebody_else_trades(self, side: Side) -> None:
+        if abs(self.ride.broker.qty() + side.sign) <= MOST and not self.ride.broker.working():
+            self.ride.broker.external(side, 1)
+
+    @precondition(lambda self: any(not f.voided for f in self.ride.broker.fills[-2:]))
+    @rule()
+    def the_gateway_voids_a_trade(self) -> None:
+        fill = [f for f in self.ride.broker.fills[-2:] if not f.voided][-1]
+        if abs(self.ride.broker.qty() - fill.qty) <= MOST:
+            self._tick()
+            self.ride.broker.void(fill)
 
     @rule()
     def person_flattens(self) -> None:
@@ -214,3 +253,18 @@ Trading.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestTrading = Trading.TestCase
+
+
+class Separate(Trading):
+    """The same at a gateway without Auto-OCO: stops and targets are orders of ours."""
+
+    brackets = False
+
+    @invariant()
+    def no_more_stops_work_than_were_asked_for(self) -> None:
+        stops = [o for o in self.ride.broker.working() if o.type is OrderType.STOP and o.status is Status.WORKING]
+        assert len(stops) <= 2  # one on its way out, one for the newest entry
+
+
+Separate.TestCase.settings = Trading.TestCase.settings
+TestSeparate = Separate.TestCase

@@ -57,7 +57,7 @@ def apply_fill(position: Position, fill: Fill) -> Position:
             qty=qty + change,
             cost_ticks=position.cost_ticks + fill.ticks * change,
             fees=fees,
-            opened_at=position.opened_at if qty else fill.at,
+            opened_at=min(position.opened_at, fill.at) if qty else fill.at,  # trades may come in any order
         )
     closed = max(-abs(qty), -abs(change)) if qty > 0 else min(abs(qty), abs(change))  # signed change that closes
     average = position.cost_ticks / qty

@@ -130,6 +130,7 @@ class Book:
     broker_qty: int | None = None
     differs_since: int | None = None
     adopt_votes: int = 0
+    average_votes: int = 0  # readings in a row that showed another average price
     voted_for: tuple[int, int] = (0, 0)  # own and broker quantity of the last vote
     adopted_until: int = 0  # fills up to here are inside an adopted position
     filled_at: int = 0  # when we last heard of a fill, by its trade or by its order

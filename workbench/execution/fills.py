@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
+from workbench.domain.order import Order
 from workbench.domain.position import Fill, Position, apply_fill
 from workbench.execution.external import suspect
 from workbench.execution.state import AccountState, Book, Session
@@ -94,6 +95,16 @@ def _share(book: Book, fill: Fill, name: str, qty: int, fees: Decimal) -> tuple[
     return name, qty
 
 
+def claim(state: AccountState, order: Order) -> None:
+    """Move fills that came before their order was known from nobody's ledger to the session that sent it."""
+    book = state.book(order.contract)
+    for fill in book.since_flat:
+        if fill.order_id == order.order_id and book.shares.get(fill.trade_id) == ((NOBODY, fill.qty),):
+            back = msgspec.structs.replace(fill, qty=-fill.qty, fees=-fill.fees)
+            _share(book, back, NOBODY, back.qty, back.fees)
+            book.shares[fill.trade_id] = (_share(book, fill, order.session, fill.qty, fill.fees),)
+
+
 def _void(state: AccountState, fill: Fill) -> list[AnyCommand]:
     # The gateway has taken a trade back. One that is not known yet will never count; a known one is taken out once.
     if fill.trade_id in state.voided:
@@ -106,13 +117,15 @@ def _void(state: AccountState, fill: Fill) -> list[AnyCommand]:
     known = next((f for f in book.since_flat if f.trade_id == fill.trade_id), None)
     _uncount(state, fill)
     back = msgspec.structs.replace(known or fill, qty=-fill.qty, fees=-(known or fill).fees)
-    if known is not None and book.flat_base is not None:
-        book.since_flat.remove(known)
-        book.position = book.flat_base
+    if fill.at > book.adopted_until:
+        base = book.flat_base or Position(account=fill.account, contract=fill.contract)
+        if known is not None:
+            book.since_flat.remove(known)
+        else:
+            base = apply_fill(base, back)  # it lies before the position was last flat
+        book.flat_base = book.position = base
         for each in book.since_flat:
             book.position = apply_fill(book.position, each)
-    elif fill.at > book.adopted_until:
-        book.position = apply_fill(book.position, back)
     for name, qty in book.shares.pop(fill.trade_id, ((NOBODY, fill.qty),)):
         _share(book, back, name, -qty, back.fees * qty / fill.qty)
     if abs(book.qty) > abs(before):  # an exit has not happened: what is open again must show a stop, or be closed
@@ -149,7 +162,7 @@ def hand_over(state: AccountState, book: Book) -> None:
     """Give a position that was adopted from the broker, without its fills, to the session that trades the contract."""
     for name, held in book.ledgers.items():
         book.ledgers[name] = msgspec.structs.replace(held, qty=0, cost_ticks=Decimal(0))
-    book.since_flat, book.shares, book.flat_base, book.misfit = [], {}, None, bool(book.qty)
+    book.since_flat, book.shares, book.flat_base, book.misfit = [], {}, book.position, bool(book.qty)
     if not book.qty:
         return
     contract = book.position.contract
@@ -165,6 +178,17 @@ def hand_over(state: AccountState, book: Book) -> None:
     book.ledgers[owner] = msgspec.structs.replace(
         held, qty=book.qty, cost_ticks=book.position.cost_ticks, opened_at=state.now
     )
+
+
+def correct_cost(book: Book, cost_ticks: Decimal) -> None:
+    """Take the broker's cost of the open position (average price in ticks × contracts) in place of our own."""
+    change = cost_ticks - book.position.cost_ticks
+    book.position = msgspec.structs.replace(book.position, cost_ticks=cost_ticks)
+    book.since_flat, book.shares, book.flat_base = [], {}, book.position
+    holders = sorted(book.ledgers, key=lambda name: (-book.ledgers[name].qty * book.qty, name))
+    if holders:
+        held = book.ledgers[holders[0]]  # whoever holds most of it
+        book.ledgers[holders[0]] = msgspec.structs.replace(held, cost_ticks=held.cost_ticks + change)
 
 
 def take_over(state: AccountState, book: Book, session: str) -> None:

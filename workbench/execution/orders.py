@@ -11,7 +11,7 @@ from workbench.domain.errors import IllegalTransition
 from workbench.domain.events import CommandAnswered, FillReported, OrderReported, PlaceAnswered, PositionReported
 from workbench.domain.order import Order, Status, merge_report, move
 from workbench.execution.external import origin_of, suspect
-from workbench.execution.fills import note_difference, take_fill
+from workbench.execution.fills import claim, note_difference, take_fill
 from workbench.execution.state import AccountState, Book
 
 NO_AUTO_OCO = "Brackets cannot be used with Position Brackets"  # the gateway's words
@@ -49,8 +49,10 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
         names = ("tag", "strategy", "rule", "parent_id", "session", "protects", "origin")
         owner = {name: getattr(known, name) for name in names}
         merged = msgspec.structs.replace(believed, **owner, filled=max(known.filled, report.filled))
-    if report.order_id is not None:
+    if report.order_id is not None and report.order_id not in state.key_of_id:
         state.key_of_id[report.order_id] = key
+        if merged.session:
+            claim(state, merged)
     _settle_miss(state, key)
     _keep(state, key, merged)
     return out
@@ -160,6 +162,8 @@ def _attach_id(state: AccountState, tag: str, order: Order, order_id: int) -> tu
             out = lock(state, order.contract, str(error))
     state.key_of_id[order_id] = tag
     order = msgspec.structs.replace(order, order_id=order_id)
+    if key != tag and order.session:
+        claim(state, order)
     _keep(state, tag, order)
     return order, out
 

@@ -11,7 +11,7 @@ from workbench.domain.events import BrokerRead, PositionReported
 from workbench.domain.order import Order, Status, move
 from workbench.domain.position import Position
 from workbench.execution.external import confirm
-from workbench.execution.fills import hand_over, take_fill
+from workbench.execution.fills import correct_cost, hand_over, take_fill
 from workbench.execution.flatten import SETTLES_NS, market_works
 from workbench.execution.orders import halt_unknown, lock, take_report
 from workbench.execution.state import READ_FIRST, AccountState, Book, exact_ticks
@@ -46,6 +46,15 @@ def on_broker_read(state: AccountState, event: BrokerRead) -> list[AnyCommand]:
         book, held = state.book(contract), reported.get(contract)
         if _is_equal(state, book, held, event):
             out += _unlock(state, book)
+            if held is not None and _average_differs(book, held, event):
+                book.average_votes += 1
+                if first or book.average_votes >= ADOPT_AFTER:
+                    adopted = True
+                    out.append(_adopt_average(state, book, held))
+                else:
+                    out.append(ReadBroker(account=state.account, contract=contract, reason="average prices differ"))
+            else:
+                book.average_votes = 0
         elif _may_adopt(state, book, event, first):
             adopted = True
             out += _adopt_position(state, book, held, event)
@@ -185,6 +194,25 @@ def _adopt_position(
         f"{contract}: the broker has {book.qty:+d}, we had {was:+d} without its fills; the broker's figure is adopted"
     )
     return [Alert(account=state.account, contract=contract, level="critical", text=text), *_unlock(state, book)]
+
+
+def _average_differs(book: Book, report: PositionReported, event: BrokerRead) -> bool:
+    # Fills that were lost may cancel out in quantity, and still leave another average price.
+    average = book.position.average_ticks
+    if average is None or book.filled_at > event.until:
+        return False
+    return abs(exact_ticks(book.spec, report.average_price) - average) > 1
+
+
+def _adopt_average(state: AccountState, book: Book, report: PositionReported) -> AnyCommand:
+    was, contract = book.position.average_ticks or Decimal(0), book.position.contract
+    correct_cost(book, exact_ticks(book.spec, report.average_price) * book.qty)
+    book.average_votes = 0
+    text = (
+        f"{contract}: the broker's average price is {report.average_price:g}, ours was "
+        f"{float(was) * book.spec.tick_size:g}: fills were lost that cancel out; the broker's figure is adopted"
+    )
+    return Alert(account=state.account, contract=contract, level="warning", text=text)
 
 
 def mark_unanswered(order: Order) -> Order:

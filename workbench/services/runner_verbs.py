@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -46,6 +47,7 @@ class RunnerVerbs:
             "order_action": self.order_action,
             "set_limits": self.set_limits,
             "reconcile": self.reconcile,
+            "lease": self.lease,
             "stop": self.stop,
             "orders": self.orders,
             "fills": self.fills,
@@ -181,8 +183,22 @@ class RunnerVerbs:
         alerts, before = runner.alerted, runner.decided
         runner.lanes.put(event)
         await self._until(lambda: runner.decided > before and not runner.lanes.waits(event))
-        refused = [a["text"] for a in runner.alerts_since(alerts) if "limit" in a["text"]]
+        refused = [a["text"] for a in runner.alerts_since(alerts) if "may only be tightened" in a["text"]]
         return {"limits": msgspec.to_builtins(runner.state.limits), "reason": refused[-1] if refused else ""}
+
+    async def lease(self, body: Json) -> Json:
+        """Take this account's share of the limits over all accounts, good for `seconds` of market time."""
+        loss, most = body.get("daily_loss_usd"), body.get("max_micros")
+        now = self._runner.clock.now()
+        self._runner.lanes.put(
+            e.BudgetLeased(
+                at=now,
+                until=now + int(float(body["seconds"]) * 1e9),
+                daily_loss_usd=None if loss is None else Decimal(str(loss)),
+                max_micros=None if most is None else int(most),
+            )
+        )
+        return {}
 
     async def reconcile(self, body: Json) -> Json:
         """Read the broker and say where it differs from our own count."""
