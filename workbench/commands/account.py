@@ -111,7 +111,7 @@ def link(
     if not rows[account]["can_trade"] and not json_:
         typer.echo(f"{who} is locked by the firm (canTrade is false): nothing can be entered until it is not", err=True)
     if old is not None and not json_:
-        typer.echo(f"{who} looks like the reset of account {old}; what was said of that one does not hold here", err=True)
+        typer.echo(f"{who} looks like the reset of account {old}; its limits do not hold here", err=True)
     if not yes and not typer.confirm(
         f"{who}: programme {made.programme or 'none'}, brackets {made.bracket_mode}, "
         f"maximum-loss level {'none' if made.max_loss_level_usd is None else made.max_loss_level_usd}, "

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 
 
-def exposures(state: AccountState, without: str = "") -> tuple[Exposure, ...]:
-    """Return what every instrument holds or may come to hold, apart from `without`."""
+def exposures(state: AccountState, without: str = "", only: str = "") -> tuple[Exposure, ...]:
+    """Return what every instrument holds or may come to hold, apart from `without`, or that of one alone."""
     from workbench.execution.state import working_by_side
 
     found = []
     for contract, book in state.books.items():
-        if contract == without or (not book.qty and state.orders.none_open(contract)):
+        if contract == without or (only and contract != only) or (not book.qty and state.orders.none_open(contract)):
             continue
         buy, sell = working_by_side(state.open_orders(contract))
         found.append(Exposure(book.spec, book.qty, buy, sell))

@@ -21,15 +21,27 @@ from workbench.risk.codes import Code
 from workbench.risk.limits import Limits
 from workbench.risk.tightening import loosened, tightest
 
-LEVELS = ("markets", "strategies")
+LEVELS = ("markets", "strategies", "leased")
+LEASE_OVER = "the lease of the global limits has expired"
+NO_LEASE = "no lease of the limits over all accounts has come yet"
 
 
 def take_limits(state: AccountState, body: Mapping[str, Any]) -> None:
-    """Take limits as an event carries them: those of the account, and under `markets` and `strategies` tighter ones."""
+    """Take limits as an event carries them: those of the account, and under `markets` and `strategies` tighter ones.
+
+    With `leased` nothing is entered before the desk has told this account's share of the limits over all. Levels that
+    an event does not speak of stay as they are.
+    """
     risk = state.risk
     state.limits = msgspec.convert({k: v for k, v in body.items() if k not in LEVELS}, Limits)
-    risk.markets = dict(body.get("markets", {}))
-    risk.strategies = dict(body.get("strategies", {}))
+    risk.markets = dict(body.get("markets", risk.markets))
+    risk.strategies = dict(body.get("strategies", risk.strategies))
+    if body.get("leased") and state.lease is None:
+        state.halted[NO_LEASE] = state.now
+    elif "leased" in body and not body["leased"]:
+        state.lease = None
+        for halt in (NO_LEASE, LEASE_OVER):
+            state.halted.pop(halt, None)
     arm(state)
 
 
@@ -51,7 +63,7 @@ def looser_than(state: AccountState, body: Mapping[str, Any]) -> list[str]:
     found = loosened(new, state.limits)
     for level, held in (("markets", state.risk.markets), ("strategies", state.risk.strategies)):
         for key, names in held.items():
-            own = body.get(level, {}).get(key, {})
+            own = body[level].get(key, {}) if level in body else names
             found += [
                 f"{level}.{key}.{n}" for n in loosened(tightest(new, own), tightest(state.limits, names)) if n in names
             ]

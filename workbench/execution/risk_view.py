@@ -133,8 +133,8 @@ def earned_before_usd(state: AccountState) -> Decimal:
 
 def equity_e4(state: AccountState) -> int | None:
     """Return balance + open profit, 1/10,000 USD; None before the balance was read, or when a price is missing."""
-    total = state.total_usd()
-    return None if total is None or not total.is_finite() or state.risk.cash_e4 is None else state.risk.cash_e4 + to_e4(total)
+    total, cash = state.total_usd(), state.risk.cash_e4
+    return None if total is None or not total.is_finite() or cash is None else cash + to_e4(total)
 
 
 def firm_of(state: AccountState) -> Firm | None:

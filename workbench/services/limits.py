@@ -55,7 +55,9 @@ def limits_body(home: Home, account: int, linked: Limits, at: int) -> Json:
     InputError
         The file cannot be understood; nothing may be entered on a guess.
     """
-    return entry_on(load_limits(home), _day(at)).body(account, linked)
+    entry = entry_on(load_limits(home), _day(at))
+    leased = bool(entry.over_all) and len(linked_accounts(home)) > 1
+    return entry.body(account, linked, leased=leased)
 
 
 def _day(at: int) -> date:

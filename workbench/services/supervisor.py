@@ -19,6 +19,7 @@ from workbench.gateway.transport import Transport
 from workbench.rules.strategy import Strategy
 from workbench.services.alerts import Channels
 from workbench.services.broker import RestBroker
+from workbench.services.budgets import lease_budgets
 from workbench.services.children import Child
 from workbench.services.clock import MarketClock, wall_ns
 from workbench.services.desk_actions import DeskActions
@@ -44,6 +45,7 @@ from workbench.storage.home import Home
 from workbench.storage.latch import read_latch
 from workbench.storage.links import known_accounts, linked_accounts, load_link
 from workbench.storage.lock import AccountLock
+from workbench.storage.presence import note_presence
 from workbench.storage.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -107,6 +109,7 @@ class Desk(DeskActions):
                 if self.profile.is_simulator:
                     tasks.create_task(follow_simulator(self.profile.rest_url, self.clock))
                 tasks.create_task(self._follow_accounts())
+                tasks.create_task(lease_budgets(self))
                 tasks.create_task(self.button.follow())
                 tasks.create_task(self.channels.run())
                 tasks.create_task(self.hearts.follow())
@@ -348,6 +351,11 @@ class Desk(DeskActions):
     async def stop_session(self, session: str, reason: str, person: str) -> Json:
         """End one session, cancel and close what it holds; the account is stopped when that is not confirmed in 2 s."""
         return await stop_session(self, session, reason, person)
+
+    async def operator_seen(self, person: str) -> Json:
+        """Note that a person attends: the heartbeat of the attended mode, for every runner of this home."""
+        await asyncio.to_thread(note_presence, self.home, person, wall_ns())
+        return {"person": person}
 
     async def clear_stop(self, reason: str, person: str, account: int | None) -> Json:
         """Release the latch, after a clean reading of every account."""

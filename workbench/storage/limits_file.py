@@ -32,6 +32,7 @@ from workbench.storage.home import Home, write_durably
 
 NAME = "limits.yaml"
 LEVELS = ("global", "accounts", "markets", "strategies")
+OVER_ALL = ("daily_loss_usd", "max_micros")
 MOST_CHARACTERS = 1_000_000
 Values = dict[str, Any]
 _HEAD = "# Limits by date; the newest entry that has come holds as a whole (workbench limits --help).\n"
@@ -61,13 +62,21 @@ class LimitsEntry:
         own = msgspec.structs.replace(linked, **self.accounts.get(account, {}))
         return tightest(own, self.everywhere)
 
-    def body(self, account: int, linked: Limits) -> dict[str, Any]:
-        """Return what an event carries: the account's limits, and the tighter ones of markets and strategies."""
+    @property
+    def over_all(self) -> Values:
+        """The limits that hold for all accounts together, too."""
+        return {name: self.everywhere[name] for name in OVER_ALL if self.everywhere.get(name) is not None}
+
+    def body(self, account: int, linked: Limits, *, leased: bool = False) -> dict[str, Any]:
+        """Return what an event carries: the account's limits, and the tighter ones of markets and strategies.
+
+        `leased` says that the account needs its share of the limits over all accounts before it enters anything.
+        """
         levels = {
             name: {str(key): plain(values) for key, values in self.level(name).items() if values}
             for name in ("markets", "strategies")
         }
-        return {**plain(msgspec.structs.asdict(self.of_account(account, linked))), **levels}
+        return {**plain(msgspec.structs.asdict(self.of_account(account, linked))), **levels, "leased": leased}
 
 
 def load_limits(home: Home) -> list[LimitsEntry]:
