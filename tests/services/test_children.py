@@ -139,3 +139,20 @@ async def test_what_a_silent_child_said_last_is_not_called_running(
     assert child.state == "running"
     monkeypatch.setattr(children, "SILENT_AFTER_S", -1.0)
     assert (child.state, child.is_silent) == ("lost", True)
+
+
+async def test_who_dies_and_dies_is_degraded_said_so_loudly_and_tried_seldom(
+    program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(children, "LONGEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(children, "DEGRADED_AFTER", 3)
+    told = Told()
+    async with watched(Child(**program("raise SystemExit(1)"), tell=told)) as child:
+        await child.start()
+        await until(lambda: child.state == "degraded", 30)
+        lives = child.restarts
+        await asyncio.sleep(0.5)
+        assert child.restarts == lives == 2, "three lives, then a pause"
+        assert [text for level, text in told if level == "critical" and "degraded" in text]
+        assert child.wanted, "it is not given up"

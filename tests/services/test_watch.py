@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from tests.services.test_runner_verbs import Desk as LoneRunner
+from workbench.commands.session import app as sessions
 from workbench.domain import events as e
 from workbench.services.awake import CANNOT, Awake
 from workbench.services.clock import MarketClock, running_ns
@@ -21,6 +23,7 @@ from workbench.services.clock_watch import STILL_S, ClockWatch
 from workbench.services.data_watch import DataWatch
 from workbench.services.open_hours import OpenHours
 from workbench.services.watch import Watch
+from workbench.storage.presence import note_presence
 
 MES = "CON.F.US.MES.Z26"
 SECOND = 10**9
@@ -84,7 +87,8 @@ def test_the_market_clock_does_not_follow_a_wall_clock_that_is_set_under_it(monk
         assert clock.now() == at["wall"]
     steady = at["wall"]
     at["wall"], at["mono"] = at["wall"] + 7200 * SECOND, at["mono"] + SECOND
-    assert abs(clock.now() - steady - SECOND) < SECOND // 10, "two hours ahead would roll the trading date and its daily loss"
+    # Two hours ahead would roll the trading date, and the daily loss with it.
+    assert abs(clock.now() - steady - SECOND) < SECOND // 10
     at["wall"], at["mono"] = at["wall"] - 7200 * SECOND, at["mono"] + SECOND
     assert steady <= clock.now() < begin + 200 * SECOND
 
@@ -229,3 +233,18 @@ async def test_a_machine_that_cannot_be_held_awake_is_told_once_and_nothing_else
         awake.want(wanted)
         await asyncio.sleep(0.02)
     assert len(told) == 1 and told[0].startswith(CANNOT) and not awake.held
+
+
+async def test_an_operator_who_shows_up_is_an_event_once_and_an_old_sign_is_none(tmp_path: Path) -> None:
+    made = LoneRunner(tmp_path)
+    note_presence(made.home, "ann", 1)
+    watch = Watch(made.runner, lambda contract: True)
+    watch.look()
+    assert made.runner.lanes.take() is None, "that was before this runner"
+    said = CliRunner().invoke(sessions, ["here", "--person", "bob", "--home", str(made.home.path)])
+    assert said.exit_code == 0 and "bob attends" in said.output
+    watch.look()
+    watch.look()
+    seen = made.runner.lanes.take()
+    assert isinstance(seen, e.OperatorSeen) and seen.person == "bob"
+    assert made.runner.lanes.take() is None

@@ -52,6 +52,24 @@ def start(
     show(session.as_row() if json_ else session, as_json=json_)
 
 
+@app.command("here")
+def here(
+    person: Annotated[str | None, typer.Option(help="Who attends; default the user of this computer.")] = None,
+    home: Annotated[str | None, typer.Option(help="Folder of state and data (WORKBENCH_HOME).")] = None,
+    json_: Json = False,
+) -> None:
+    """Say that you attend: where a limit `unattended_after_s` is set, entries need this sign of life in time."""
+    import getpass
+
+    from workbench.services.clock import wall_ns
+    from workbench.storage.home import home as home_of
+    from workbench.storage.presence import note_presence
+
+    who = person or getpass.getuser()
+    note_presence(home_of(home), who, wall_ns())
+    show({"person": who} if json_ else f"{who} attends", as_json=json_)
+
+
 def parameters(written: list[str]) -> dict[str, float | int | str | bool]:
     """Return ``name=value`` texts as parameters."""
     out: dict[str, float | int | str | bool] = {}

@@ -23,6 +23,8 @@ SILENT_AFTER_S = 5.0  # children push twice a second and more
 ACCOUNT_TAKEN, CANNOT_RUN = 3, 4  # exit codes: it may be tried again; a person must act first
 ONLY_FOR_THE_DESK = ("PROJECTX_USERNAME", "PROJECTX_API_KEY")  # one login per user: children get a token, never the key
 TOLD_AGAIN_S = 60.0
+DEGRADED_AFTER = 5  # short lives in a row: it is tried on, but seldom, and a person must know
+DEGRADED_PAUSE_S = 60.0
 
 
 class Child:
@@ -72,10 +74,13 @@ class Child:
         self._pause, self._not_before, self._begun = FIRST_PAUSE_S, 0.0, 0.0
         self._output_from = 0
         self._told = ("", 0.0)
+        self._short_lives = 0
 
     @property
     def state(self) -> str:
-        """down, starting, running, stopped (it ended by itself), lost (alive perhaps, but it says nothing)."""
+        """down, starting, running, stopped (by itself), lost (it says nothing), degraded (it dies again and again)."""
+        if self._short_lives >= DEGRADED_AFTER and self.is_gone and self.channel is None and self.wanted:
+            return "degraded"
         return "lost" if self._state == "running" and self.is_silent else self._state
 
     @property
@@ -94,6 +99,8 @@ class Child:
 
     async def start(self) -> None:
         """Want the process, and start it unless it runs already, here or from an earlier desk."""
+        if not self.wanted:
+            self._short_lives = 0  # a person asks for it: it is tried at once
         self.wanted, self.given_up = True, False
         if self.is_gone and self.channel is None and not self._is_taken():
             await self._spawn()
@@ -183,8 +190,11 @@ class Child:
             return
         code = self.exit_code = process.returncode
         if now - self._begun > LONG_LIFE_S:
-            self._pause = FIRST_PAUSE_S
-        self._not_before = now + self._pause
+            self._pause, self._short_lives = FIRST_PAUSE_S, 0
+        elif code != 0 and code != ACCOUNT_TAKEN:
+            self._short_lives += 1
+        degraded = self._short_lives >= DEGRADED_AFTER
+        self._not_before = now + (DEGRADED_PAUSE_S if degraded else self._pause)
         self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
         if self.channel is None:
             self._become("stopped" if code == 0 else "down")
@@ -193,7 +203,13 @@ class Child:
         self.reason = f"{self.name} ended with code {code}: {self.last_words()}"
         if code == CANNOT_RUN:
             self.wanted, self.given_up = False, True
-        if self._told[0] != self.reason or now - self._told[1] > TOLD_AGAIN_S:
+        if self._short_lives == DEGRADED_AFTER and not self.given_up:
+            self._tell(
+                "critical",
+                f"{self.name} is degraded: it has died {DEGRADED_AFTER} times in a row and is now tried once in "
+                f"{DEGRADED_PAUSE_S:g} s; positions keep their stops at the broker. {self.reason}",
+            )
+        elif self._told[0] != self.reason or now - self._told[1] > TOLD_AGAIN_S:
             self._told = (self.reason, now)
             then = "it is not started again until somebody asks for it" if self.given_up else "it is started again"
             self._tell("critical" if self.given_up else "warning", f"{self.reason}; {then}")

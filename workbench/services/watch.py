@@ -10,6 +10,7 @@ from workbench.services.awake import Awake
 from workbench.services.clock_watch import EVERY_S, ClockWatch
 from workbench.services.data_watch import SILENT_S, DataWatch
 from workbench.services.runner import Runner
+from workbench.storage.presence import read_presence
 
 
 class Watch:
@@ -29,6 +30,7 @@ class Watch:
             lambda: runner.feed.contracts, is_open, stale=self._stale, fresh=self._fresh, silent_s=self._silent_s
         )
         self.awake = Awake(runner.alert)
+        self._attended = read_presence(runner.home)
 
     def _now(self) -> int:
         return self._runner.clock.now()
@@ -50,7 +52,14 @@ class Watch:
         """Look at everything once."""
         self.clock.look()
         self.data.look()
+        self._look_for_operator()
         self.awake.want(any(book.qty for book in self._runner.state.books.values()))
+
+    def _look_for_operator(self) -> None:
+        seen = read_presence(self._runner.home)
+        if seen is not None and seen != self._attended:
+            self._attended = seen
+            self._runner.lanes.put(e.OperatorSeen(at=self._now(), person=seen[1]))
 
     async def run(self) -> None:
         """Look for ever."""
