@@ -44,6 +44,10 @@ Float64Array = npt.NDArray[np.float64]
 Columns = Mapping[str, Float64Array]
 
 _CLOSED, _OPEN = np.zeros(1, dtype=np.uint8), np.ones(1, dtype=np.uint8)
+NEEDS_EVERY_BAR = (
+    "these limits act by themselves or look back, which needs every bar (engine auto or every, no sweep): leave out "
+    "all but max_order_qty, max_position, max_open_orders, max_orders_per_minute, daily_loss_usd and products"
+)
 
 
 class Lists(NamedTuple):
@@ -70,6 +74,7 @@ class Lists(NamedTuple):
     slips: View
     flat_times: View
     margins: View | None
+
 
 
 @dataclass(kw_only=True)
@@ -133,7 +138,9 @@ class Prepared:
         """
         end = len(self.series) if last is None else last
         if engine == "auto":
-            engine = "kernel" if hasattr(strategy, "plan") else "every"
+            engine = "kernel" if hasattr(strategy, "plan") and not self.limits.needs_watch else "every"
+        if engine == "event" and self.limits.needs_watch:
+            raise InputError(NEEDS_EVERY_BAR)
         if engine == "kernel":
             from workbench.backtest.kernel_runs import run
 
@@ -314,6 +321,8 @@ class Prepared:
         from workbench.backtest.kernel_state import Gate
 
         key = plan.daily_loss_usd, plan.max_position
+        if self.limits.needs_watch:
+            raise InputError(NEEDS_EVERY_BAR)
         if key not in self._gates:
             limits = self.limits.tighter(plan.daily_loss_usd, plan.max_position)
             product = not limits.products or self.series.contract.spec.root in limits.products

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.domain.contract import spec
 from workbench.domain.errors import UnknownName
+from workbench.services.budgets import over_all, told_accounts
 from workbench.services.desk_bodies import ChangeLimits
 from workbench.services.desk_service import OrderAction, Past
 from workbench.services.limit_changes import change_limits, shown_limits
+from workbench.services.monitor import monitor
 
 if TYPE_CHECKING:
     from workbench.services.supervisor import Desk
@@ -86,12 +88,11 @@ class DeskActions:
         return rows
 
     async def monitor(self: Desk) -> Json:
-        """Return exposure, equity and headroom of all accounts, and their sums (null where a part is not known)."""
+        """Return exposure, equity, drawdown and headroom of all accounts (null where a part is not known)."""
         accounts = (await self.snapshot())["accounts"]
-        names = ("account", "name", "kind", "equity_usd", "day_pnl_usd", "open_usd", "headroom", "positions", "halted")
-        rows = [{name: a.get(name) for name in names} for a in accounts]
-        sums = {name: _sum(row[name] for row in rows) for name in ("equity_usd", "day_pnl_usd", "open_usd")}
-        return {"accounts": rows, "sum": sums}
+        told = {each["account"]: each for each in told_accounts(self)}
+        rows = [{**told.get(a["account"], {}), **{k: v for k, v in a.items() if v is not None}} for a in accounts]
+        return monitor(rows, await asyncio.to_thread(over_all, self))
 
     async def limits(self: Desk) -> Json:
         """Return the limits of every level and how they came to be."""
@@ -101,8 +102,3 @@ class DeskActions:
         """Write new limits; runners take them up from the file within a second."""
         running = {s["account"] for s in (await self.snapshot())["sessions"] if s["state"] != "ended"}
         return await asyncio.to_thread(change_limits, self.home, change, tighten=tighten, running=running)
-
-
-def _sum(values: Any) -> float | None:
-    known = list(values)
-    return None if any(value is None for value in known) else round(sum(known), 2)
