@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from functools import cache
@@ -43,19 +44,23 @@ def url() -> Iterator[str]:
         yield base
 
 
+def tried(url: str, name: str, mode: GenerationMode, headers: dict[str, str], examples: int) -> list[int]:
+    """Call one route with made-up values and check every answer; return the statuses, none if none can be made up."""
+    seen: list[int] = []
+
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck), deadline=None, database=None)
+    @given(case=operations()[name].as_strategy(generation_mode=mode))
+    def call(case: Any) -> None:
+        response = case.call_and_validate(base_url=url, headers=headers, excluded_checks=LEFT_OUT, timeout=60)
+        seen.append(response.status_code)
+
+    with contextlib.suppress(Unsatisfiable):
+        call()
+    return seen
+
+
 @pytest.mark.parametrize("name", operations())
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_route_answers_as_described(url: str, name: str, mode: GenerationMode) -> None:
-    seen: list[int] = []
-
-    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None, database=None)
-    @given(case=operations()[name].as_strategy(generation_mode=mode))
-    def tried(case: Any) -> None:
-        response = case.call_and_validate(base_url=url, headers=FULL, excluded_checks=LEFT_OUT)
-        seen.append(response.status_code)
-
-    try:
-        tried()
-    except Unsatisfiable:
+    if not tried(url, name, mode, FULL, EXAMPLES):
         pytest.skip("nothing about it can be wrong")
-    assert seen

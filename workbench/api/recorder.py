@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -84,7 +85,7 @@ class Recorder:
         person = body.get("person") if isinstance(body, dict) else None
         token = principal.name if principal else "?"
         who = f"{person} ({token})" if isinstance(person, str) and person and principal else token
-        details = {"status": status, "query": scope.get("query_string", b"").decode("latin-1"), "body": body}
+        details = {"status": status, "query": _query(scope), "body": body}
         if scope["state"].get("replayed"):
             details["replayed"] = True
         note = partial(self._note, who, f"{method} {scope['path']}"[:300], source_of(scope), details)
@@ -134,6 +135,11 @@ def source_of(scope: Scope) -> str:
     """Return the client's address, as far as the transport tells."""
     client = scope.get("client")
     return f"{client[0]}:{client[1]}" if client else "?"
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    # By name, so that what is named like a secret is blotted out.
+    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
 
 
 def _parsed(body: bytes) -> Any:

@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 log = logging.getLogger(__name__)
-HEADER_S = 5.0
+HEADER_S = 10.0
 MOST_WAITING = 128  # connections without a whole request; the oldest of more is closed, so that a stop gets through
 
 
