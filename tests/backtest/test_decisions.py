@@ -18,6 +18,7 @@ from workbench.backtest.decisions import (
     Trip,
     decided_otherwise,
     filled_otherwise,
+    held_otherwise,
     run_of,
 )
 from workbench.domain import commands as c
@@ -98,6 +99,19 @@ def test_each_decision_that_only_one_has_made_has_its_cause() -> None:
     ]  # fmt: skip
     assert found[-1].text == "only replay: exit  by exit.long"
     assert decided_otherwise(entry, entry, late=(), unlike=(), bar_ns=MINUTE) == []
+
+
+def test_an_exit_that_only_one_needs_because_a_stop_took_the_other_out_is_no_other_signal() -> None:
+    # both entered at the close of bar 1; one was filled 3 ticks away, so its stop was hit before bar 4 said exit
+    live, again = trip(1, 100, 104, minutes=3), trip(1, 103, 98, minutes=2)
+    held = held_otherwise([live], [again], MINUTE)
+    said = Decision(4 * MINUTE, "exit", (), "exit.long")
+    (found,) = decided_otherwise([said], [], late=(), unlike=(), bar_ns=MINUTE, held=held)
+    assert found.cause == FILL_PRICE
+    later = said._replace(bar=9 * MINUTE)
+    (found,) = decided_otherwise([later], [], late=(), unlike=(), bar_ns=MINUTE, held=held)
+    assert found.cause == SIGNAL
+    assert held_otherwise([live], [live], MINUTE) == []
 
 
 def trip(bar: int, entry: int, leave: int | None, *, qty: int = 1, minutes: int = 2, fees: str = "0.74") -> Trip:

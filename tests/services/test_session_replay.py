@@ -228,7 +228,7 @@ async def reconnect(made: Stack) -> None:
 async def record(folder: Path, seed: int, minutes: int, happens: list[str]) -> tuple[Home, str, int]:
     """Trade so many minutes of market; return home, session and how many orders the broker had of it."""
     parts = "parts" in happens
-    matching = Matching(part_fills=parts, market_on="print")
+    matching = Matching(part_fills=parts, market_on="print")  # as the matcher of the replay does
     async with stack(folder, lockstep=True, seed=seed, chunk_s=20, matching=matching) as made:
         made.simulator.clock.pause(True)
         begin = made.simulator.exchange.now

@@ -145,3 +145,20 @@ def test_market_orders_can_wait_for_the_next_print_as_a_backtest_does():
     assert lab.qty == 0
     lab.prints(6003.0)
     assert lab.events()[2][1]["price"] == 6003.25 and lab.qty == 1
+
+
+async def test_a_chunk_ends_with_the_fill_that_somebody_waits_for():
+    # Or the entry of a reversal would follow its close a chunk later: the fill would be heard of at the chunk's end.
+    from workbench.simulator.config import Matching
+    from workbench.simulator.server import build
+
+    sim = build(SimulatorSettings(start=MORNING, lockstep=True, roots=("MES",), matching=Matching(market_on="print")))
+    sim.pump.release_chunk()
+    begin = sim.exchange.now
+    async with rest(sim) as api:
+        assert (await api.place())["success"]
+    while not sim.exchange.accounts[1001].trades:
+        sim.pump.release_chunk()
+        assert sim.exchange.now < begin + MINUTE, "it has not run to the end of the chunk"
+    (trade,) = sim.exchange.accounts[1001].trades
+    assert sim.exchange.now == trade.at + 1

@@ -180,6 +180,7 @@ def decided_otherwise(
     late: Collection[int],
     unlike: Collection[int],
     bar_ns: int,
+    held: Sequence[tuple[int, int, str]] = (),
 ) -> list[Difference]:
     """Return each decision that only one of two runs made, with its cause.
 
@@ -192,6 +193,9 @@ def decided_otherwise(
         Ends of bars that are not the same in the data of the replay.
     bar_ns : int
         Length of a bar.
+    held : sequence of (int, int, str)
+        From when to when (ns) what was held had been filled otherwise, and why: its stop stands elsewhere, so one of
+        them may be out before the other. See `held_otherwise`.
     """
     only_live, only_again = set(live) - set(again), set(again) - set(live)
     out = []
@@ -206,10 +210,22 @@ def decided_otherwise(
         elif any(abs(o.bar - made.bar) <= bar_ns for o in same):
             cause = TIMING
         else:
-            cause = SIGNAL
+            cause = next((why for begin, end, why in held if begin <= made.bar <= end), SIGNAL)
         what = " ".join(map(str, made.what))
         out.append(Difference(bar=made.bar, cause=cause, text=f"only {who}: {made.kind} {what} by {made.rule}"))
     return sorted(out, key=lambda d: (d.bar, d.text))
+
+
+def held_otherwise(live: Sequence[Trip], again: Sequence[Trip], bar_ns: int) -> list[tuple[int, int, str]]:
+    """Return the times in which both held what the same bar had decided, filled at another price or left at another."""
+    others = {t.bar: t for t in again if t.bar}
+    out = []
+    for trip in live:
+        other = others.get(trip.bar)
+        if other is not None and (trip.entry_ticks, trip.exit_at) != (other.entry_ticks, other.exit_at):
+            why = FILL_PRICE if trip.entry_ticks != other.entry_ticks else TIMING
+            out.append((trip.bar + 1, max(trip.exit_at, other.exit_at) + bar_ns, why))
+    return out
 
 
 def filled_otherwise(

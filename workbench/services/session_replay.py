@@ -15,6 +15,7 @@ from workbench.backtest.decisions import (
     Run,
     decided_otherwise,
     filled_otherwise,
+    held_otherwise,
     run_of,
 )
 from workbench.domain import events as e
@@ -208,7 +209,12 @@ def replay_session(home: Home, session: str, *, source: str = PRINTS) -> Session
     again = run_of(replay.run(), started, contract.spec, frame.length)
     unlike = _unlike(told, data)
     decided = decided_otherwise(
-        live.decisions, again.decisions, late=late, unlike=[end for end, _ in unlike], bar_ns=frame.length
+        live.decisions,
+        again.decisions,
+        late=late,
+        unlike=[end for end, _ in unlike],
+        bar_ns=frame.length,
+        held=held_otherwise(live.trips, again.trips, frame.length),
     )
     causes = {d.bar: d.cause for d in decided} | dict.fromkeys(late, MISSED)
     return SessionReplayed(

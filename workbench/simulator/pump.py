@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from workbench.domain.order import OrderType
 from workbench.simulator.connections import Connection
 from workbench.simulator.market import FOREVER
 from workbench.simulator.render import invocation
@@ -87,7 +88,7 @@ class Pump:
         chunk = self.simulator.config.chunk_s * SECOND
         target = now - now % chunk + chunk
         market = self.simulator.exchange.market
-        due = self.simulator.exchange.next_due() or FOREVER
+        due = min(self.simulator.exchange.next_due() or FOREVER, self._first_fill(now, target))
         if now < due < target:
             return due  # an order comes alive: who waits for its fill must be able to act on it, not a minute later
         if market.is_any_open(now) or market.is_any_open(target):
@@ -95,6 +96,18 @@ class Pump:
         opens = min((market.hours(c).next_open(now) for c in market.live.values()), default=FOREVER)
         far = min(now - now % CLOSED_CHUNK + CLOSED_CHUNK, opens, due)
         return max(target, far - far % chunk)
+
+    def _first_fill(self, now: int, target: int) -> int:
+        # The moment after the print that a market order waits for: the entry of a reversal follows its close by the
+        # way of an order, not by a chunk.
+        exchange = self.simulator.exchange
+        found = FOREVER
+        for contract in exchange.market.live.values():
+            book = exchange.books.get(contract.id)
+            if book is not None and any(o.type is OrderType.MARKET for o in book.orders.values()):
+                prints = exchange.market.feed.prints(contract, now, target)
+                found = min(found, int(prints.ts[0]) + 1 if len(prints.ts) else FOREVER)
+        return found
 
     def note_end(self) -> None:
         """Stop lockstep some time after the last print of a recording, so that its bars can close."""
