@@ -78,6 +78,7 @@ def test_a_reading_from_before_the_close_does_not_close_twice() -> None:
     assert ride.broker.qty() == 0 and ride.closes == 1
 
 
+@pytest.mark.statement(16)
 def test_there_is_no_second_close_while_the_first_waits_in_the_queue() -> None:
     ride = close_that_waits()
     for _ in range(6):
@@ -107,6 +108,7 @@ def close_that_waits() -> Ride:
     return ride
 
 
+@pytest.mark.statement(16)
 def test_a_refused_close_is_asked_again_without_hammering() -> None:
     ride = in_position()
     ride.broker.close = lambda contract=MES: ride.broker.requests.append(  # type: ignore[method-assign]
@@ -210,6 +212,7 @@ def test_an_unknown_outcome_does_not_keep_a_flatten_waiting(arrives: bool) -> No
     assert ride.closes == (2 if arrives else 1)
 
 
+@pytest.mark.statement(17)
 def test_an_order_that_vanished_does_not_block_a_flatten_for_ever() -> None:
     ride = in_position()
     ride.now = ride.broker.now = ride.now + 3 * 86_400 * SECOND  # the order is older than any reading reaches back
@@ -233,6 +236,8 @@ def drop_stop(ride: Ride) -> None:
     ride.broker._put(ride.broker.leg(OrderType.STOP), status=Status.CANCELED)
 
 
+@pytest.mark.statement(6)
+@pytest.mark.statement(42)
 def test_a_position_whose_stop_never_works_is_flattened_in_time() -> None:
     ride = Ride(Limits(protect_within_s=30)).start()
     ride.bar(enter(1, 2))
@@ -248,6 +253,7 @@ def test_a_position_whose_stop_never_works_is_flattened_in_time() -> None:
     assert ride.broker.qty() == 0 and ride.said("no working stop covers")
 
 
+@pytest.mark.statement(42)
 def test_a_position_whose_stop_goes_away_later_is_flattened() -> None:
     ride = in_position()
     ride.wait(600)
@@ -267,6 +273,7 @@ def test_an_entry_without_a_stop_is_left_alone() -> None:
     assert ride.broker.qty() == 1
 
 
+@pytest.mark.statement(42)
 def test_a_fill_that_comes_before_its_order_is_known_is_protected_all_the_same() -> None:
     ride = Ride().start()
     ride.bar(enter(1, 2))
@@ -291,6 +298,7 @@ def test_legs_that_came_without_their_parent_are_ours_once_it_is_known() -> None
     assert {o.strategy for o in ride.state.open_orders(MES)} == {"v1"}
 
 
+@pytest.mark.statement(8)
 def test_an_orphaned_exit_is_cancelled_and_blocks_entries_until_then() -> None:
     ride = in_position(broker=FakeBroker(oco=False))
     ride.broker.fill(ride.broker.leg(OrderType.STOP).order_id)

@@ -99,19 +99,27 @@ class Trading(RuleBasedStateMachine):
         self.ride.feed(action)
         assert self.ride.feed(action) == []
 
-    @precondition(lambda self: abs(self.ride.broker.qty()) < MOST)
+    def _is_calm(self) -> bool:
+        # What somebody else does on top of orders that are on their way is beyond any limit of ours.
+        return not (self.ride.outgoing or self.ride.broker.events or self.ride.broker.working())
+
+    @precondition(lambda self: self._is_calm())
     @rule(side=st.sampled_from(Side))
     def somebody_else_trades(self, side: Side) -> None:
-        if abs(self.ride.broker.qty() + side.sign) <= MOST and not self.ride.broker.working():
+        if abs(self.ride.broker.qty() + side.sign) <= MOST:
+            self._tick()
             self.ride.broker.external(side, 1)
+            self.ride.broker.fill_markets()
+            self.ride.hear()
 
-    @precondition(lambda self: any(not f.voided for f in self.ride.broker.fills[-2:]))
+    @precondition(lambda self: self._is_calm() and any(not f.voided for f in self.ride.broker.fills[-2:]))
     @rule()
     def the_gateway_voids_a_trade(self) -> None:
         fill = [f for f in self.ride.broker.fills[-2:] if not f.voided][-1]
         if abs(self.ride.broker.qty() - fill.qty) <= MOST:
             self._tick()
             self.ride.broker.void(fill)
+            self.ride.hear()
 
     @rule()
     def person_flattens(self) -> None:

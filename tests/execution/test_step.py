@@ -156,6 +156,7 @@ def test_two_sessions_cannot_trade_one_contract() -> None:
     assert "s2" not in ride.state.sessions and ride.said("already traded by session s1")
 
 
+@pytest.mark.statement(19)
 def test_a_double_click_is_one_order() -> None:
     ride = Ride().start()
     for _ in range(3):
@@ -167,6 +168,7 @@ def test_a_double_click_is_one_order() -> None:
 # --- bars -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.statement(26)
 def test_warm_up_bars_feed_the_rule_and_never_trade() -> None:
     ride = Ride().start()
     early = MORNING - 5 * MINUTE
@@ -177,6 +179,7 @@ def test_warm_up_bars_feed_the_rule_and_never_trade() -> None:
     assert (len(rule.warmed), rule.seen) == (5, [])
 
 
+@pytest.mark.statement(26)
 @pytest.mark.parametrize(("late_s", "trades"), [(0, True), (30, True), (31, False), (3600, False)])
 def test_a_stale_bar_never_trades(late_s: int, trades: bool) -> None:
     ride = Ride().start()
@@ -184,6 +187,7 @@ def test_a_stale_bar_never_trades(late_s: int, trades: bool) -> None:
     assert bool(ride.outgoing) is trades
 
 
+@pytest.mark.statement(26)
 def test_a_bar_repeated_at_the_seam_counts_once() -> None:
     ride = Ride().start()
     ride.bar(enter(1))
@@ -193,6 +197,7 @@ def test_a_bar_repeated_at_the_seam_counts_once() -> None:
     assert len(ride.outgoing) == 1 and ride.state.sessions["s1"].rule.seen == [end]
 
 
+@pytest.mark.statement(29)
 @pytest.mark.parametrize("price", [float("nan"), float("inf"), float("-inf")])
 def test_a_price_that_is_no_number_makes_equity_unknown_and_blocks_entries(price: float) -> None:
     ride = in_position()
@@ -207,6 +212,7 @@ def test_a_price_that_is_no_number_makes_equity_unknown_and_blocks_entries(price
 # --- the day ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.statement(33)
 def test_daily_loss_is_realised_and_open_and_fires_at_the_limit() -> None:
     # 4 contracts, 50 ticks down, 1.25 each: −250.00, and 4 × 0.37 = 1.48 of fees.
     ride = Ride(Limits(daily_loss_usd=Decimal("251.48"), max_position=9)).start()
@@ -221,6 +227,7 @@ def test_daily_loss_is_realised_and_open_and_fires_at_the_limit() -> None:
     assert not ride.outgoing and ride.said("daily_loss_usd")
 
 
+@pytest.mark.statement(33)
 def test_the_day_rolls_at_five_in_the_evening_with_an_open_position_as_its_baseline() -> None:
     ride = in_position()
     assert ride.state.trading_date == "2026-11-23"
@@ -246,6 +253,7 @@ def test_the_day_does_not_roll_at_any_other_time() -> None:
         assert ride.state.day_pnl_usd() == Decimal("-50.74"), clock
 
 
+@pytest.mark.statement(33)
 def test_the_loss_of_the_day_survives_a_restart() -> None:
     ride = in_position()
     ride.broker.fill(ride.broker.leg(OrderType.STOP).order_id)

@@ -27,6 +27,7 @@ from workbench.rules.signal import Signal
 # --- unknown outcomes -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.statement(15)
 def test_an_unknown_outcome_that_is_found_becomes_the_order_it_is() -> None:
     ride = Ride().start()
     ride.answers = lambda command: "unknown"
@@ -40,6 +41,7 @@ def test_an_unknown_outcome_that_is_found_becomes_the_order_it_is() -> None:
     assert len(ride.placed) == 1
 
 
+@pytest.mark.statement(15)
 def test_while_an_outcome_is_unknown_nothing_is_entered() -> None:
     ride = Ride().start()
     ride.answers = lambda command: "lost"
@@ -49,6 +51,7 @@ def test_while_an_outcome_is_unknown_nothing_is_entered() -> None:
     assert ride.said("unresolved_order") and not ride.outgoing
 
 
+@pytest.mark.statement(17)
 def test_absent_needs_three_readings_some_time_apart() -> None:
     ride = Ride().start()
     ride.answers = lambda command: "lost"
@@ -68,6 +71,7 @@ def test_absent_needs_three_readings_some_time_apart() -> None:
     assert not ride.placed
 
 
+@pytest.mark.statement(17)
 def test_a_reading_that_does_not_cover_the_sending_says_nothing() -> None:
     ride = Ride().start()
     ride.answers = lambda command: "lost"
@@ -80,6 +84,7 @@ def test_a_reading_that_does_not_cover_the_sending_says_nothing() -> None:
     assert ride.state.orders[tag].status is Status.UNKNOWN
 
 
+@pytest.mark.statement(17)
 def test_an_absent_order_that_arrives_after_all_is_counted() -> None:
     ride = Ride().start()
     ride.answers = lambda command: "lost"
@@ -99,6 +104,7 @@ def test_an_absent_order_that_arrives_after_all_is_counted() -> None:
 # --- what the broker says ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.statement(5)
 def test_a_fill_repeated_by_stream_and_reading_counts_once() -> None:
     ride = Ride().start()
     ride.bar(enter(1, 2))
@@ -112,6 +118,7 @@ def test_a_fill_repeated_by_stream_and_reading_counts_once() -> None:
     assert ride.state.book(MES).qty == 2 and ride.state.book(MES).position.fees == 2 * FEE
 
 
+@pytest.mark.statement(23)
 def test_foreign_orders_are_shown_and_counted() -> None:
     ride = Ride(Limits(max_position=3)).start()
     ride.broker._new(MES, Side.BUY, OrderType.LIMIT, 3, Status.WORKING, limit_ticks=START - 400)
@@ -121,6 +128,7 @@ def test_foreign_orders_are_shown_and_counted() -> None:
     assert not ride.outgoing and ride.said("max_position")
 
 
+@pytest.mark.statement(25)
 def test_reports_of_another_account_change_nothing() -> None:
     ride = in_position()
     before = ride.state.book(MES).position
@@ -140,6 +148,7 @@ def test_reports_of_another_account_change_nothing() -> None:
     assert (ride.state.book(MES).position, len(ride.state.orders), ride.state.can_trade) == (before, count, True)
 
 
+@pytest.mark.statement(24)
 def test_a_difference_locks_after_it_had_time_to_settle_and_unlocks_when_equal() -> None:
     ride = in_position()
     report = msgspec.structs.replace(ride.broker.position(), qty=5)
@@ -153,6 +162,7 @@ def test_a_difference_locks_after_it_had_time_to_settle_and_unlocks_when_equal()
     assert ride.state.book(MES).locked == "" and ride.said("unlocked") and ride.state.book(MES).qty == 2
 
 
+@pytest.mark.statement(22)
 def test_a_position_found_at_the_first_reading_is_adopted_with_its_price() -> None:
     ride = Ride()
     ride.broker.book[MES] = msgspec.structs.replace(
@@ -204,6 +214,7 @@ def test_two_different_differences_do_not_add_up_to_an_adoption() -> None:
     assert ride.state.book(MES).qty == 2
 
 
+@pytest.mark.statement(9)
 def test_reconcile_twice_is_reconcile_once() -> None:
     for ride in (in_position(), Ride().start()):
         ride.feed(ride.broker.read())
@@ -221,6 +232,7 @@ def test_an_impossible_report_locks_the_instrument_and_is_counted() -> None:
     assert ride.feed(e.OrderReported(at=ride.now, order=impossible)) == []  # told once
 
 
+@pytest.mark.statement(41)
 def test_while_the_user_hub_is_down_and_until_the_broker_was_read_nothing_is_entered() -> None:
     ride = Ride().start()
     ride.feed(e.StreamChanged(at=ride.now, hub="user", up=False))
@@ -294,6 +306,7 @@ def test_a_replay_judges_each_order_by_the_limits_of_its_day() -> None:
 # --- restarts ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.statement(16)
 def test_a_tag_never_repeats_over_restarts() -> None:
     ride = Ride().start()
     for epoch in (2, 3, 4):
@@ -307,6 +320,8 @@ def test_a_tag_never_repeats_over_restarts() -> None:
     assert len(tags) == len(set(tags)) == 3
 
 
+@pytest.mark.statement(3)
+@pytest.mark.statement(15)
 @pytest.mark.parametrize("fate", ["never", "accepted", "filled", "rejected"])
 def test_an_order_whose_answer_died_with_the_runner_ends_as_the_broker_has_it(fate: str) -> None:
     ride = Ride().start()

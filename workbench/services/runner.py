@@ -283,7 +283,11 @@ class Runner:
         fills = [event.fill] if isinstance(event, e.FillReported) else []
         fills += event.fills if isinstance(event, e.BrokerRead) else []
         for fill in fills:
-            if fill.account == self.account and not fill.voided:
+            if fill.account != self.account:
+                continue
+            if fill.voided or fill.trade_id in self.state.voided:  # the gateway has taken it back
+                self.fills.pop(fill.trade_id, None)
+            else:
                 self.fills.setdefault(fill.trade_id, fill)
 
     async def _feed(self) -> None:
