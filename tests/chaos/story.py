@@ -206,7 +206,7 @@ async def tell(plan: Plan, root: Path) -> Result:
     pump = asyncio.ensure_future(run.world.run())
     result = Result(plan.seed, plan.point, plan.fate)
     try:
-        with on(run.disk), _patched(run):
+        with on(run.disk), patched(run):
             await _trade(run)
             await _end(run)
             result.problems = run.guard.problems + await _judge(run)
@@ -224,7 +224,7 @@ async def tell(plan: Plan, root: Path) -> Result:
 
 
 @contextlib.contextmanager
-def _patched(run: Run) -> Iterator[None]:
+def patched(run: Run) -> Iterator[None]:
     async def inline(function: Any, *arguments: Any, **names: Any) -> Any:
         return function(*arguments, **names)
 

@@ -122,7 +122,12 @@ def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
         state.orders[key] = mark_unanswered(order)
     for session in state.sessions.values():
         session.at_seam = True  # what was missed comes from history again
+    state.orphans.clear()  # what the last life asked for may never have left: it is asked again
     for book in state.books.values():
+        if book.guard is not None:
+            book.guard.asked.clear()
+        if book.trim is not None:
+            book.trim.asked.clear()
         if book.flatten is not None:
             was_sent = book.flatten.close_sent_at is not None
             book.flatten.close_sent_at = book.flatten.close_answered_at = state.now if was_sent else None
