@@ -238,3 +238,37 @@ def test_a_desk_of_another_program_is_refused_by_name_and_can_still_be_stopped(
         with pytest.raises(DeskRefused, match="restart"):
             desk.start("sma_cross", account=1)
         assert desk.emergency_stop(reason="whatever it is").result == "FLAT"
+
+
+def test_orders_and_positions_are_changed_by_hand(desk: Desk, fake: FakeDesk) -> None:
+    made = desk.order(account=1001, contract="MES", side="BUY", qty=1, request="one")
+    assert made == desk.order(account=1001, contract="MES", side="BUY", qty=1, request="one") and made["accepted"]
+    assert [call[0] for call in fake.calls] == ["order"], "the same wish twice is one order"
+    assert desk.modify(1001, 9002, stop_price=6800.0)["accepted"] and desk.cancel(1001, 9003)["accepted"]
+    assert desk.close(1001, CONTRACT, qty=1)["accepted"] and list(desk.positions["qty"]) == [1]
+    assert desk.reverse(1001, CONTRACT)["accepted"] and list(desk.positions["qty"]) == [-1]
+    assert desk.close(1001, CONTRACT)["accepted"] and desk.positions.empty
+    assert [call[1].kind for call in fake.calls[1:]] == ["modify", "cancel", "part_close", "reverse", "close"]
+
+
+def test_history_comes_in_pages(desk: Desk) -> None:
+    first = desk.history("orders", 1001, limit=15)
+    rest = desk.history("orders", 1001, limit=15, before=first.attrs["before"])
+    assert list(first["number"]) + list(rest["number"]) == list(range(40, 20, -1))
+    assert rest.attrs["before"] is None
+    assert desk.history("days", 1001, limit=1).attrs["before"] == "2026-11-30"
+    with pytest.raises(InputError):
+        desk.history("secrets", 1001)
+
+
+def test_limits_are_read_and_tightened_and_every_act_is_in_the_audit_log(desk: Desk, fake: FakeDesk) -> None:
+    assert desk.tighten("a quiet week", daily_loss_usd=500)["effective"]["1001"]["daily_loss_usd"] == 500
+    assert desk.limits()["effective"]["1001"]["daily_loss_usd"] == 500
+    change = fake.calls[0][1]
+    assert (change.level, change.reason, fake.calls[0][2]) == ("global", "a quiet week", True)
+    assert desk.monitor["accounts"][0]["account"] == 1001
+    assert desk.stop_session("sma-cross-1", "news")["result"] == "FLAT"
+    newest = desk.audit.iloc[0]
+    assert newest["what"] == "POST /api/sessions/sma-cross-1/emergency-stop" and newest["source"].startswith(
+        "127.0.0.1"
+    )

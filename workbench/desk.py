@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import time
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from workbench.desk_acts import Acts
+from workbench.desk_acts import person as user
 from workbench.desk_values import Session, Sessions, StopResult
 from workbench.domain.errors import InputError, StopLatched, WorkbenchError
 from workbench.storage.home import Home, home, read_json
@@ -79,7 +80,7 @@ def connect(url: str | None = None, token: str | None = None) -> Desk:
     return desk
 
 
-class Desk:
+class Desk(Acts):
     """A client of one desk; see `connect`.
 
     Parameters
@@ -194,12 +195,8 @@ class Desk:
 
     def command(self, session: str, verb: str) -> Session:
         """Give a session one of start, pause, resume, flatten, end; return it as it is afterwards."""
-        row = self._request("POST", f"/api/sessions/{session}/{verb}", json={"person": _person()})
+        row = self._request("POST", f"/api/sessions/{session}/{verb}", json={"person": user()})
         return Session.from_row(self, row)
-
-    def order(self, **fields: Any) -> dict[str, Any]:
-        """Place one order by hand, through the same gate; `fields` as in the API's ManualOrder."""
-        return dict(self._request("POST", "/api/orders", json={"person": _person(), **fields}))
 
     def emergency_stop(self, reason: str = "emergency stop", *, account: int | None = None) -> StopResult:
         """Latch, cancel everything, close everything, verify. Works with the desk dead: then a stop file is dropped.
@@ -207,7 +204,7 @@ class Desk:
         Never raises because of the desk: the result says what is known.
         """
         began = time.monotonic()
-        body = {"reason": reason, "account": account, "person": _person()}
+        body = {"reason": reason, "account": account, "person": user()}
         dropped: Path | None = None
         if not self._is_alive():
             dropped = drop_stop_file(self._home, reason)  # runners see it although the desk does not answer
@@ -220,7 +217,7 @@ class Desk:
 
     def clear_stop(self, reason: str, person: str | None = None, *, account: int | None = None) -> dict[str, Any]:
         """Clear the latch, with a reason and a name; entries are possible again afterwards."""
-        body = {"reason": reason, "person": person or _person(), "account": account}
+        body = {"reason": reason, "person": person or user(), "account": account}
         return dict(self._request("POST", "/api/stop/clear", json=body))
 
     def stop_token(self) -> str:
@@ -254,7 +251,7 @@ class Desk:
         source = getattr(strategy, "source", "")
         if not source:
             return str(strategy.version)
-        stored = self._request("POST", "/api/strategies", json={"source": source, "person": _person()})
+        stored = self._request("POST", "/api/strategies", json={"source": source, "person": user()})
         return str(stored["version"])
 
     # --- the wire ----------------------------------------------------------------------------------------------------
@@ -340,10 +337,3 @@ def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     if "at" in columns:
         frame["at"] = pd.to_datetime(frame["at"], unit="ns", utc=True).dt.tz_convert("America/Chicago")
     return frame
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except OSError:  # no such user in a container
-        return "notebook"
