@@ -169,3 +169,66 @@ async def test_a_task_that_swallows_a_cancellation_is_cancelled_again() -> None:
     async with asyncio.timeout(2):
         await end_tasks([task])
     assert task.cancelled()
+
+
+# --- policies, manual actions, reconcile ------------------------------------------------------------------------------
+
+
+async def test_the_policies_of_a_session_are_shown_and_words_nobody_knows_are_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        body = {"session": "one", "version": desk.version, "contract": CONTRACT, "timeframe": "1m", "parameters": {}}
+        with pytest.raises(UnknownName, match="adopt"):
+            await desk.verbs["start_session"]({**body, "start_policy": "adapt"})
+        with pytest.raises(UnknownName, match="flatten"):
+            await desk.verbs["start_session"]({**body, "disconnect_policy": "flat"})
+        with pytest.raises(InputError, match="between 1 and 3600"):
+            await desk.verbs["start_session"]({**body, "disconnect_after_s": float("nan")})
+        chosen = {"start_policy": "wait_flat", "disconnect_policy": "flatten", "disconnect_after_s": 30}
+        shown = await desk.verbs["start_session"]({**body, **chosen})
+        assert {name: shown[name] for name in chosen} == chosen
+        assert (shown["bars"], shown["pnl_usd"], shown["fees_usd"]) == (0, 0.0, 0.0)
+
+
+@pytest.mark.statement(26)
+async def test_a_session_asks_for_the_warm_up_that_its_strategy_needs(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        shown = await desk.begin()
+        needed = resolve_strategy("sma_cross", desk.registry).warmup
+        assert shown["warm_bars"] == needed > 1
+        assert (shown["state"], shown["reason"]) == ("warming", f"warming up: 0 of {needed} bars")
+
+
+@pytest.mark.statement(19)
+async def test_an_action_is_answered_with_why_it_was_refused_and_twice_the_same(tmp_path: Path) -> None:
+    body = {"request": "a1", "kind": "cancel", "contract": CONTRACT, "order_id": 99, "person": "me"}
+    async with running(tmp_path) as desk:
+        first = await desk.verbs["order_action"](body)
+        again = await desk.verbs["order_action"](body)
+        assert first == {
+            "accepted": False, "reason": f"{CONTRACT} has no order 99 that may still fill", "repeated": False,
+        }  # fmt: skip
+        assert again == {**first, "repeated": True}
+
+
+async def test_a_close_of_what_is_not_known_yet_is_accepted(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.runner.gateway.positions = lambda account: asyncio.sleep(60)  # type: ignore[attr-defined, method-assign]
+    task = asyncio.create_task(desk.runner.run())
+    desk.runner.start()
+    try:
+        answer = await desk.verbs["order_action"]({"request": "a1", "kind": "close", "contract": CONTRACT})
+        assert answer == {"accepted": True, "reason": "", "repeated": False}
+    finally:
+        desk.runner.stop("end of test")
+        await task
+
+
+async def test_reconcile_reads_the_broker_and_says_whether_all_is_equal(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        await desk.begin()
+        before = desk.runner.reader.readings
+        answer = await desk.verbs["reconcile"]({"person": "me"})
+        assert desk.runner.reader.readings > before
+        assert answer["equal"] is True and answer["unknown_orders"] == []
+        (row,) = [r for r in answer["positions"] if r["contract"] == CONTRACT]
+        assert (row["own"], row["broker"], row["locked"]) == (0, 0, "")
