@@ -103,6 +103,7 @@ class Runner:
         self._feed_wake = asyncio.Event()
         self._watched: set[str] = set()
         self._feeding = False
+        self._begun = False
         self._deciding = False
         self.fills = self.decider.opened(self.lease)
         self.journal_notes()
@@ -138,6 +139,7 @@ class Runner:
 
     def start(self) -> None:
         """Begin: a new epoch, then the broker is read, then the sessions of the journal go on."""
+        self._begun = True
         at, pace = self.clock.now(), max(1.0, self.clock.rate)
         limits = self.limits_file.begin()
         uid = secrets.token_hex(4)
@@ -338,7 +340,8 @@ class Runner:
     async def _timer(self) -> None:
         while True:
             await asyncio.sleep(TIMER_EVERY_S)
-            if not self.clock.lockstep:
+            # Before its start the market's time is not known: an event stamped with the wall's would age every bar.
+            if self._begun and not self.clock.lockstep:
                 self.on_clock()
                 self._feed_wake.set() if not self.feed.idle else None
                 self.lanes.put(e.TimerFired(at=self.clock.now()))
