@@ -74,6 +74,21 @@ async def test_a_repeated_key_is_answered_again_and_carried_out_once(
 
 
 @pytest.mark.statement(19)
+async def test_a_reloaded_page_makes_a_new_key_for_the_old_wish_and_gets_the_old_answer(
+    knock: Knock, desk: FakeDesk
+) -> None:
+    async with knock() as client:
+        answers = [
+            await client.post("/api/orders", headers={**FULL, "idempotency-key": key}, json=ORDER) for key in "ab"
+        ]
+        other = {**ORDER, "request": "click-2"}
+        assert (
+            await client.post("/api/orders", headers={**FULL, "idempotency-key": "a"}, json=other)
+        ).status_code == 409
+    assert answers[0].content == answers[1].content and len(desk.calls) == 1
+
+
+@pytest.mark.statement(19)
 async def test_a_key_holds_over_a_restart_of_the_desk(knock: Knock, desk: FakeDesk) -> None:
     async with knock() as client:
         first = await client.post("/api/orders", headers=FULL, json=ORDER)

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from workbench.api.scopes import SAFE_METHODS, Principal, is_stop
 from workbench.api.security import refuse
 from workbench.domain.errors import StorageError
-from workbench.services.kept_answers import KeptAnswers
+from workbench.services.kept_answers import Kept, KeptAnswers
 
 LONGEST_KEY = 128
 SECRET_ANSWERS = {"/api/tokens", "/api/stop-token"}  # a secret is not kept, so these cannot be answered twice
@@ -22,7 +22,7 @@ NOTHING_DONE = {400, 401, 403, 404, 405, 413, 422, 423, 429}  # the same key may
 
 
 class Idempotency:
-    """ASGI layer: ``Idempotency-Key`` on any POST or PUT; an order's own `request` is its key when none is sent.
+    """ASGI layer: ``Idempotency-Key`` on any POST or PUT; an order's own `request` is a key of it, too.
 
     The key holds for one token and one path, for a day, over restarts of the desk. Two requests with one key at once:
     the second waits for the first one's answer. A stop needs no key and waits for none.
@@ -41,42 +41,32 @@ class Idempotency:
         self._writer = ThreadPoolExecutor(1, "answers")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = _key_of(scope)
-        if key is None:
+        keys = _keys_of(scope)
+        if not keys:
             await self.app(scope, receive, send)
             return
-        if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        if any(not 0 < len(key) <= LONGEST_KEY or not key.isprintable() for key in keys):
             await refuse(send, 422, f"Idempotency-Key must have 1 to {LONGEST_KEY} printable characters")
             return
-        principal: Principal = scope["state"]["principal"]
-        address = hashlib.sha256(f"{principal.name}\n{scope['method']} {scope['path']}\n{key}".encode()).hexdigest()
-        while address in self._under_way:
-            await asyncio.wait({self._under_way[address]})
-        self._under_way[address] = asyncio.get_running_loop().create_future()
+        addresses = [_address(scope, key) for key in keys]
+        while under_way := [self._under_way[each] for each in addresses if each in self._under_way]:
+            await asyncio.wait(under_way)
+        done = asyncio.get_running_loop().create_future()
+        self._under_way |= dict.fromkeys(addresses, done)
         try:
-            await self._once(address, scope, receive, send)
+            await self._once(addresses, scope, receive, send)
         finally:
-            self._under_way.pop(address).set_result(None)
+            for each in addresses:
+                del self._under_way[each]
+            done.set_result(None)
 
-    async def _once(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _once(self, addresses: list[str], scope: Scope, receive: Receive, send: Send) -> None:
         asked = hashlib.sha256(_canonical(scope["state"].get("body", b"")) + scope["query_string"]).hexdigest()
-        known = self._kept.get(address)
-        if known is not None and known.asked != asked:
-            await refuse(send, 409, "this Idempotency-Key was used for another request; take a new key")
-            return
-        if known is not None and known.status == 0:
-            await refuse(
-                send, 409, "the desk was restarted while this request was under way; see the orders before asking again"
-            )
-            return
-        if known is not None:
-            scope["state"]["replayed"] = True
-            headers = [(b"content-type", b"application/json"), (b"idempotency-replayed", b"true")]
-            await send({"type": "http.response.start", "status": known.status, "headers": headers})
-            await send({"type": "http.response.body", "body": known.body})
+        for known in filter(None, map(self._kept.get, addresses)):
+            await _again(known, asked, scope, send)
             return
         try:
-            await self._write(self._kept.begin, address, asked)
+            await self._write(self._kept.begin, addresses, asked)
         except StorageError as error:
             await refuse(send, 409, str(error))
             return
@@ -85,22 +75,40 @@ class Idempotency:
             await self.app(scope, receive, answer)
         except Exception as error:  # how far it came is not known: a repeat gets the same answer, and does nothing
             answer.status, answer.body = 500, json.dumps({"error": f"it failed: {error!r}", "kind": "Failed"}).encode()
-            await self._keep(address, answer)
+            await self._keep(addresses, answer)
             raise
-        await self._keep(address, answer)
+        await self._keep(addresses, answer)
         await answer.release()
 
-    async def _keep(self, address: str, answer: _Answer) -> None:
+    async def _keep(self, addresses: list[str], answer: _Answer) -> None:
         try:
             if answer.status in NOTHING_DONE:
-                await self._write(self._kept.forget, address)
+                await self._write(self._kept.forget, addresses)
             else:
-                await self._write(self._kept.finish, address, answer.status, answer.body)
+                await self._write(self._kept.finish, addresses, answer.status, answer.body)
         except StorageError:
             return  # it was begun, which is on the disk: a repeat is refused, never carried out
 
-    async def _write(self, function: Any, *arguments: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+    async def _write(self, function: Any, addresses: list[str], *arguments: Any) -> None:
+        def all_of_them() -> None:
+            for address in addresses:
+                function(address, *arguments)
+
+        await asyncio.get_running_loop().run_in_executor(self._writer, all_of_them)
+
+
+async def _again(known: Kept, asked: str, scope: Scope, send: Send) -> None:
+    if known.asked != asked:
+        await refuse(send, 409, "this Idempotency-Key was used for another request; take a new key")
+        return
+    if known.status == 0:
+        text = "the desk was restarted while this request was under way; see the orders before asking again"
+        await refuse(send, 409, text)
+        return
+    scope["state"]["replayed"] = True
+    headers = [(b"content-type", b"application/json"), (b"idempotency-replayed", b"true")]
+    await send({"type": "http.response.start", "status": known.status, "headers": headers})
+    await send({"type": "http.response.body", "body": known.body})
 
 
 class _Answer:
@@ -122,17 +130,24 @@ class _Answer:
             await self._send(message)
 
 
-def _key_of(scope: Scope) -> str | None:
+def _keys_of(scope: Scope) -> list[str]:
+    # The header's key, and the `request` of the body: a page that was reloaded makes a new header for an old wish.
     if scope["type"] != "http" or scope["method"] in SAFE_METHODS or scope["path"] in SECRET_ANSWERS:
-        return None
+        return []
     if is_stop(scope["method"], scope["path"]) or scope["state"].get("principal") is None:
-        return None
+        return []
     given = Headers(scope=scope).get("idempotency-key")
-    if given is not None:
-        return given
+    keys = [] if given is None else [given]
     body = _parsed(scope["state"].get("body", b""))
     request = body.get("request") if isinstance(body, dict) else None
-    return request if isinstance(request, str) and 0 < len(request) <= LONGEST_KEY and request.isprintable() else None
+    if isinstance(request, str) and 0 < len(request) <= LONGEST_KEY and request.isprintable():
+        keys += [request] if request != given else []
+    return keys
+
+
+def _address(scope: Scope, key: str) -> str:
+    principal: Principal = scope["state"]["principal"]
+    return hashlib.sha256(f"{principal.name}\n{scope['method']} {scope['path']}\n{key}".encode()).hexdigest()
 
 
 def _parsed(body: bytes) -> Any:
