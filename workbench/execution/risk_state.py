@@ -108,4 +108,4 @@ def to_e4(usd: Decimal) -> int:
     >>> to_e4(Decimal("-0.00005")), to_e4(Decimal("1.25"))
     (-1, 12500)
     """
-    return int((usd * E4).to_integral_value(rounding="ROUND_FLOOR"))
+    return int((round(usd, 9) * E4).to_integral_value(rounding="ROUND_FLOOR"))  # 1/3 is not exact in decimals
