@@ -440,6 +440,7 @@ def test_a_rule_that_is_refused_at_a_bar_may_enter_at_the_next() -> None:
     assert len(entries(ride)) == 1
 
 
+@pytest.mark.statement(32)
 def test_a_flip_limit_pauses_once_and_a_person_may_resume() -> None:
     ride = started(max_flips=0)
     round_trip(ride, 40, 1)

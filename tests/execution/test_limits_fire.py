@@ -524,6 +524,8 @@ def test_every_limit_fires_through_the_real_order_path(field: str) -> None:
 
 
 @pytest.mark.statement(28)
+@pytest.mark.statement(31)
+@pytest.mark.statement(32)
 @pytest.mark.parametrize("code", list(Code))
 def test_every_code_of_the_gate_refuses_in_a_scene(code: Code) -> None:
     CODES[code]()
@@ -532,3 +534,10 @@ def test_every_code_of_the_gate_refuses_in_a_scene(code: Code) -> None:
 def test_the_lists_are_those_of_the_code() -> None:
     assert set(FIELDS) == set(Limits.__struct_fields__)
     assert set(CODES) == set(Code)
+
+
+@pytest.mark.parametrize("code", sorted(set(CODES) - set(first.GATE)))
+def test_a_scene_breaks_when_the_gate_lets_its_code_through(code: Code, monkeypatch: pytest.MonkeyPatch) -> None:
+    first.without(code)(monkeypatch)
+    with pytest.raises(AssertionError):
+        CODES[code]()
