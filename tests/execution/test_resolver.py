@@ -206,3 +206,21 @@ def test_a_trade_that_comes_as_void_first_never_counts() -> None:
     ride.feed(e.FillReported(at=ride.now, fill=fill))
     ride.feed(e.FillReported(at=ride.now, fill=msgspec.structs.replace(fill, voided=False)))
     assert ride.state.book(MES).qty == 0 and not ride.said("has voided")
+
+
+def test_a_void_of_a_trade_from_before_the_position_was_flat_leaves_the_brokers_money() -> None:
+    ride = in_position(1)
+    ride.trade(START - 20)  # the stop
+    ride.feed(e.ManualOrderRequested(at=ride.now, request="m", contract=MES, side=0, type=2, qty=1))
+    ride.settle()
+    for _ in range(2):  # first the person's trade, then the stop's: the entry is open again
+        ride.broker.void([f for f in ride.broker.fills if not f.voided][-1])
+        ride.settle()
+    for _ in range(3):
+        ride.wait(6)
+        ride.feed(ride.broker.read())
+    book = ride.state.book(MES)
+    assert (book.qty, book.position.average_ticks) == (ride.broker.qty(), ride.broker.book[MES].average_ticks)
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="end"))
+    ride.settle()
+    assert ride.state.cash_usd() == ride.broker.balance - 50_000

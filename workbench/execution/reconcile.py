@@ -153,7 +153,7 @@ def _explain_balance(state: AccountState, balance: Decimal, adopted: bool) -> No
     gap = balance - state.cash_usd()
     if adopted and state.balance_gap is not None:
         state.unexplained_usd += gap - state.balance_gap
-    elif adopted or all(book.is_sure for book in state.books.values()):
+    elif adopted or all(book.is_sure and not book.average_votes for book in state.books.values()):
         state.balance_gap = gap
 
 

@@ -77,15 +77,23 @@ def step(state: AccountState, event: e.Event) -> Out:
 
 def _tend(state: AccountState, book: Book) -> Out:
     """What one contract needs after an event: differences, protection, exits that fit, and the close under way."""
-    out: Out = list(check_difference(state, book))
+    # Asked here what each would ask first: this runs on every event of a position.
+    out: Out = [] if book.differs_since is None else list(check_difference(state, book))
     if book.suspects:
         out += confirm(state, book)
     out += check_protection(state, book)
-    out += cancel_orphans(state, book)
-    out += advance_guard(state, book)
-    out += advance_trim(state, book)
-    out += fit_exits(state, book)
-    reversal = book.flatten.then if book.flatten is not None else None
+    if not book.position.qty:
+        out += cancel_orphans(state, book)
+    if book.guard is not None:
+        out += advance_guard(state, book)
+    if book.trim is not None:
+        out += advance_trim(state, book)
+    if book.misfit:
+        out += fit_exits(state, book)
+    flatten = book.flatten
+    if flatten is None:
+        return out
+    reversal = flatten.then
     out += advance_flatten(state, book)
     if reversal is not None and book.flatten is None:
         session, signal = reversal
