@@ -170,6 +170,21 @@ async def test_no_order_without_a_disk_to_keep_its_key_and_a_stop_all_the_same(
     assert [call[0] for call in desk.calls] == ["stop"]
 
 
+def test_answers_neither_fill_the_memory_nor_the_disk(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.services.kept_answers.MOST_BYTES", 3_000)
+    monkeypatch.setattr("workbench.services.kept_answers.REWRITE_BYTES", 20_000)
+    kept, largest = KeptAnswers(desk.home), 0
+    for number in range(60):
+        kept.begin(str(number), "a")
+        kept.finish(str(number), 200, b"x" * 1_000)
+        largest = max(largest, (desk.home.desk / "answers.jsonl").stat().st_size)
+    assert [n for n in range(60) if kept.get(str(n)) is not None] == [57, 58, 59]
+    assert largest < 30_000
+    kept.close()
+    again = KeptAnswers(desk.home)
+    assert again.get("59") == kept.get("59")
+
+
 def test_keys_of_yesterday_and_torn_lines_are_dropped(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = KeptAnswers(desk.home)
     kept.begin("old", "a")

@@ -16,6 +16,7 @@ from workbench.storage.home import Home
 from workbench.storage.plain import plain
 
 LONGEST_TEXT = 2_000  # characters of one value: a posted body must not fill the log
+MOST_ITEMS = 100
 ROTATE_BYTES = 20_000_000
 SECRET_WORDS = ("token", "secret", "password", "authorization", "api_key", "apikey")
 
@@ -115,9 +116,10 @@ def clean(value: Any, name: str = "") -> Any:
     if any(word in name.lower() for word in SECRET_WORDS) and value not in (None, "", True, False):
         return "•••"
     if isinstance(value, dict):
-        return {key: clean(item, str(key)) for key, item in value.items()}
+        first = list(value.items())[:MOST_ITEMS]
+        return {str(key)[:MOST_ITEMS]: clean(item, str(key)) for key, item in first}
     if isinstance(value, list):
-        return [clean(item, name) for item in value[:100]]
+        return [clean(item, name) for item in value[:MOST_ITEMS]]
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return value[:LONGEST_TEXT] + f"… ({len(value)} characters)"
     return value

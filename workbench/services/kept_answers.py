@@ -16,6 +16,7 @@ from workbench.storage.home import Home, write_durably
 log = logging.getLogger(__name__)
 KEPT_NS = 24 * 3_600 * 1_000_000_000
 MOST_KEPT = 20_000
+MOST_BYTES, REWRITE_BYTES = 32_000_000, 128_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class KeptAnswers:
         self._path = home.desk / "answers.jsonl"
         self._kept = self._load()
         self._handle: int | None = None
+        self._bytes = sum(len(each.body) for each in self._kept.values())
 
     def get(self, key: str) -> Kept | None:
         """Return what is known of a key, None when it is new or older than a day."""
@@ -60,6 +62,7 @@ class KeptAnswers:
     def finish(self, key: str, status: int, body: bytes) -> None:
         """Keep the answer."""
         begun = self._kept[key]
+        self._bytes += len(body)
         self._put(key, Kept(begun.asked, begun.at, status, body))
 
     def forget(self, key: str) -> None:
@@ -72,11 +75,13 @@ class KeptAnswers:
         row = {"key": key, "asked": kept.asked, "at": kept.at, "status": kept.status}
         self._append({**row, "body": base64.b64encode(kept.body).decode()})
         self._kept[key] = kept
-        while len(self._kept) > MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
+        while len(self._kept) > MOST_KEPT or (self._bytes > MOST_BYTES and len(self._kept) > 1):
+            self._bytes -= len(self._kept.pop(next(iter(self._kept))).body)
 
     def _append(self, row: dict[str, Any]) -> None:
         try:
+            if self._handle is not None and os.fstat(self._handle).st_size > REWRITE_BYTES:
+                self.close()
             if self._handle is None:
                 self._handle = self._open()
             os.write(self._handle, json.dumps(row).encode() + b"\n")
@@ -89,9 +94,11 @@ class KeptAnswers:
 
     def _open(self) -> int:
         # What is a day old goes when the file is opened; whatever a crash cut off goes, too.
+        oldest = wall_ns() - KEPT_NS
         rows = [
             {"key": k, "asked": v.asked, "at": v.at, "status": v.status, "body": base64.b64encode(v.body).decode()}
             for k, v in self._kept.items()
+            if v.at > oldest
         ]
         write_durably(self._path, b"".join(json.dumps(row).encode() + b"\n" for row in rows), mode=0o600)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND)
