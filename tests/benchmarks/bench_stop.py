@@ -85,6 +85,7 @@ class Bench:
     async def prepare(self, run: int) -> None:
         """A session, a long position of 3, 30 working orders: most far away, some that fill in parts at the touch."""
         await self.until(lambda: bool(self.desk.accounts))
+        self.desk.tokens._token = ""  # a new login: the gateway counts requests by token
         await self.desk.start_session(StartSession(strategy="sma_cross", account=ACCOUNT, contract="MES"))
         token = await self.login()
         price = await self.price(token)
@@ -151,7 +152,8 @@ class Bench:
             await self.until(lambda: not _lives(pid), 5)
         row["runner_gone"] = not _lives(pid)
         cleared = await self.web.post(f"{self.desk.url}/api/stop/clear", json={"reason": "next run", "person": "bench"})
-        cleared.raise_for_status()
+        if cleared.is_error:
+            raise RuntimeError(f"run {run} ({mode}) cannot be cleared: {cleared.text}; {row}")
         return row
 
     async def press(self, mode: str) -> dict[str, Any]:
