@@ -13,7 +13,7 @@ import msgspec
 
 from workbench.domain import events as e
 from workbench.domain.commands import Accepted, Rejected, Unknown
-from workbench.execution import reconcile, step
+from workbench.execution import reconcile, step, submit
 from workbench.execution.state import AccountState
 from workbench.gateway import translate
 from workbench.gateway.rest import Rest
@@ -79,6 +79,10 @@ def skip_protection() -> Patch:
     )
 
 
+def _counted(*_: Any, **__: Any) -> None:
+    return None
+
+
 def reuse_tags() -> Patch:
     """Tags come from a counter of the process."""
 
@@ -91,7 +95,11 @@ def reuse_tags() -> Patch:
     def view(self: AccountState, *arguments: Any, **names: Any) -> Any:
         return replace(seen(self, *arguments, **names), known_tags=frozenset())
 
-    return _both(mock.patch.object(AccountState, "next_tag", next_tag), mock.patch.object(AccountState, "view", view))
+    return _both(
+        mock.patch.object(AccountState, "next_tag", next_tag),
+        mock.patch.object(AccountState, "view", view),
+        mock.patch.object(submit, "count_intent", side_effect=_counted),  # the counter of intents would notice, too
+    )
 
 
 def unknown_is_rejected() -> Patch:

@@ -343,13 +343,22 @@ async def _end(run: Run) -> None:
     run.plan.again_after_s = None
     if run.plan.ends_by_stop:
         await _press(run)
+    _rest(run)
     await asyncio.sleep(32)
     await _revive(run)
+    _rest(run)
     for _ in range(240):  # until nothing is on its way, and what had to be asked for three times has been
         quiet = run.loop.time() - run.world.said_at > 2.5
         if quiet and run.life is not None and not oracle.unresolved(run.life.runner.state):
             return
         await asyncio.sleep(0.25)
+
+
+def _rest(run: Run) -> None:
+    """No new entries: what is compared at the end must not be on its way."""
+    if run.life is not None and run.life.alive:
+        for session in run.life.runner.state.sessions:
+            run.life.put(e.SessionPaused(at=run.world.now(), session=session, reason="the run ends"))
 
 
 async def _press(run: Run) -> None:
