@@ -225,9 +225,10 @@ class RunnerProcess:
 
     def _visible(self) -> dict[str, Any]:
         state = self.runner.state
+        names = self._names_of(state.sessions.values())
         return {
-            "account": account_dict(state),
-            "sessions": session_dicts(state, self._names_of(state.sessions.values())),
+            "account": account_dict(state, names),
+            "sessions": session_dicts(state, names),
             "epoch": self.runner.epoch,
             "decided": self.runner.decided,
             "sent": self.runner.sender.sent,
