@@ -89,7 +89,7 @@ class DeskActions:
 
     async def monitor(self: Desk) -> Json:
         """Return exposure, equity, drawdown and headroom of all accounts (null where a part is not known)."""
-        accounts = (await self.snapshot())["accounts"]
+        accounts = [a for a in (await self.snapshot())["accounts"] if a["linked"] or a["account"] in self.runners]
         told = {each["account"]: each for each in told_accounts(self)}
         rows = [{**told.get(a["account"], {}), **{k: v for k, v in a.items() if v is not None}} for a in accounts]
         return monitor(rows, await asyncio.to_thread(over_all, self))
