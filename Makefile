@@ -14,7 +14,7 @@ ARGS =
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-full unit lint types format notebooks bench chaos mutants day lock venv clean distclean
+.PHONY: help demo test test-full unit lint types format notebooks bench chaos mutants day api-types lock venv clean distclean
 
 help:
 	@echo "make demo        set up, start everything on this machine, trade on paper; Ctrl-C ends it"
@@ -24,6 +24,7 @@ help:
 	@echo "make chaos N=…   that many seeded crash runs; goes on where it stopped (chaos.json)"
 	@echo "make mutants     switches every piece of the safety code off in turn (mutants.json)"
 	@echo "make day         a virtual day of eight hours in accelerated time"
+	@echo "make api-types   writes the TypeScript types of the API anew"
 	@echo "make lint types format notebooks bench lock venv clean distclean"
 
 demo: $(STAMP)
@@ -69,6 +70,10 @@ mutants: $(STAMP)
 
 day: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.day $(ARGS)
+
+# The TypeScript types of the API, written anew; a test fails while they are older than the routes.
+api-types: $(STAMP)
+	$(BIN)/python -m workbench.api.type_writer
 
 # The lock names versions only, no host: every machine resolves it at its own index.
 lock: $(STAMP)
