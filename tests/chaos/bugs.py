@@ -116,7 +116,9 @@ def unknown_is_rejected() -> Patch:
 def believe_not_found() -> Patch:
     """What one reading does not show does not exist."""
     return _both(
-        mock.patch.object(reconcile, "MISSES_TO_ABSENT", 1), mock.patch.object(reconcile, "BETWEEN_MISSES_NS", 0)
+        mock.patch.object(reconcile, "MISSES_TO_ABSENT", 1),
+        mock.patch.object(reconcile, "BETWEEN_MISSES_NS", 0),
+        mock.patch.object(reconcile, "LEAST_AGE_NS", 0),
     )
 
 
