@@ -13,6 +13,7 @@ from tests.chaos.market import MES, PRICE, SECOND
 from tests.chaos.scenes import Scene, act
 from workbench.domain.commands import ReadBroker
 from workbench.domain.errors import LockHeld
+from workbench.domain.events import FlattenRequested
 from workbench.domain.order import Status
 from workbench.rules.signal import Signal
 from workbench.storage.lock import next_epoch
@@ -193,3 +194,20 @@ def test_killed_between_the_two_legs_the_missing_one_is_added_and_never_two_stop
         assert scene.guard.problems == []
 
     act(story, mode="position")
+
+
+@pytest.mark.statement(41)
+@pytest.mark.statement(42)
+def test_a_close_does_not_wait_for_a_user_hub_that_is_down() -> None:
+    async def story(scene: Scene) -> None:
+        life = await scene.start(session=True)
+        entry(scene)
+        await asyncio.sleep(9)
+        assert oracle.broker_qty(scene.world) == 2
+        life.line.drop(30.0)
+        life.put(FlattenRequested(at=scene.world.now(), contract=MES.id, reason="enough", person="ann"))
+        await asyncio.sleep(3)  # the cancels are answered, and no hub tells that they are done
+        assert oracle.broker_qty(scene.world) == 0
+        assert oracle.working(scene.world) == {}
+
+    act(story)

@@ -120,7 +120,7 @@ def on_place_answered(state: AccountState, event: PlaceAnswered) -> list[AnyComm
     out: list[AnyCommand] = []
     if event.order_id is not None:
         order, out = _attach_id(state, event.tag, order, event.order_id)
-    if event.outcome == "accepted":
+    if event.outcome == "accepted" and order.order_id is not None:
         state.orders[event.tag] = move(order, Status.PENDING) if order.status in WAITING else order
         return out
     if event.outcome == "rejected":
@@ -131,8 +131,9 @@ def on_place_answered(state: AccountState, event: PlaceAnswered) -> list[AnyComm
         return [alert(order, "warning", text), *_note_bracket_mode(state, order, event.reason)]
     if order.status is not Status.SENT:
         return out
-    state.orders[event.tag] = msgspec.structs.replace(move(order, Status.UNKNOWN), reason=event.reason)
-    text = f"outcome of an order is unknown ({event.reason}); asking the broker, no entries until it is resolved"
+    why = event.reason or "it was accepted without an order id"
+    state.orders[event.tag] = msgspec.structs.replace(move(order, Status.UNKNOWN), reason=why)
+    text = f"outcome of an order is unknown ({why}); asking the broker, no entries until it is resolved"
     return [alert(order, "warning", text), ReadBroker(account=state.account, contract=order.contract, reason=text)]
 
 
@@ -223,7 +224,10 @@ def on_command_answered(state: AccountState, event: CommandAnswered) -> list[Any
     if flatten is not None and event.command == "close":
         flatten.close_answered_at = state.now
     if event.outcome == "accepted":
-        return []
+        if flatten is None or "user hub is down" not in state.halted:
+            return []
+        text = f"the user hub is down: only a reading tells that the {event.command} was done"
+        return [ReadBroker(account=state.account, contract=event.contract, reason=text)]
     text = f"{event.command} was not confirmed: {event.outcome} {event.reason or event.code}"
     out: list[AnyCommand] = [ReadBroker(account=state.account, contract=event.contract, reason=text)]
     if flatten is not None and event.command == "close":
