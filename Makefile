@@ -14,14 +14,16 @@ ARGS =
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-full unit lint types format notebooks bench chaos mutants day api-types lock venv clean distclean
+.PHONY: help demo test test-full unit lint types format notebooks bench chaos fuzz mutants day stop-runs api-types lock venv clean distclean
 
 help:
 	@echo "make demo        set up, start everything on this machine, trade on paper; Ctrl-C ends it"
 	@echo "make test        lint, types, the fast tests and the first notebook"
 	@echo "make test-full   the slow, browser and chaos tests, and the other notebooks"
 	@echo "make unit        the fast tests alone; ARGS='-k hours' passes on to pytest"
-	@echo "make chaos N=…   that many seeded crash runs; goes on where it stopped (chaos.json)"
+	@echo "make chaos N=…   that many seeded crash runs; goes on where it stopped (chaos.jsonl)"
+	@echo "make fuzz        a million garbled frames and replies"
+	@echo "make stop-runs   two hundred emergency stops under load (stop_runs.jsonl)"
 	@echo "make mutants     switches every piece of the safety code off in turn (mutants.json)"
 	@echo "make day         a virtual day of eight hours in accelerated time"
 	@echo "make api-types   writes the TypeScript types of the API anew"
@@ -63,7 +65,13 @@ bench: $(STAMP)
 # Long runs; each goes on where it was stopped, and its last result belongs into the notes of a release.
 N = 2000
 chaos: $(STAMP)
-	$(BIN)/python -m tests.chaos.long --runs $(N) --file chaos.json $(ARGS)
+	$(BIN)/python tests/chaos/long.py --runs $(N) --file chaos.jsonl $(ARGS)
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/chaos/fuzz.py --inputs 1000000 $(ARGS)
+
+stop-runs: $(STAMP)
+	$(BIN)/python -m tests.benchmarks.bench_stop --runs 200 --file stop_runs.jsonl $(ARGS)
 
 mutants: $(STAMP)
 	$(BIN)/python -m tests.mutants.run --file mutants.json $(ARGS)

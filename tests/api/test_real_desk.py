@@ -135,14 +135,18 @@ async def test_a_person_moves_cancels_and_closes_through_the_gate(tmp_path: Path
         assert (await client.post(f"{POSITION}/close", json={"request": "close"})).json()["accepted"]
         await made.until("flat at the broker", lambda: made.broker_qty() == 0)
         assert resting["order"]["contract"] == CONTRACT and len(made.placed()) == 3  # bought, sold in part, rested
-        earned = (await client.get(f"{POSITION}/performance")).json()
-        assert earned["qty"] == 0 and earned["contracts_traded"] == 6
+        await until("the desk has heard of it, too", lambda: earned(client, qty=0, contracts_traded=6))
         past = (await client.get("/api/history/orders", params={"account": ACCOUNT, "limit": 2})).json()
         assert len(past) <= 2
 
 
 async def holds(client: httpx.AsyncClient, qty: int) -> bool:
     return [p["qty"] for p in (await client.get("/api/positions")).json()] == [qty]
+
+
+async def earned(client: httpx.AsyncClient, **wanted: int) -> bool:
+    shown = (await client.get(f"{POSITION}/performance")).json()
+    return {name: shown[name] for name in wanted} == wanted
 
 
 async def known(client: httpx.AsyncClient, number: int) -> bool:
