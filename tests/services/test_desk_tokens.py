@@ -61,6 +61,28 @@ async def test_with_the_desk_dead_the_last_token_serves(desk: FakeDesk, monkeypa
     assert await source.get() == "gateway-token-1"
 
 
+async def test_a_hung_desk_holds_up_no_cancel_of_a_child_that_has_a_token(
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ASK_AGAIN_BEFORE_S", 10**9)  # as in its last hour
+    source = tokens()
+    await source.get()
+    patience, asked = list[object](), module.httpx.AsyncClient
+
+    def client(**options: object) -> httpx.AsyncClient:
+        patience.append(options["timeout"])
+        return asked(**options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module.httpx, "AsyncClient", client)
+    desk.answer = httpx.ReadTimeout("no answer")
+    assert [await source.get() for _ in range(5)] == ["gateway-token-1"] * 5
+    assert patience == [1.0], "asked once for all of them, and not waited for"
+    desk.answer = None
+    monkeypatch.setattr(module, "REFUSED_REST_S", 0.0)
+    source._not_before = 0.0
+    assert await source.get() == "gateway-token-2"
+
+
 @pytest.mark.parametrize(
     "answer", [httpx.ConnectError("refused"), httpx.Response(200, text="<html>"), httpx.Response(200, json=[1])]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import httpx
@@ -13,6 +14,8 @@ from workbench.services.clock import wall_ns
 from workbench.services.logs import hide
 
 ASK_AGAIN_BEFORE_S = 3600.0
+ANSWER_S, EARLY_ANSWER_S = 15.0, 1.0  # without a token, and with one that is good for a while yet
+REFUSED_REST_S = 60.0  # a desk that did not answer is left alone for so long while the last token serves
 
 
 class DeskTokens:
@@ -27,20 +30,22 @@ class DeskTokens:
     def __init__(self, where: Callable[[], tuple[str, str]]) -> None:
         self._where = where
         self._token, self._ends = "", 0.0
+        self._not_before = 0.0
         self._lock = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"DeskTokens({self._where()[0]!r})"
 
     async def get(self) -> str:
-        """Return the token, asked anew in its last hour."""
+        """Return the token, asked anew in its last hour; a hung desk must not hold up a cancel that has one."""
         async with self._lock:
-            if not self._token or wall_ns() / 1e9 > self._ends - ASK_AGAIN_BEFORE_S:
+            if not self._token:
+                await self._ask(None)
+            elif wall_ns() / 1e9 > self._ends - ASK_AGAIN_BEFORE_S and time.monotonic() >= self._not_before:
                 try:
-                    await self._ask(None)
+                    await self._ask(None, EARLY_ANSWER_S)
                 except GatewayError:
-                    if not self._token:
-                        raise
+                    self._not_before = time.monotonic() + REFUSED_REST_S
             return self._token
 
     async def renew(self, bad: str) -> str:
@@ -50,11 +55,11 @@ class DeskTokens:
                 await self._ask(bad)
             return self._token
 
-    async def _ask(self, stale: str | None) -> None:
+    async def _ask(self, stale: str | None, within_s: float = ANSWER_S) -> None:
         url, desk_token = self._where()
         headers = {"Authorization": f"Bearer {desk_token}"}
         try:
-            async with httpx.AsyncClient(timeout=15.0, trust_env=False) as client:  # no proxy may see a token
+            async with httpx.AsyncClient(timeout=within_s, trust_env=False) as client:  # no proxy may see a token
                 reply = await client.post(f"{url}/internal/token", json={"stale": stale}, headers=headers)
                 body = dict(reply.json())
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
