@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.execution.fake_broker import PRODUCT, Script
+from tests.execution.fake_broker import PRODUCT, Script, bar_closed
 from tests.execution.limit_scenes import (
     ACCOUNT,
     MES,
@@ -30,6 +30,7 @@ from tests.execution.limit_scenes import (
     to,
 )
 from workbench.domain import events as e
+from workbench.domain.clock import MINUTE
 from workbench.domain.commands import Alert, CancelOrder
 from workbench.domain.order import OrderType, Side
 from workbench.domain.programme import E4
@@ -416,6 +417,29 @@ def test_plain_limits_watch_nothing() -> None:
     ride.settle()
     price(ride, START - 900, times=9)
     assert not ride.state.risk.votes and ride.broker.qty() == 1
+
+
+@pytest.mark.statement(33)
+@pytest.mark.parametrize("old", [START - 400, START + 400])
+def test_the_history_of_a_session_that_begins_is_no_price_of_what_is_held(old: int) -> None:
+    ride = linked(holding(2, **LOSS, max_drawdown_usd=USD(150)))
+    price(ride, START + 2)
+    floor, best, total = floor_usd(ride), ride.state.risk.best_usd, ride.state.total_usd()
+    ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="another one takes over", flatten=False))
+    ride.start_session("s2", warm_bars=5)
+    first = (ride.now // MINUTE - 8) * MINUTE
+    for i in range(7):
+        ride.feed(bar_closed(first + i * MINUTE, PRODUCT.price(old), at=ride.now))
+        assert ride.state.total_usd() == total
+    price(ride, START + 2, times=3)
+    assert not ride.state.risk.breaches and not ride.outgoing
+    assert (floor_usd(ride), ride.state.risk.best_usd) == (floor, max(best, total or USD(0)))
+
+
+def test_a_bar_that_closes_now_is_a_price_of_what_is_held() -> None:
+    ride = holding(2, **LOSS)
+    ride.bar(close=START - 10)
+    assert ride.state.day_pnl_usd() == -2 * 10 * USD("1.25") - USD("0.74")
 
 
 def test_the_memory_of_the_limits_goes_through_a_snapshot() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from tests.execution.fake_broker import ACCOUNT, MES, START, Ride, bar_closed, enter
@@ -306,3 +307,36 @@ def test_fees_and_profit_of_a_part_close_are_the_brokers_to_the_cent() -> None:
     ride.settle()
     # 8 ticks × 1.25 USD − four half-turns of 0.37 USD
     assert ride.state.cash_usd() == Decimal("10.00") - 4 * Decimal("0.37") == ride.broker.balance - 50_000
+
+
+def protected(ride: Ride, request: str, qty: int) -> e.ManualOrderRequested:
+    return msgspec.structs.replace(manual(ride, request, qty=qty), stop_loss_ticks=-20)
+
+
+@pytest.mark.statement(42)
+def test_every_bracketed_entry_of_a_position_must_show_its_stop_not_only_the_newest() -> None:
+    ride = Ride().start()
+    for request, qty in (("r1", 2), ("r2", 1)):
+        ride.feed(protected(ride, request, qty))
+        ride.settle()
+    assert ride.state.book(MES).qty == 3
+    first = max(ride.broker.working(), key=lambda order: order.qty)
+    ride.broker.cancel(first.order_id or 0)  # its stop is gone, whoever took it away
+    ride.settle()
+    ride.wait(29)
+    assert not ride.closes
+    ride.wait(2)
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes) == (0, 1)
+
+
+def test_what_was_closed_of_bracketed_entries_need_not_show_a_stop_any_more() -> None:
+    ride = in_position(2)
+    ride.broker.fill(ride.broker.leg(OrderType.LIMIT).order_id or 0, 1)
+    ride.settle()
+    ride.feed(protected(ride, "r9", 1))
+    ride.settle()
+    assert (ride.state.book(MES).qty, ride.state.book(MES).bracketed) == (2, 2)
+    ride.wait(31)
+    ride.settle()
+    assert not ride.closes

@@ -35,6 +35,20 @@ def read_after(ride: Ride, seconds: float, **changes: object) -> None:
 
 
 @pytest.mark.statement(15)
+def test_an_order_that_was_accepted_without_an_id_is_unknown_and_may_turn_out_never_to_have_been() -> None:
+    ride = Ride().start()
+    ride.bar(enter(1))
+    (tag,) = ride.state.orders
+    ride.outgoing.clear()
+    ride.feed(e.PlaceAnswered(at=ride.now, tag=tag, outcome="accepted"))
+    assert ride.state.orders[tag].status is Status.UNKNOWN and ride.reads
+    for _ in range(4):
+        read_after(ride, 6.0)
+    assert ride.state.orders[tag].status is Status.ABSENT
+    assert ride.said("without an order id")
+
+
+@pytest.mark.statement(15)
 @pytest.mark.parametrize("words", ["time-out", "connection reset", "HTTP 502", "unreadable body", "code 7"])
 def test_whatever_was_lost_the_order_is_unknown_and_nothing_is_entered(words: str) -> None:
     ride = Ride().start()

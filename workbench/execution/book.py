@@ -136,12 +136,13 @@ class Book:
     filled_at: int = 0  # when we last heard of a fill, by its trade or by its order
     uncounted: dict[int, int] = field(default_factory=dict)  # order id -> contracts reported filled without their trade
     last_price: float | None = None
+    priced_at: int = 0  # market time of the last price, ns: an older bar says nothing about what is held now
     roll_price: float | None = None  # the last price when the trading date began
     stale_s: float | None = None  # age of the newest market data, when it is too old
     locked: str = ""
     flatten: Flatten | None = None
     protect_by: int | None = None
-    bracketed: int = 0  # contracts that our newest bracketed entry asked for
+    bracketed: int = 0  # contracts that our bracketed entries asked for, as far as they may still be held
     moving: dict[int, int] = field(default_factory=dict)  # stop order id -> level (ticks) that it was asked to move to
     guard: Guard | None = None
     trim: Trim | None = None

@@ -66,6 +66,7 @@ def _book(state: AccountState, book: Book, fill: Fill) -> None:
     if book.qty and abs(book.qty) < abs(before) and (order is None or order.family is None):
         book.misfit = True
     book.last_price = book.spec.price(fill.ticks)
+    book.priced_at = max(book.priced_at, min(fill.at, state.now))
     book.filled_at = state.now
 
 

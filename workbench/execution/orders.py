@@ -131,8 +131,8 @@ def on_place_answered(state: AccountState, event: PlaceAnswered) -> list[AnyComm
         return [alert(order, "warning", text), *_note_bracket_mode(state, order, event.reason)]
     if order.status is not Status.SENT:
         return out
-    why = event.reason or "it was accepted without an order id"
-    state.orders[event.tag] = msgspec.structs.replace(move(order, Status.UNKNOWN), reason=why)
+    why = "it was accepted without an order id" if event.outcome == "accepted" else event.reason
+    state.orders[event.tag] = msgspec.structs.replace(move(order, Status.UNKNOWN), reason=event.reason)
     text = f"outcome of an order is unknown ({why}); asking the broker, no entries until it is resolved"
     return [alert(order, "warning", text), ReadBroker(account=state.account, contract=order.contract, reason=text)]
 

@@ -189,7 +189,7 @@ def _adopt_position(
     _count_all(state, book)
     book.differs_since, book.adopt_votes, book.adopted_until = None, 0, event.until
     if report is not None and book.last_price is None:
-        book.last_price = report.average_price
+        book.last_price, book.priced_at = report.average_price, event.until
     text = (
         f"{contract}: the broker has {book.qty:+d}, we had {was:+d} without its fills; the broker's figure is adopted"
     )

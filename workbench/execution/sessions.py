@@ -18,7 +18,8 @@ from workbench.rules.signal import Signal
 def on_bar(state: AccountState, event: e.BarClosed) -> Out:
     """Show a closed bar to the sessions that follow it, and act on what their rules say."""
     book = state.book(event.contract)
-    book.last_price = event.close
+    if event.end >= book.priced_at:  # history of a session that begins, or joins again, is no price of today
+        book.last_price, book.priced_at = event.close, event.end
     out: Out = []
     for session in state.sessions.values():
         if session.contract != event.contract or session.timeframe != event.timeframe or session.status == "ended":

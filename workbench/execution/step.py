@@ -105,7 +105,8 @@ def _tend(state: AccountState, book: Book) -> Out:
 
 
 def _on_price(state: AccountState, event: e.PriceSeen) -> Out:
-    state.book(event.contract).last_price = event.price
+    book = state.book(event.contract)
+    book.last_price, book.priced_at = event.price, event.at
     return []
 
 

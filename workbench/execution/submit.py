@@ -107,11 +107,17 @@ def _answer(state: AccountState, command: PlaceOrder, verdict: Approved | Refuse
     return [verdict]
 
 
+def _at_most(state: AccountState, book: Book) -> int:
+    # What is held, and what entries may still add: of what is closed already nothing need show a stop any more.
+    return abs(book.qty) + sum(o.remaining for o in state.open_orders(book.position.contract) if o.family is None)
+
+
 def remember(state: AccountState, command: PlaceOrder) -> None:
     """Take an order that leaves into the books: sent, not answered."""
     state.known_tags.add(command.tag)
     if command.stop_loss_ticks is not None:
-        state.book(command.contract).bracketed = command.qty
+        book = state.book(command.contract)
+        book.bracketed = min(book.bracketed, _at_most(state, book)) + command.qty
     state.orders[command.tag] = Order(
         account=command.account,
         contract=command.contract,
