@@ -275,8 +275,21 @@ class Runner:
             self.sender.drop_entries(event.reason)  # what was approved before the block must not leave behind it
         elif isinstance(event, e.FlattenRequested):
             self.sender.drop_entries(event.reason, event.contract)
+        self.sender.drop_unwanted(self._why_unwanted)
         self.hosts.look()
         self.on_change()
+
+    def _why_unwanted(self, entry: PlaceOrder) -> str:
+        # An entry may wait seconds for the request budget; what has been shut meanwhile is shut for it, too.
+        if self.state.halted:
+            return ", ".join(self.state.halted)
+        book = self.state.books.get(entry.contract)
+        if book is not None and (book.flatten is not None or book.locked):
+            return book.locked or f"{entry.contract} is being closed"
+        session = self.state.sessions.get(entry.session)
+        if session is not None and session.status != "running":
+            return f"session {session.session} is {session.status}"
+        return ""
 
     def _sessions(self) -> Iterable[Session]:
         return self.state.sessions.values()

@@ -14,7 +14,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 from workbench.domain import events as e
-from workbench.domain.commands import Accepted, CancelOrder, ClosePosition, ModifyOrder, Outcome, Rejected, Unknown
+from workbench.domain.commands import (
+    Accepted,
+    CancelOrder,
+    ClosePosition,
+    ModifyOrder,
+    Outcome,
+    PlaceOrder,
+    Rejected,
+    Unknown,
+)
 from workbench.risk.gate import Approved
 from workbench.risk.intent import count_intent
 from workbench.services import crash_points
@@ -98,10 +107,16 @@ class Sender:
 
     def drop_entries(self, reason: str, contract: str | None = None) -> None:
         """Let no waiting entry (of `contract`) leave any more: each is answered as refused, for it was never sent."""
+        self.drop_unwanted(lambda command: reason if contract in (None, command.contract) else "")
+
+    def drop_unwanted(self, why: Callable[[PlaceOrder], str]) -> None:
+        """Let no waiting entry leave for which `why` gives a reason: the gate's yes was about an earlier moment."""
+        if not self._entries:
+            return
         waiting = list(self._entries)
         self._entries.clear()
         for command, since in waiting:
-            if isinstance(command, Approved) and contract in (None, command.command.contract):
+            if isinstance(command, Approved) and (reason := why(command.command)):
                 self._drop(command, reason)
             else:
                 self._entries.append((command, since))
