@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, WebSocket
@@ -172,7 +173,7 @@ async def _serving(
             await asyncio.gather(*serving)
 
 
-def _config(app: FastAPI, **tls: str | None) -> uvicorn.Config:
+def _config(app: FastAPI, **tls: Any) -> uvicorn.Config:
     http = patient_http(tell=app.state.connection_closed)
     return uvicorn.Config(
         app, log_config=None, lifespan="off", ws_max_size=2**24, timeout_graceful_shutdown=2, http=http, **tls
