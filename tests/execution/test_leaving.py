@@ -7,6 +7,7 @@ import pytest
 from tests.execution.fake_broker import (
     ACCOUNT,
     MES,
+    START,
     FakeBroker,
     Ride,
     enter,
@@ -311,3 +312,50 @@ def test_an_orphaned_exit_is_cancelled_and_blocks_entries_until_then() -> None:
     ride.bar(enter(1))
     ride.settle()
     assert ride.broker.qty() == 1
+
+
+@pytest.mark.parametrize("fills_later", [False, True])
+def test_an_adding_order_whose_cancel_is_refused_keeps_no_position_open_without_its_stop(fills_later: bool) -> None:
+    ride = in_position(2)
+    added = ride.broker.external(Side.BUY, 1, OrderType.LIMIT, limit_ticks=START - 500)
+    ride.settle()
+    cancel = ride.broker.cancel
+    ride.broker.cancel = lambda number: number != added.order_id and cancel(number)  # type: ignore[method-assign]
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    ride.settle()
+    ride.wait(9)
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes) == (2, 0)
+    ride.wait(2)
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes) == (0, 1)
+    if not fills_later:
+        del ride.broker.cancel  # type: ignore[method-assign]
+        ride.wait(11)
+        ride.settle()
+        assert not ride.broker.working() and ride.state.book(MES).flatten is None
+        return
+    ride.trade(START - 500)
+    for _ in range(4):
+        ride.settle()
+        ride.wait(4)
+    assert (ride.broker.qty(), ride.closes) == (0, 2) and ride.state.book(MES).flatten is None
+
+
+def test_an_order_that_could_turn_the_position_round_is_waited_for() -> None:
+    ride = in_position(2)
+    other = ride.broker.external(Side.SELL, 1, OrderType.LIMIT, limit_ticks=START + 500)
+    ride.settle()
+    cancel = ride.broker.cancel
+    ride.broker.cancel = lambda number: number != other.order_id and cancel(number)  # type: ignore[method-assign]
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    for _ in range(6):
+        ride.settle()
+        ride.wait(5)
+    assert (ride.broker.qty(), ride.closes) == (2, 0)
+
+
+def test_a_flatten_of_a_product_that_nobody_knows_ends_nothing() -> None:
+    ride = Ride().start()
+    ride.feed(e.FlattenRequested(at=ride.now, contract="CON.F.US.XXX.Z26", reason="enough"))
+    assert ride.said("an emergency stop of the account closes it") and not ride.outgoing

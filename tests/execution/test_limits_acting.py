@@ -419,6 +419,38 @@ def test_plain_limits_watch_nothing() -> None:
     assert not ride.state.risk.votes and ride.broker.qty() == 1
 
 
+@pytest.mark.statement(34)
+@pytest.mark.parametrize("what", ["other contract", "position", "reading"])
+@pytest.mark.parametrize("wrong", [START - 900, START + 900])
+def test_what_brings_no_price_of_its_own_does_not_bear_out_a_wrong_one(what: str, wrong: int) -> None:
+    ride = linked(holding(2, **LOSS, max_drawdown_usd=USD(150), daily_profit_usd=USD(200)), "topstep-50k")
+    if what == "other contract":
+        ride.feed(manual(ride, 1, contract=MNQ))
+        ride.settle()
+    price(ride, START)
+    floor, best = floor_usd(ride), ride.state.risk.best_usd
+    price(ride, wrong)
+    for _ in range(4):
+        ride.now += 100_000_000
+        if what == "other contract":
+            ride.feed(e.PriceSeen(at=ride.now, contract=MNQ, price=PRODUCT.price(START)))
+        else:
+            ride.feed(ride.at_now(ride.broker.position() if what == "position" else ride.broker.read()))
+    price(ride, START, times=2)
+    assert not ride.state.risk.breaches and not ride.state.risk.locked_in
+    assert (floor_usd(ride), ride.state.risk.best_usd) == (floor, best)
+
+
+@pytest.mark.statement(34)
+def test_a_loss_that_stays_is_acted_on_although_no_price_comes_any_more() -> None:
+    ride = holding(2, **LOSS)
+    price(ride, START - 60)
+    for _ in range(2):
+        ride.wait(15)
+        ride.feed(ride.broker.read())
+    assert "account" in ride.state.risk.breaches
+
+
 @pytest.mark.statement(33)
 @pytest.mark.parametrize("old", [START - 400, START + 400])
 def test_the_history_of_a_session_that_begins_is_no_price_of_what_is_held(old: int) -> None:

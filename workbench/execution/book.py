@@ -80,6 +80,7 @@ class Flatten:
 
     reason: str
     asked: dict[int, int] = field(default_factory=dict)  # order id -> when its cancel was sent
+    first_asked: dict[int, int] = field(default_factory=dict)  # order id -> when that was done for the first time
     close_sent_at: int | None = None
     close_answered_at: int | None = None  # while it is queued or on the wire there is no second close
     read_asked_at: int = 0

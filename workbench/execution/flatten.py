@@ -29,19 +29,34 @@ def advance_flatten(state: AccountState, book: Book) -> list[AnyCommand]:
     if flatten is None:
         return []
     working = list(state.open_orders(book.position.contract))
-    if any(order.order_id is not None or order.tag not in state.misses for order in working):
-        return _cancel(state, book, flatten)
-    # What is left has an unknown outcome and was not found: it must not keep a position without its stops open.
+    out: list[AnyCommand] = []
+    left = [o for o in working if o.order_id is not None or o.tag not in state.misses]
+    if left:
+        out = _cancel(state, book, flatten)
+        if not all(_only_adds(state, book, flatten, order) for order in left):
+            return out
+    # What is left has an unknown outcome and was not found, or can only add and will not go: neither must keep a
+    # position without its stops open.
     if state.synced and book.qty == 0 and book.is_sure:
         if working:
-            return []
+            return out
         book.flatten, book.protect_by = None, None
         return []
     since = book.differs_since
     settling = book.qty == 0 or bool(book.uncounted)
     if state.synced and settling and since is not None and state.now - since < state.patience(SETTLES_NS):
-        return []  # the last trade or the broker's figure is on its way
-    return _close(state, book, flatten)
+        return out  # the last trade or the broker's figure is on its way
+    return [*out, *_close(state, book, flatten)]
+
+
+def _only_adds(state: AccountState, book: Book, flatten: Flatten, order: Order) -> bool:
+    # A resting order on the position's own side whose cancel comes to nothing: it cannot turn a close round.
+    if order.status is Status.SUSPENDED and _entry_works(state, order):
+        return True  # it goes, or stays, with its entry
+    since = flatten.first_asked.get(order.order_id or 0)
+    if since is None or order.type is OrderType.MARKET or order.side.sign * book.qty <= 0:
+        return False
+    return state.now - since >= state.patience(ASK_AGAIN_NS)
 
 
 def _cancel(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand]:
@@ -58,6 +73,7 @@ def _cancel(state: AccountState, book: Book, flatten: Flatten) -> list[AnyComman
             continue
         again = again or asked is not None
         flatten.asked[order.order_id] = state.now
+        flatten.first_asked.setdefault(order.order_id, state.now)
         out.append(
             CancelOrder(account=state.account, contract=contract, order_id=order.order_id, reason=flatten.reason)
         )

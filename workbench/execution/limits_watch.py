@@ -35,6 +35,8 @@ from workbench.risk.limits import Limits
 
 SECOND = 1_000_000_000
 MOVES = (e.PriceSeen, e.BarClosed, e.FillReported, e.BrokerRead, e.PositionReported, e.LimitsChanged, e.BudgetLeased)
+TOLD = (e.BrokerRead, e.BudgetLeased)
+SAME_NS = 5 * SECOND  # within this, what brings no price of its own is the same reading again
 
 
 class Reading(NamedTuple):
@@ -70,7 +72,7 @@ def watch(state: AccountState, event: e.Event) -> list[AnyCommand]:
     if isinstance(event, e.BrokerRead):
         out += limits_fold.on_broker_balance(state, event)
     is_open = any(book.qty for book in state.books.values())
-    if filled or (is_open and isinstance(event, MOVES)) or isinstance(event, e.BrokerRead | e.BudgetLeased):
+    if filled or (isinstance(event, MOVES) and (_is_reading(state, event) if is_open else isinstance(event, TOLD))):
         out += _judge(state, is_open)
     out += _by_the_clock(state, event, is_open)
     if risk.breaches:
@@ -81,10 +83,25 @@ def watch(state: AccountState, event: e.Event) -> list[AnyCommand]:
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
+def _is_reading(state: AccountState, event: e.Event) -> bool:
+    # One wrong price must stop nobody: only a new price of what weighs most bears it out, or that it stays for a while.
+    if isinstance(event, e.PriceSeen | e.BarClosed) and event.contract == _heaviest(state):
+        return True
+    return state.now - state.risk.judged_at >= state.patience(SAME_NS)
+
+
+def _heaviest(state: AccountState) -> str:
+    held = {contract: book for contract, book in state.books.items() if book.qty}
+    if len(held) == 1:
+        return next(iter(held))
+    return max(held, key=lambda contract: abs(held[contract].open_usd() or Decimal(0)), default="")
+
+
 def _judge(state: AccountState, is_open: bool) -> list[AnyCommand]:
     total, risk = state.total_usd(), state.risk
     if total is None or not total.is_finite():
         return []
+    risk.judged_at = state.now
     # Open profit hangs on a price, and one wrong price must stop nobody; without a position the figure is exact.
     needed = state.limits.equity_readings if is_open else 1
     risk.best_usd = _best(risk.best_usd, risk.readings, total, needed)

@@ -26,6 +26,9 @@ REVERSE_WITHIN_NS = 10_000_000_000  # after that the entry of a reversal is no l
 
 def on_flatten(state: AccountState, event: e.FlattenRequested) -> Out:
     """Close a contract by a person's wish; its session pauses."""
+    if not state.covers(event.contract):
+        text = f"{event.contract} is not in our table of products; an emergency stop of the account closes it"
+        return [refusal(state, event.contract, text)]
     for session in state.sessions.values():
         if session.contract == event.contract and session.status == "running":
             session.status, session.reason = "paused", f"flattened: {event.reason}"

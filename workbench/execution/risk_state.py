@@ -87,6 +87,7 @@ class RiskState:
     news_done: int = 0  # start of the newest window that has closed everything
     warned: dict[str, str] = field(default_factory=dict)  # session -> trading date of its last roll warning
     seen_trades: int = 0
+    judged_at: int = 0  # when the money was looked at last, ns
     markets: dict[str, dict[str, object]] = field(default_factory=dict)  # root -> limits that are tighter there
     strategies: dict[str, dict[str, object]] = field(default_factory=dict)  # strategy -> its own, tighter limits
 
