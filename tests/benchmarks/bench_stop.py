@@ -43,6 +43,7 @@ from workbench.api.app import build_app
 from workbench.services.desk_main import serve_desk
 from workbench.services.desk_service import ManualOrder, StartSession
 from workbench.services.linking import make_link
+from workbench.services.pauses import spare_pauses
 from workbench.services.settings import load_profile
 from workbench.services.supervisor import Desk
 from workbench.storage.home import Home
@@ -259,6 +260,7 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
         save_link(home, msgspec.structs.replace(link, limits=limits))
         async with serve_desk(home, load_profile("sim", simulator_url=url), build_app, port=0) as desk:
             made = Bench(desk, url, desk._token)
+            spare_pauses()  # as the desk's own process does
             try:
                 yield made
             finally:

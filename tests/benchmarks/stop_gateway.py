@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from workbench.services.pauses import spare_pauses
 from workbench.simulator.config import Matching, settings
 from workbench.simulator.server import serve
 
@@ -19,6 +20,7 @@ async def main(quotes_a_second: float) -> None:
         start=START, rate=1.0, seed=7, roots=("MES", "MNQ"), prints_per_day=200_000, matching=Matching(part_fills=True)
     )
     async with serve(config) as simulator:
+        spare_pauses()
         print(simulator.url, flush=True)
         pause = 0.02
         while True:

@@ -22,6 +22,7 @@ from workbench.domain.errors import GatewayError, InputError
 from workbench.services.crash import only_reason
 from workbench.services.desk_file import desk_token, only_desk, remove_desk_file, write_desk_file
 from workbench.services.logs import set_up
+from workbench.services.pauses import spare_pauses
 from workbench.services.schema import OTHER_PROGRAM, SCHEMA_HEADER, VERSION_HEADER, difference, identity
 from workbench.services.settings import Profile
 from workbench.services.supervisor import Desk
@@ -197,6 +198,7 @@ async def run_desk(
     set_up("desk", home.logs)
     try:
         async with serve_desk(home, profile, build_app, port=port, origins=origins, tls=tls) as desk:
+            spare_pauses()
             ready(desk.url)
             await until_told()
     except BaseExceptionGroup as group:

@@ -32,6 +32,7 @@ from workbench.services.desk_file import TOKEN_ENV, desk_now
 from workbench.services.link import ChildLink, channel_at
 from workbench.services.logs import hide, set_up
 from workbench.services.open_hours import OpenHours
+from workbench.services.pauses import spare_pauses
 from workbench.services.reporter import Reporter
 from workbench.services.runner import Runner, end_tasks
 from workbench.services.runner_verbs import RunnerVerbs
@@ -289,6 +290,7 @@ async def run(options: argparse.Namespace) -> int:
     lock = AccountLock(place.account(options.account))
     lock.acquire("runner")
     process = RunnerProcess(options.account, place, options, token)
+    spare_pauses()
     try:
         reason = await process.run(lock.release)
     finally:

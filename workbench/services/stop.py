@@ -151,7 +151,8 @@ async def _tell(account: int, order_runner: Callable[[int], Awaitable[None]] | N
     if order_runner is None:
         return
     try:
-        await asyncio.wait_for(order_runner(account), ACKNOWLEDGE_S)
+        async with asyncio.timeout(ACKNOWLEDGE_S):  # in this task: what it raises while it is cancelled stays here
+            await order_runner(account)
     except Exception as error:  # whatever it is, it must not keep us from closing: who cannot be told is killed
         log.warning("the runner of account %s could not be told to stop: %s", account, error)
 

@@ -31,6 +31,7 @@ CLOSELY_S, FILLS_WITHIN_S = 0.025, 0.3  # so often, and so long after a close, i
 CLOSE_SETTLES_S = 1.5  # after a close nobody closes again before the broker was read this much later
 ADDING_HOLDS_S = 3.0
 AT_ONCE = 16  # cancels on the wire at a time
+HEAD_START = 3  # turns of the loop that a cancel has before the next one is begun
 AGAIN_AT_ONCE = 2  # of refused cancels
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 3.0
 CONFIRM_EVERY_S = 0.25  # between the first clean reading and the one that proves it
@@ -249,8 +250,14 @@ class Sweep:
             async with gate:
                 return await self._cancel_one(order)
 
-        done = await asyncio.gather(*(one(o) for o in (*new, *again)))
-        return sum(done), len(done) - sum(done)
+        async with asyncio.TaskGroup() as group:
+            asked = []
+            for order in (*new, *again):
+                asked.append(group.create_task(one(order)))
+                for _ in range(HEAD_START):  # made in step, the first would leave only when the last is ready
+                    await asyncio.sleep(0)
+        took = sum(task.result() for task in asked)
+        return took, len(asked) - took
 
     def _asked_at(self, order: Order) -> float:
         return self._asked.get(order.order_id or 0, 0.0)
