@@ -198,3 +198,25 @@ async def test_a_desk_that_says_hello_has_taken_the_child() -> None:
         assert link.lost_at is None
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_slow_command_holds_up_no_other_one() -> None:
+    desk, begun, free = FakeDesk(), list[str](), asyncio.Event()
+
+    async def slow(body: dict[str, Any]) -> dict[str, Any]:
+        begun.append("slow")
+        await free.wait()
+        return {"slow": True}
+
+    async def cancel(body: dict[str, Any]) -> dict[str, Any]:
+        begun.append("cancel")
+        return {"cancelled": True}
+
+    async with linked(desk, {"slow": slow, "cancel": cancel}):
+        assert desk.channel is not None
+        waiting = asyncio.create_task(desk.channel.request("slow"))
+        await until(lambda: begun == ["slow"])
+        assert await desk.channel.request("cancel", timeout_s=1.0) == {"cancelled": True}
+        free.set()
+        assert await waiting == {"slow": True}
+        assert begun == ["slow", "cancel"]

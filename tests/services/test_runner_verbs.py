@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -130,6 +131,24 @@ async def test_the_same_request_key_is_one_order_and_the_second_is_told(tmp_path
         await desk.verbs["manual_order"]({**body, "stop_ticks": None, "person": "me"})
         again = await desk.verbs["manual_order"]({**body, "stop_ticks": None, "person": "me"})
         assert again == {"accepted": False, "reason": "this request was taken before"}
+
+
+async def test_two_orders_at_once_are_each_told_of_their_own(tmp_path: Path) -> None:
+    body = {"contract": CONTRACT, "side": 0, "type": 1, "stop_ticks": None, "person": "me"}
+    async with running(tmp_path) as desk:
+        await asyncio.sleep(0.1)
+        desk.runner.state.halted.clear()
+        numbers = itertools.count(1)
+
+        async def accept(approved: Any) -> Outcome:
+            return Accepted(order_id=next(numbers))
+
+        desk.runner.gateway.place = accept  # type: ignore[method-assign]
+        place = desk.verbs["manual_order"]
+        wishes = [{**body, "request": f"k{i}", "qty": i, "limit_ticks": 100} for i in (1, 2)]
+        answers = await asyncio.gather(*(place(wish) for wish in wishes))
+        told = [a["order"]["qty"] if a["accepted"] else a["reason"] for a in answers]
+        assert told == [1, 2]
 
 
 async def test_alerts_are_counted_beyond_those_that_are_kept(tmp_path: Path) -> None:

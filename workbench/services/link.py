@@ -8,6 +8,7 @@ desk of another program closes the channel with `OTHER_PROGRAM` and the reason. 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -105,18 +106,26 @@ class ChildLink:
                 message = json.loads(await socket.recv())
                 if "hello" in message:
                     self._on_refused("")
-                else:
-                    await socket.send(json.dumps(await self._answer(message)))
+                else:  # each for itself, begun in the order of their coming: a slow one must hold up no cancel
+                    answering.add(task := asyncio.ensure_future(answer(message)))
+                    task.add_done_callback(answering.discard)
 
+        async def answer(message: Json) -> None:
+            text = json.dumps(await self._answer(message))
+            with contextlib.suppress(ConnectionClosed):  # who reads finds that out, too
+                await socket.send(text)
+
+        answering: set[asyncio.Future[None]] = set()
         writer, reader = asyncio.ensure_future(write()), asyncio.ensure_future(read())
         try:
             done, _ = await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            writer.cancel()
-            reader.cancel()
-            await asyncio.gather(writer, reader, return_exceptions=True)
+            left = [writer, reader, *answering]
+            for each in left:
+                each.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _answer(self, message: Json) -> Json:
         verb = self._verbs.get(str(message.get("verb")))

@@ -34,6 +34,7 @@ class RunnerVerbs:
 
     def __init__(self, runner: Runner, registry: Registry) -> None:
         self._runner, self._registry = runner, registry
+        self._one_order = asyncio.Lock()  # each answer tells of its own order; nothing else waits for it
 
     def table(self) -> dict[str, Callable[[Json], Awaitable[Json]]]:
         """Verb → coroutine function."""
@@ -145,6 +146,10 @@ class RunnerVerbs:
 
     async def manual_order(self, body: Json) -> Json:
         """Put an order through the gate; the answer says what the gate said."""
+        async with self._one_order:
+            return await self._manual_order(body)
+
+    async def _manual_order(self, body: Json) -> Json:
         runner = self._runner
         known, alerts = set(runner.state.orders), runner.alerted
         if body["request"] in runner.state.requests:
