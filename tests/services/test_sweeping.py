@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.walk import CONTRACT, minute_bars
+from workbench.backtest import kernel_runs
 from workbench.backtest.costs import Costs
 from workbench.backtest.prepared import Prepared
 from workbench.backtest.random_entries import random_entries
 from workbench.backtest.result import Result
 from workbench.backtest.series import series
-from workbench.backtest.sweep import MemoryLedger
+from workbench.backtest.sweep import RAW, MemoryLedger
 from workbench.backtest.swept import Sweep
 from workbench.domain.contract import parse_contract
 from workbench.domain.errors import InputError, StorageError, UnknownName
@@ -76,13 +77,13 @@ def same(one: Sweep, other: Sweep) -> bool:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many runs the engine made."""
     runs = [0]
-    whole = Prepared.summarise
+    whole = kernel_runs.play
 
-    def summarise(self, *args, **kwargs):
+    def play(*args):
         runs[0] += 1
-        return whole(self, *args, **kwargs)
+        return whole(*args)
 
-    monkeypatch.setattr(Prepared, "summarise", summarise)
+    monkeypatch.setattr(kernel_runs, "play", play)
     return runs
 
 
@@ -136,6 +137,17 @@ class TestSweep:
         assert made.frame["refusal"].notna().tolist() == [True, False, False]
         assert where.ledger.count("cross") == 2
         assert made.frame["net_usd"].isna().tolist() == [True, False, False]
+
+    def test_runs_made_ready_together_are_as_if_alone_with_refused_ones_among_them(self, job: Job, where: Where):
+        made = sweep(cross(), job, {"fast": "5:14:1", "size": [1, 0, 2]}, where=where)
+        assert len(made.chunk.refusals) == 10
+        for row, values in enumerate(map(made.space.values, made.table)):
+            if not values["size"]:
+                assert np.isnan(made.chunk.raw[row]).all()
+                continue
+            alone = job.prepared.summarise(cross().with_parameters(**values))
+            assert made.chunk.raw[row].tolist() == [getattr(alone, name) for name in RAW]
+            assert np.array_equal(made.daily[row], alone.daily)
 
     def test_full_results_of_single_combinations(self, job: Job, where: Where):
         def result(chosen: Strategy) -> Result:

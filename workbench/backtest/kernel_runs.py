@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +17,20 @@ from workbench.domain.account import AccountProgramme
 from workbench.domain.programme import NONE, FirmAccount, rules_of
 
 if TYPE_CHECKING:
+    from workbench.backtest.kernel_decide import Rules
     from workbench.backtest.prepared import Prepared
     from workbench.rules.arrays import ColumnCache
     from workbench.rules.plan import Plan
 
 Columns = Mapping[str, npt.NDArray[np.float64]]
 _NO_DAYS = np.empty(0)
+
+
+def _tables(sizes: Sequence[int]) -> list[k.Ints]:
+    return [np.empty((rows, size), dtype=np.int64) for rows, size in zip((6, k.COLUMNS, 5, 3, 2), sizes, strict=True)]
+
+
+_NO_TABLES = _tables([0] * 5)  # nothing is written to them, so all runs share them
 
 
 def run(
@@ -88,10 +96,14 @@ def summarise(
     prepared: Prepared, plan: Plan, cache: ColumnCache | None, given: Columns | None, first: int, last: int
 ) -> Summary:
     """Run a plan and return what a sweep keeps."""
+    return play(prepared, plan, kernel_rules(prepared, plan, cache, given), first, last)
+
+
+def play(prepared: Prepared, plan: Plan, rules: Rules, first: int, last: int) -> Summary:
+    """Run a plan whose columns are there and return what a sweep keeps."""
     daily = np.full(len(prepared.days), np.nan)
-    log = _log([0] * 5, daily)
+    log = k.Log._make((*_NO_TABLES, np.empty(k.RING, dtype=np.int64), daily, np.zeros(1)))
     s = k.fresh()
-    rules = kernel_rules(prepared, plan, cache, given)
     _run(s, prepared.market, rules, prepared.gate(plan), prepared.firm, log, first, last)
     net = k.day_by_day(daily)
     return Summary(
@@ -112,5 +124,5 @@ def summarise(
 
 
 def _log(sizes: list[int], daily: npt.NDArray[np.float64]) -> k.Log:
-    tables = [np.empty((rows, size), dtype=np.int64) for rows, size in zip((6, k.COLUMNS, 5, 3, 2), sizes, strict=True)]
+    tables = _tables(sizes)
     return k.Log._make((*tables, np.empty(k.RING, dtype=np.int64), daily, np.zeros(1)))

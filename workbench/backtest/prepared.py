@@ -76,7 +76,6 @@ class Lists(NamedTuple):
     margins: View | None
 
 
-
 @dataclass(kw_only=True)
 class Prepared:
     """One series with its costs, limits and account.
@@ -321,9 +320,9 @@ class Prepared:
         from workbench.backtest.kernel_state import Gate
 
         key = plan.daily_loss_usd, plan.max_position
-        if self.limits.needs_watch:
-            raise InputError(NEEDS_EVERY_BAR)
         if key not in self._gates:
+            if self.limits.needs_watch:
+                raise InputError(NEEDS_EVERY_BAR)
             limits = self.limits.tighter(plan.daily_loss_usd, plan.max_position)
             product = not limits.products or self.series.contract.spec.root in limits.products
             self._gates[key] = Gate(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -39,6 +41,7 @@ RAW = (
     "exposure_bars",
     "refused",
 )
+_raw = attrgetter(*RAW)
 # What can be compared, and whether more (+1) or less (-1) of it is better.
 METRICS = {
     "sharpe_daily": 1,
@@ -62,7 +65,11 @@ LEAST_CHUNK, MOST_CHUNKS = 32, 256
 
 
 class Runs(Protocol):
-    """What a sweep needs of an engine over prepared bars."""
+    """What a sweep needs of an engine over prepared bars.
+
+    One that has ``ready(strategy)`` besides is asked for the work of ``batch`` combinations before the first of them is
+    run: what one kind of work reads stays near the processor. `ready` does the first part and returns the second.
+    """
 
     def summarise(self, strategy: Strategy, cache: ColumnCache | None = None) -> Summary:
         """Run a strategy with its values."""
@@ -140,18 +147,28 @@ def run_chunk(
     """
     raw, daily = np.full((len(table), len(RAW)), math.nan), np.zeros((len(table), dates))
     refusals: list[tuple[int, str]] = []
-    loose = _is_loose(of)
-    for row, point in enumerate(table.tolist()):
+    loose, points = _is_loose(of), table.tolist()
+    ready = getattr(runs, "ready", None) or (lambda strategy: partial(runs.summarise, strategy, cache))
+    batch: list[tuple[int, Callable[[], Summary]]] = []
+    for row, point in enumerate(points):
         if is_stopped():
             return None
         try:
-            summary = runs.summarise(bound(of, point, loose), cache)
+            batch.append((row, ready(bound(of, point, loose))))
         except InputError as error:  # a length of 0 among the values: that combination has no meaning
             refusals.append((row, str(error)))
+        if len(batch) < getattr(runs, "batch", 1) and row + 1 < len(points):
             continue
-        raw[row] = [getattr(summary, name) for name in RAW]
-        daily[row] = summary.daily
-    return Chunk(raw=raw, daily=daily, refusals=tuple(refusals))
+        for at, run in batch:
+            try:
+                summary = run()
+            except InputError as error:
+                refusals.append((at, str(error)))
+                continue
+            raw[at] = _raw(summary)
+            daily[at] = summary.daily
+        batch.clear()
+    return Chunk(raw=raw, daily=daily, refusals=tuple(sorted(refusals)))
 
 
 def bound(of: Space, point: Sequence[float], loose: bool = True) -> Strategy:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from workbench.rules.expression import Expression, walk
 from workbench.rules.expression import Parameter as Named
 from workbench.rules.fixed import fold
 from workbench.rules.graph import Graph, Node, Step, node_key
+from workbench.rules.plan import Plan
 
 if TYPE_CHECKING:
     from workbench.domain.contract import Contract
-    from workbench.rules.plan import Plan
     from workbench.rules.strategy import Strategy
 
 Values = Mapping[str, float | bool]
@@ -28,8 +28,17 @@ Values = Mapping[str, float | bool]
 class Shape(Graph):
     """The slots that whole columns are computed from (`arrays.evaluate`): a graph that takes no bars one by one."""
 
-    def __init__(self, of: Graph, nodes: list[Node], constants: dict[int, float], keys: list[str], warm: list[int]):
+    def __init__(
+        self,
+        of: Graph,
+        nodes: list[Node],
+        constants: dict[int, float],
+        keys: list[str],
+        warm: list[int],
+        family: dict[str, Any],
+    ) -> None:
         self.nodes, self.constants, self.keys, self._warm = nodes, constants, keys, warm
+        self.family = family  # what holds for every plan of the template, worked out by who reads the first of them
         self.columns, self.higher, self.days, self.timeframe = of.columns, of.higher, of.days, of.timeframe
 
     def step(self, *bar: float) -> None:
@@ -55,6 +64,9 @@ class Template:
         self._warm = [graph.warm(slot) for slot in range(len(graph.keys))]
         self._nodes = {node.slot: row for row, node in enumerate(graph.nodes)}
         self._moving = self._steps(graph)
+        self._family: dict[str, Any] = {}
+        rest = (field.name for field in fields(Plan) if field.name not in ("graph", "needed"))
+        self._rest: dict[str, Any] = {name: getattr(self._base, name) for name in rest}
         settings = (setting[0] for setting in strategy.settings.values())
         self._is_able = not graph.higher and not any(map(self._is_varied, settings))
 
@@ -74,12 +86,13 @@ class Template:
         for step in graph.trace:
             if any(map(self._is_varied, step.written)) or not moved.isdisjoint(step.inputs):
                 moved.add(step.slot)
-        seen = set(graph.columns.values())
+        seen, written = set(graph.columns.values()), set()
         made = []
         for step in graph.trace:
-            if step.slot in moved:
+            if step.slot in moved and repr(step) not in written:  # the same words give the same
                 made.append((step, step.slot not in seen))
                 seen.add(step.slot)
+                written.add(repr(step))
         return made
 
     def _made(self, values: Values) -> Plan | None:
@@ -101,7 +114,7 @@ class Template:
                 nodes[self._nodes[slot]] = Node(slot, step.op, step.inputs, given, warm[slot])
         if len(set(keys)) < len(keys):  # two have become one
             return None
-        return replace(self._base, graph=Shape(graph, nodes, constants, keys, warm), needed=max(warm))
+        return Plan(**self._rest, graph=Shape(graph, nodes, constants, keys, warm, self._family), needed=max(warm))
 
 
 def _key(step: Step, given: tuple[float, ...], keys: list[str], constants: dict[int, float]) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from workbench.domain.account import AccountProgramme
 
 CACHE_BYTES = 192 * 1024 * 1024
+_BATCH_BYTES, _MOST_BATCH = 1024 * 1024, 8
 Bounds = tuple[int, int]
 
 
@@ -145,20 +146,41 @@ class _Engine:
         self._prepared, self._cache, self._shared = prepared, cache, shared
         self._bars, self._dates = bars, dates
 
-    def summarise(self, strategy: Strategy, cache: ColumnCache | None = None) -> Summary:
+        self._free: list[np.ndarray] = []  # room for signals that no run needs any more
+
+    @property
+    def batch(self) -> int:
+        # runs whose signals are near the processor together
+        return max(1, min(_MOST_BATCH, _BATCH_BYTES // max(1, len(self._prepared.series))))
+
+    def summarise(self, strategy: Strategy | PythonStrategy, cache: ColumnCache | None = None) -> Summary:
+        return self.ready(strategy)()
+
+    def ready(self, strategy: Strategy | PythonStrategy) -> Callable[[], Summary]:
+        # the signals now, the run when it is called: before as many others are made ready as a batch has
+        from workbench.backtest.kernel_runs import play
+        from workbench.backtest.rule_columns import kernel_rules
+
+        prepared, (first, last) = self._prepared, self._bars
         if isinstance(strategy, PythonStrategy):
-            made = self._prepared.summarise(strategy, first=self._bars[0], last=self._bars[1])
-            return self._cut(made)
+            return lambda: self._cut(prepared.summarise(strategy, first=first, last=last))
         template = self._shared.template
         plan = self._prepared.plan(strategy) if template is None else template.plan(strategy)
         keys = plan.graph.keys
         passing = [keys[slot] for slot in self._shared.passing if slot < len(keys)]
         self._cache.passing.update(passing)
         try:
-            made = self._prepared.summarise(plan, self._cache, first=self._bars[0], last=self._bars[1])
+            words = self._free.pop() if self._free else np.empty(-(-len(prepared.series) // 8), dtype=np.uint64)
+            rules = kernel_rules(prepared, plan, self._cache, words=words)
         finally:
             self._cache.passing.difference_update(passing)
-        return self._cut(made)
+
+        def run() -> Summary:
+            made = play(prepared, plan, rules, first, last)
+            self._free.append(words)
+            return self._cut(made)
+
+        return run
 
     def _cut(self, made: Summary) -> Summary:
         first, last = self._dates
@@ -172,9 +194,13 @@ class _Shared(NamedTuple):
     passing: frozenset[int]
 
 
+def _is_python(strategy: object) -> bool:
+    return isinstance(strategy, PythonStrategy)
+
+
 def _shared(prepared: Prepared, of: Space) -> _Shared:
     nothing = _Shared(of, None, frozenset())
-    if isinstance(of.strategy, PythonStrategy):
+    if _is_python(of.strategy):
         return nothing
     point = [axis.values[0] if axis.values else axis.low for axis in of.axes]
     far = [axis.values[-1] if axis.values else axis.high for axis in of.axes]
