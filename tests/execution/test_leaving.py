@@ -214,6 +214,22 @@ def test_an_unknown_outcome_does_not_keep_a_flatten_waiting(arrives: bool) -> No
 
 
 @pytest.mark.statement(17)
+@pytest.mark.statement(42)
+def test_a_position_keeps_its_stop_while_the_close_waits_for_an_order_on_the_wire() -> None:
+    ride = in_position()
+    ride.feed(manual(ride, "late"))
+    hanging = ride.outgoing.pop()
+    assert isinstance(hanging, Approved)
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    ride.send()
+    ride.hear()
+    assert ride.broker.leg(OrderType.STOP).status is Status.WORKING, "it may take the request's whole time-out"
+    assert ride.closes == 0
+    ride.feed(e.PlaceAnswered(at=ride.now, tag=hanging.command.tag, outcome="rejected", code=2, reason="no"))
+    ride.settle()
+    assert ride.broker.qty() == 0 and not ride.broker.working() and ride.closes == 1
+
+
 def test_an_order_that_vanished_does_not_block_a_flatten_for_ever() -> None:
     ride = in_position()
     ride.now = ride.broker.now = ride.now + 3 * 86_400 * SECOND  # the order is older than any reading reaches back

@@ -62,9 +62,12 @@ def _only_adds(state: AccountState, book: Book, flatten: Flatten, order: Order) 
 def _cancel(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand]:
     out: list[AnyCommand] = []
     contract, again = book.position.contract, False
+    waits = any(o.order_id is None and o.tag not in state.misses for o in state.open_orders(contract))
     for order in state.open_orders(contract):
         if order.order_id is None or (order.status is Status.SUSPENDED and _entry_works(state, order)):
             continue
+        if waits and order.family is not None and order.side.sign * book.qty < 0:
+            continue  # the close waits for the answer to an order on the wire: until then the position keeps its exits
         asked = flatten.asked.get(order.order_id)
         if asked is None and order.type is OrderType.MARKET:
             flatten.asked[order.order_id] = state.now  # it fills by itself, and it may be our own close: wait for it
