@@ -174,6 +174,7 @@ async def test_a_desk_that_was_started_anew_closes_at_the_open_what_the_weekend_
         made.simulator.sync()
         made.simulator.clock.set_rate(120.0)
         await made.until("the week is over", lambda: not exchange.market.is_open(contract, exchange.now), 30)
+        await made.until("the desk knows it", lambda: not made.desk.hours.is_open(CONTRACT), 30)
         result = await made.desk.stop("over the weekend", None, "ann")
         assert result["result"] == "NOT_FLAT"
         assert "at the open" in str(result["remaining"]), result
@@ -185,7 +186,7 @@ async def test_a_desk_that_was_started_anew_closes_at_the_open_what_the_weekend_
             async with serve_desk(home, profile, build_app, port=0) as again:
                 await made.until("it has looked once", lambda: again.button.result is not None, 30)
                 looked = asked_for(made)
-                assert len(looked) == 2, "one try of each desk"
+                assert 2 <= len(looked) <= 3, "a try of each desk, one more while the new one learns the market's time"
                 made.simulator.sync()
                 made.simulator.clock.set_rate(7200.0)
                 await made.until("the week has begun", lambda: exchange.now > SUNDAY_OPEN, 120)

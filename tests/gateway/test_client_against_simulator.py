@@ -222,6 +222,20 @@ async def test_a_refusal_keeps_its_text_and_its_order_id() -> None:
         assert case.truth == 0
 
 
+@covers("refuse_cancel")
+async def test_a_refused_cancel_is_told_and_leaves_the_order_working() -> None:
+    async with live() as case:
+        await case.ready()
+        resting = await case.rest.place(approved("rest", type=OrderType.LIMIT, limit_ticks=20_000))
+        assert isinstance(resting, Accepted) and resting.order_id is not None
+        number = resting.order_id
+        await case.until(lambda: number in case.orders, "the order on the hub")
+        case.fault("refuse_cancel", count=1)
+        assert isinstance(await case.rest.cancel(ACCOUNT, number), Rejected)
+        assert [o.order_id for o in await case.rest.working_orders(ACCOUNT)] == [number]
+        assert isinstance(await case.rest.cancel(ACCOUNT, number), Accepted)
+
+
 @covers("part_fills")
 async def test_part_fills_add_up_to_the_order() -> None:
     matching = {"market_on": "print"}
