@@ -71,7 +71,7 @@ def test_the_token_leaves_the_address_bar(browser: Any, board: Dashboard) -> Non
 def test_numbers_tables_and_candles_are_there_and_move(browser: Any, board: Dashboard) -> None:
     page = open_page(browser, board.link)
     for text in ("SIMULATOR", "runner 1001 running", "sma_cross@3f9c2a1", "▼ SELL", "daily loss left", "● live"):
-        assert page.get_by_text(text, exact=False).first.is_visible(), text
+        page.get_by_text(text, exact=False).first.wait_for(state="visible")
     title = page.locator(".wb-chart-title")
     before = title.inner_text()
     wait_until(lambda: title.inner_text() != before)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.stack import ACCOUNT, Stack, open_orders, stack
+from workbench.services.children import DEGRADED_AFTER
 from workbench.services.crash import VARIABLE
 from workbench.storage.journal import read_journal
 from workbench.storage.latch import read_latch
@@ -37,7 +38,7 @@ async def test_killed_at_random_moments_no_intent_is_sent_twice(tmp_path: Path) 
     rng = random.Random(3)
     async with stack(tmp_path, rate=120.0) as made:
         await made.start(**FAST)
-        for _ in range(6):
+        for _ in range(DEGRADED_AFTER - 1):
             await asyncio.sleep(rng.uniform(0.3, 2.5))
             pid = made.kill_runner()
             await made.until("the runner is back", lambda pid=pid: is_back(made, pid), 40)

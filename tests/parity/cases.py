@@ -76,11 +76,12 @@ def make_case(pick: Pick) -> Case:
 
 
 def make_held(pick: Pick) -> Case:
-    """Return a case that enters early and holds: long stretches in which nothing happens but closes."""
+    """Return a case that enters early and holds, some to a far target: long stretches in which nothing but closes."""
     series, side = make_market(pick), pick.one(("long", "short"))
     root, frame = series.contract.spec.exchange_root, series.timeframe.text
     rules = f"entry: {{{side}: close > -1}}\nexit: {{{side}: close < -1}}\n"
-    text = f"name: held\nroots: [{root}]\ntimeframe: {frame}\n{rules}"
+    target = f"target: {{ticks: {pick.whole(10, 300)}}}\n" if pick.chance(50) else ""
+    text = f"name: held\nroots: [{root}]\ntimeframe: {frame}\n{rules}{target}"
     limits = Limits(daily_loss_usd=Decimal(10**9), max_position=50)
     return Case(Prepared(series=series, costs=Costs(slippage_ticks=0), limits=limits), parse_strategy(text))
 
