@@ -238,3 +238,23 @@ def test_a_void_of_a_trade_from_before_the_position_was_flat_leaves_the_brokers_
     ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="end"))
     ride.settle()
     assert ride.state.cash_usd() == ride.broker.balance - 50_000
+
+
+def test_readings_one_behind_the_other_count_once_however_old_the_order_is() -> None:
+    ride, tag = lost()
+    read_after(ride, 20.0)
+    for _ in range(5):
+        read_after(ride, 0.9)  # 4.5 s behind the first
+    assert ride.state.orders[tag].status is Status.UNKNOWN and ride.state.misses[tag] == 1
+    read_after(ride, 0.5)  # 5 s: the second that counts
+    assert ride.state.orders[tag].status is Status.UNKNOWN
+    read_after(ride, 5.0)
+    assert ride.state.orders[tag].status is Status.ABSENT
+
+
+def test_a_reading_that_ended_before_the_order_was_made_says_nothing_about_it() -> None:
+    ride, tag = lost()
+    made = ride.state.orders[tag].created_at
+    for seconds in (20.0, 6.0, 6.0, 6.0):
+        read_after(ride, seconds, until=made)
+    assert ride.state.orders[tag].status is Status.UNKNOWN and tag not in ride.state.misses

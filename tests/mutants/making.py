@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RISK = ("tests/risk", "tests/execution", "tests/services/test_limits.py", "tests/services/test_runner_verbs.py")
 DECISION = ("tests/execution", "tests/risk", "tests/chaos/test_in_process.py")
 STOP = ("tests/services/test_stop.py", "tests/services/test_stop_hostile.py", "tests/services/test_red_button.py")
+BUDGETS = ("tests/services/test_monitor.py", "tests/services/test_limit_changes.py", *RISK)
 FILES = (
     "tests/storage/test_journal.py",
     "tests/storage/test_lease.py",
@@ -41,6 +42,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "workbench/execution/flatten.py": DECISION,
     "workbench/execution/orders.py": DECISION,
     "workbench/execution/fills.py": DECISION,
+    **{
+        f"workbench/execution/{name}.py": DECISION
+        for name in ("external", "readiness", "outage", "exposure", "headroom", "risk_view", "risk_state", "sessions")
+    },
+    "workbench/execution/book.py": DECISION,
     "workbench/storage/latch.py": ("tests/storage/test_latch.py", *STOP),
     "workbench/storage/lease.py": ("tests/storage/test_lease.py", *FILES),
     "workbench/storage/lock.py": ("tests/storage/test_lock.py", *STOP),
@@ -52,6 +58,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/execution",
         "tests/chaos/test_in_process.py",
     ),
+    "workbench/services/limits.py": ("tests/services/test_limit_changes.py", *RISK),
+    "workbench/services/monitor.py": BUDGETS,
+    "workbench/services/budgets.py": BUDGETS,
     "workbench/services/stop.py": STOP,
     "workbench/services/sweep.py": ("tests/services/test_sweep.py", *STOP),
     "workbench/services/session_stop.py": STOP,
