@@ -128,6 +128,33 @@ def test_a_refused_close_is_asked_again_without_hammering() -> None:
     assert ride.broker.qty() == 0 and ride.state.book(MES).qty == 0
 
 
+@pytest.mark.statement(6)
+def test_cancels_that_were_done_and_never_reported_keep_no_position_without_its_stop() -> None:
+    ride = in_position()
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    ride.send()  # both exits are cancelled
+    ride.broker.events.clear()  # and the hub dies before it tells
+    assert not ride.wait(1.9) and ride.closes == 0
+    ride.settle()  # 0.1 s later the broker is read, and the close goes out
+    ride.wait(0.1)
+    ride.settle()
+    assert ride.closes == 1 and ride.broker.qty() == 0
+
+
+@pytest.mark.statement(6)
+def test_a_close_that_died_with_the_runner_is_sent_again_two_seconds_after_the_start() -> None:
+    ride = close_that_waits()
+    assert not ride.broker.working() and ride.broker.qty() == 2
+    ride.restart(epoch=2)
+    ride.settle()
+    ride.wait(1.9)
+    ride.settle()
+    assert ride.closes == 0, "it may have been sent by the life before: its trade would be on the way"
+    ride.wait(0.1)
+    ride.settle()
+    assert ride.closes == 1 and ride.broker.qty() == 0
+
+
 def test_flatten_does_not_believe_flat_while_a_trade_is_missing() -> None:
     ride = Ride().start()
     ride.bar(enter(1, stop=None, target=None))
@@ -327,7 +354,7 @@ def test_an_orphaned_exit_is_cancelled_and_blocks_entries_until_then() -> None:
     assert not ride.broker.working()
     ride.bar(enter(1))
     ride.settle()
-    assert ride.broker.qty() == 1
+    assert ride.broker.qty() == 2
 
 
 @pytest.mark.parametrize("fills_later", [False, True])

@@ -84,6 +84,7 @@ class Flatten:
     close_sent_at: int | None = None
     close_answered_at: int | None = None  # while it is queued or on the wire there is no second close
     read_asked_at: int = 0
+    looked_at: int = 0  # the broker was read because a report should have come
     then: tuple[str, Signal] | None = None  # session ("" for a person's) and entry that follow a reversal
     started_at: int = 0
 

@@ -34,7 +34,7 @@ def advance_flatten(state: AccountState, book: Book) -> list[AnyCommand]:
     if left:
         out = _cancel(state, book, flatten)
         if not all(_only_adds(state, book, flatten, order) for order in left):
-            return out
+            return out or _look(state, book, flatten, max(flatten.asked.values(), default=None))
     # What is left has an unknown outcome and was not found, or can only add and will not go: neither must keep a
     # position without its stops open.
     if state.synced and book.qty == 0 and book.is_sure:
@@ -104,7 +104,7 @@ def _close(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand
         book.last_close = (state.now, book.qty)
         return [ClosePosition(account=state.account, contract=contract, reason=flatten.reason)]
     if state.now - max(flatten.close_sent_at, flatten.read_asked_at) < state.patience(ASK_AGAIN_NS):
-        return []
+        return _look(state, book, flatten, flatten.close_answered_at)
     # Nobody closes twice on a guess: the next reading of the broker decides (reconcile clears close_sent_at).
     flatten.read_asked_at = state.now
     text = "the close was not confirmed in time; reading the broker before asking again"
@@ -112,6 +112,16 @@ def _close(state: AccountState, book: Book, flatten: Flatten) -> list[AnyCommand
         Alert(account=state.account, contract=contract, level="warning", text=text),
         ReadBroker(account=state.account, contract=contract, reason=text),
     ]
+
+
+def _look(state: AccountState, book: Book, flatten: Flatten, done_at: int | None) -> list[AnyCommand]:
+    # The position has no exits meanwhile. What was answered should have been reported by now: the report may be lost
+    # with a hub, or the close was never sent because the process died. One reading tells, long before asking again.
+    if done_at is None or flatten.looked_at >= done_at or state.now - done_at < state.patience(SETTLES_NS):
+        return []
+    flatten.looked_at = state.now
+    text = f"{flatten.reason}: not reported yet"
+    return [ReadBroker(account=state.account, contract=book.position.contract, reason=text)]
 
 
 def check_protection(state: AccountState, book: Book) -> list[AnyCommand]:
