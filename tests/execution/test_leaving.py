@@ -354,7 +354,7 @@ def test_an_orphaned_exit_is_cancelled_and_blocks_entries_until_then() -> None:
     assert not ride.broker.working()
     ride.bar(enter(1))
     ride.settle()
-    assert ride.broker.qty() == 2
+    assert ride.broker.qty() == 1
 
 
 @pytest.mark.parametrize("fills_later", [False, True])
