@@ -12,7 +12,7 @@ from workbench.domain import events as e
 from workbench.domain.hours import trading_hours
 from workbench.execution.state import AccountState
 from workbench.risk.limits import Limits
-from workbench.services.runner import known_until
+from workbench.services.decider import known_until
 from workbench.storage.records import Record
 
 pytestmark = [pytest.mark.statement(5), pytest.mark.statement(10)]

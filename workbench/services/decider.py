@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from workbench.domain import events as e
@@ -15,9 +15,9 @@ from workbench.execution.step import Out, journal_form, remember, step
 from workbench.risk.gate import Approved
 from workbench.services.lanes import OPERATOR
 from workbench.services.version import program_version
-from workbench.storage.journal import Journal, Snapshot
+from workbench.storage.journal import Journal, Record, Snapshot
 from workbench.storage.lease import Lease
-from workbench.storage.rotation import LARGE, rotate
+from workbench.storage.rotation import LARGE, name_before, rotate
 from workbench.storage.snapshot import SnapshotUnknown, dump, load
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,16 @@ def fills_of(journal: Journal, account: int) -> dict[int, Fill]:
     return made
 
 
+def known_until(records: Sequence[Record], snapshot: Snapshot | None = None) -> int:
+    """Market time (ns) up to which a journal is sure to hold all that the broker did; 0 for none.
+
+    That is the last reading: of what the stream told after it, a power cut may have taken some.
+    """
+    reads = (r.event.until for r in reversed(records) if isinstance(r.event, e.BrokerRead))
+    before = snapshot.read_until if snapshot is not None else 0
+    return next(reads, before or (records[0].event.at if records else 0))
+
+
 class Decider:
     """The one owner of an account's state.
 
@@ -54,6 +64,7 @@ class Decider:
 
     def __init__(self, state: AccountState, journal: Journal) -> None:
         self.state, self.journal = state, journal
+        self.known_until = known_until(journal.records, journal.snapshot)
         self.damage = self._replayed()
         if journal.damaged:
             self.damage = journal.damaged
@@ -87,9 +98,10 @@ class Decider:
             at=state.now,
             epoch=epoch,
             program=program_version(),
-            before=f"journal-{epoch}.wbj",
+            before=name_before(self.journal.path, epoch),
             state=dump(state),
             fills=newest,
+            read_until=self.known_until,
         )
         return rotate(self.journal, snapshot, AccountState(state.account, state.limits, state.rules))
 
@@ -122,6 +134,8 @@ class Decider:
         When the journal cannot be written no new order leaves; cancels and closes still do.
         """
         commands = step(self.state, event)
+        if isinstance(event, e.BrokerRead):
+            self.known_until = event.until
         try:
             self.journal.append(event, [journal_form(c) for c in commands])  # type: ignore[arg-type]
             if isinstance(event, OPERATOR) or any(isinstance(c, SENDS) for c in commands):

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from workbench.domain import events as e
@@ -28,8 +28,9 @@ from workbench.services.reader import ReadableBroker, Reader
 from workbench.services.schema import identity
 from workbench.services.sender import Broker, Sender
 from workbench.services.strategy_hosts import StrategyHosts
+from workbench.services.upkeep import Upkeep
 from workbench.storage.home import Home
-from workbench.storage.journal import FILE, Journal, Record
+from workbench.storage.journal import FILE, Journal
 from workbench.storage.latch import Latch, read_latch, stopped_mark
 from workbench.storage.lease import Lease
 
@@ -83,7 +84,7 @@ class Runner:
         self.lanes, self.limits, self.bracket_mode = Lanes(), limits, bracket_mode
         state = AccountState(account, limits, rules)
         self.decider = Decider(state, Journal.or_blocked(home.account(account) / FILE))
-        self._journal_until = known_until(self.decider.journal.records)
+        self._journal_until = self.decider.known_until
         self.lease = Lease(home.account(account))
         self.epoch = self.lease.epoch
         self.sender = Sender(gateway, self.lanes.put, clock.now, self._is_ours, self._entry_wait_s)
@@ -106,6 +107,7 @@ class Runner:
         self._begun = False
         self._deciding = False
         self.fills = self.decider.opened(self.lease)
+        self.upkeep = Upkeep(self.decider, self.epoch, self.fills, self.alert)
         self.journal_notes()
 
     @property
@@ -360,6 +362,8 @@ class Runner:
                 self.lanes.put(e.TimerFired(at=self.clock.now()))
                 for changed in self.limits_file.look():
                     self.lanes.put(changed)
+            if self._begun and self._is_ours():  # one that has lost the account must not touch its journal
+                self.upkeep.look()
 
     @property
     def idle(self) -> bool:
@@ -381,15 +385,6 @@ class Runner:
         if not self.state.synced and self._journal_until:
             opened.append(self._journal_until)  # what happened since the last life is read, also from an earlier date
         return min([start, *(at - 60_000_000_000 for at in opened)])
-
-
-def known_until(records: Sequence[Record]) -> int:
-    """Market time (ns) up to which these records are sure to hold all that the broker did; 0 for none.
-
-    That is the last reading: of what the stream told after it, a power cut may have taken some.
-    """
-    reads = (r.event.until for r in reversed(records) if isinstance(r.event, e.BrokerRead))
-    return next(reads, records[0].event.at if records else 0)
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -40,7 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an account's state held when a file was begun.
 
     `at` is its market time (UTC ns), `epoch` the lease's, `before` the file that it follows, `state` what
-    `storage.snapshot` wrote, `fills` the newest ones, for people.
+    `storage.snapshot` wrote, `fills` the newest ones, for people, `read_until` up to when the broker had been read.
     """
 
     at: int
@@ -49,6 +49,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     before: str
     state: bytes
     fills: list[Fill] = []
+    read_until: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder(decimal_format="string")
