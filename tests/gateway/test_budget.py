@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,13 +55,86 @@ async def test_room_comes_back_one_by_one_as_the_window_slides() -> None:
     assert time.slept == [5.0]  # the first left at 0 s, it is 5 s now
 
 
-async def test_a_429_holds_everything_back() -> None:
+async def test_a_429_holds_ordinary_requests_back_for_the_longest_time_asked_for() -> None:
     time = FakeTime()
     gate = budget(time)
     gate.pause(7.0)
     gate.pause(3.0)
-    await gate.acquire(Priority.URGENT)
+    await gate.acquire()
     assert time.slept == [7.0]
+
+
+async def refused(gate: SlidingBudget, seconds: float = 60.0) -> None:
+    gate.pause(seconds, Priority.URGENT, await gate.acquire(Priority.URGENT))
+
+
+@pytest.mark.statement(31)
+async def test_a_429_to_an_ordinary_request_holds_no_cancel_back() -> None:
+    time = FakeTime()
+    gate = budget(time)
+    gate.pause(60.0)
+    await gate.acquire(Priority.URGENT)
+    assert time.slept == []
+
+
+@pytest.mark.statement(31)
+async def test_refused_cancels_are_tried_again_within_seconds_however_long_ordinary_requests_wait() -> None:
+    time = FakeTime()
+    gate = budget(time)
+    for _ in range(6):
+        await refused(gate)
+    assert time.slept == [1.0, 2.0, 3.0, 3.0, 3.0]  # 60 s were asked for each time
+    assert gate.wait_s() == 60.0
+
+
+async def test_a_cancel_that_gets_through_makes_the_next_429_a_first_one_and_lets_nothing_ordinary_leave() -> None:
+    time = FakeTime()
+    gate = budget(time)
+    await refused(gate)
+    await refused(gate)
+    await gate.acquire(Priority.URGENT)
+    gate.passed(Priority.URGENT)
+    assert gate.wait_s() == 58.0  # asked for at 1 s, and it is 3 s now
+    await refused(gate)
+    await gate.acquire(Priority.URGENT)
+    assert time.slept == [1.0, 2.0, 1.0]
+
+
+async def test_of_a_burst_of_cancels_only_the_first_429_counts() -> None:
+    time = FakeTime()
+    gate = budget(time)
+    left = [await gate.acquire(Priority.URGENT) for _ in range(16)]
+    for at in left:
+        gate.pause(60.0, Priority.URGENT, at)
+        time.now += 0.01
+    assert 0 < gate.wait_s(Priority.URGENT) < 1.0
+
+
+async def test_a_429_that_asks_for_no_time_at_all_makes_no_loop() -> None:
+    time = FakeTime()
+    gate = budget(time)
+    await refused(gate, 0.0)
+    assert gate.wait_s(Priority.URGENT) >= 0.25
+
+
+@given(gaps=st.lists(st.floats(0, 2), min_size=60, max_size=60), stop_at=st.integers(0, 59))
+def test_whenever_a_stop_comes_in_a_flood_of_ordinary_requests_its_share_is_free(
+    gaps: list[float], stop_at: int
+) -> None:
+    time = FakeTime()
+    gate = budget(time, 20, 10.0)  # ordinary ones may use 20 × 0.8 × 0.6 = 9 of the 20
+
+    async def play() -> None:
+        for number, gap in enumerate(gaps):
+            time.now += gap
+            await gate.acquire()
+            if number == stop_at:
+                began = time.now
+                for _ in range(11):
+                    await gate.acquire(Priority.URGENT)
+                assert time.now == began
+
+    asyncio.run(play())
 
 
 @given(

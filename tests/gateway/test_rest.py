@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import random
@@ -15,10 +16,12 @@ from tests.gateway.fakes import FakeTime, Host, Tokens, refusal, reply
 from workbench.domain.commands import Accepted, ModifyOrder, PlaceOrder, Rejected, Unknown
 from workbench.domain.errors import AuthenticationError, RemoteProtocolError
 from workbench.domain.order import OrderType, Side, Status
-from workbench.gateway.budget import Priority
+from workbench.gateway import transport
+from workbench.gateway.budget import Priority, SlidingBudget
 from workbench.gateway.endpoints import ACCOUNT_SEARCH, ENDPOINTS
 from workbench.gateway.faults import GatewayRefused, GatewayUnavailable
 from workbench.gateway.rest import READ_TRIES, Rest
+from workbench.gateway.tokens import LoginTokens
 from workbench.risk.gate import Approved, View, check
 from workbench.risk.limits import Limits
 
@@ -52,6 +55,11 @@ class Case:
             sleep=self.time.sleep,
             rng=random.Random(1),
         )
+
+    def share_time(self) -> None:
+        """Let the budget live by this clock, too."""
+        other = SlidingBudget(200, 60.0, clock=self.time.monotonic, sleep=self.time.sleep)
+        self.rest.transport.budgets.other = other
 
 
 def approved(**changes: Any) -> Approved:
@@ -112,6 +120,63 @@ async def test_an_urgent_read_gives_up_soon_and_waits_briefly() -> None:
     assert len(case.host.requests) == 2
     assert sum(case.time.slept) <= 0.5
     assert {r.extensions["timeout"]["read"] for r in case.host.requests} == {5.0}
+
+
+@pytest.mark.statement(31)
+@pytest.mark.parametrize("headers", [{"Retry-After": "60"}, {}])
+async def test_a_429_holds_the_readings_of_a_stop_back_for_a_second_and_ordinary_ones_for_all_of_it(
+    headers: dict[str, str],
+) -> None:
+    case = Case(Host(Position__searchOpen=[httpx.Response(429, headers=headers), reply(positions=[])]))
+    case.share_time()
+    assert await case.rest.positions(7, priority=Priority.URGENT) == []
+    assert case.time.now == 1.0
+    assert case.rest.transport.budgets.other.wait_s() == (59.0 if headers else 4.0)
+
+
+@pytest.mark.statement(31)
+async def test_cancels_and_closes_of_somebody_who_was_refused_leave_within_seconds_and_once_each() -> None:
+    limited = httpx.Response(429, headers={"Retry-After": "60"})
+    case = Case(Host(Order__cancel=[limited, limited, reply()], Position__closeContract=reply()))
+    case.share_time()
+    first, second = await case.rest.cancel(7, 1), await case.rest.cancel(7, 1)
+    assert (first.code, second.code) == (429, 429) and {type(first), type(second)} == {Unknown}
+    assert await case.rest.cancel(7, 1) == Accepted()
+    assert await case.rest.close(7, MES) == Accepted()
+    assert case.time.now == 3.0  # one second after the first, two after the second
+    assert len(case.host.requests) == 4
+
+
+async def test_a_login_does_not_wait_out_what_ordinary_requests_do() -> None:
+    case = Case(Host(Auth__loginKey=reply(token="t"), Position__searchOpen=reply(positions=[])))
+    case.share_time()
+    case.rest.tokens = LoginTokens(case.rest.transport, "me", "key")
+    case.rest.transport.budgets.other.pause(60.0)
+    assert await case.rest.positions(7, priority=Priority.URGENT) == []
+    assert case.time.now == 0.0
+
+
+@pytest.mark.parametrize(
+    ("path", "seconds"), [("Order/cancel", 5), ("Order/modify", 5), ("Position/closeContract", 5), ("Order/place", 15)]
+)
+async def test_a_cancel_or_close_that_hangs_is_unknown_after_five_seconds(path: str, seconds: float) -> None:
+    act, _ = ACTIONS[path]
+    case = Case(Host())
+    case.host.on(path, httpx.ReadTimeout("slow"))
+    assert isinstance(await act(case.rest), Unknown)
+    assert {r.extensions["timeout"]["read"] for r in case.host.requests} == {seconds}
+
+
+async def test_an_answer_that_comes_in_drips_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "URGENT_TIMEOUT_S", 0.01)
+
+    async def drip(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(30)
+        return reply()
+
+    rest = Rest("http://gateway", Tokens(), transport=httpx.MockTransport(drip))
+    outcome = await rest.cancel(7, 1)
+    assert isinstance(outcome, Unknown) and "TimeoutError" in outcome.reason
 
 
 @pytest.mark.parametrize(("header", "least"), [({"Retry-After": "9"}, 9.0), ({}, 5.0)])

@@ -4,6 +4,9 @@ The gateway counts 50 history requests in 30 s and 200 others in 60 s, per user 
 that, because somebody else may share the user; of those, ordinary requests get 60 %, so that a cancel, a close or the
 reading that verifies them always finds room (design idea 12). An urgent request may use the whole limit: beyond it the
 gateway would refuse anyway.
+
+Others may use the same user up, and then it says 429. Ordinary requests then hold still for as long as it asked, so
+that the room that comes back is left to urgent ones; an urgent one asks again after a second or a few.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from enum import Enum
 
 SHARE = 0.8
 RESERVE = 0.4
+URGENT_PAUSES_S = (1.0, 2.0, 3.0)  # after the first, second and every further 429 to urgent requests in a row
+LEAST_PAUSE_S = 0.25  # also where the gateway asks for none
 
 
 class Priority(Enum):
@@ -56,7 +61,11 @@ class SlidingBudget:
         self.caps = {Priority.NORMAL: max(1, int(limit * share * (1 - reserve))), Priority.URGENT: limit}
         self._clock, self._sleep = clock, sleep
         self._sent: deque[float] = deque()
-        self._paused_until = float("-inf")
+        self._paused_until = dict.fromkeys(Priority, float("-inf"))
+        self._limited, self._limited_at = (
+            0,
+            float("-inf"),
+        )  # 429 to urgent requests in a row, and when the last one came
 
     def wait_s(self, priority: Priority = Priority.NORMAL) -> float:
         """Return the seconds until a request of `priority` may leave; 0 = now."""
@@ -65,17 +74,35 @@ class SlidingBudget:
             self._sent.popleft()
         cap = self.caps[priority]
         free_at = self._sent[-cap] + self.window_s if len(self._sent) >= cap else now
-        return max(0.0, free_at - now, self._paused_until - now)
+        return max(0.0, free_at - now, self._paused_until[priority] - now)
 
-    async def acquire(self, priority: Priority = Priority.NORMAL) -> None:
-        """Wait for room and take it."""
+    async def acquire(self, priority: Priority = Priority.NORMAL) -> float:
+        """Wait for room and take it; return the time of leaving, for `pause`."""
         while (wait := self.wait_s(priority)) > 0:
             await self._sleep(wait)
         self._sent.append(self._clock())
+        return self._sent[-1]
 
-    def pause(self, seconds: float) -> None:
-        """Let nothing leave for `seconds`: the gateway said 429, and asking again before that only prolongs it."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
+    def pause(self, seconds: float, priority: Priority = Priority.NORMAL, left_at: float = float("inf")) -> None:
+        """Hold back: a request of `priority` that left at `left_at` was answered 429, and `seconds` are asked for.
+
+        Ordinary requests wait the whole time, whoever was refused. Urgent ones wait only when one of them was, and
+        briefly: a second, growing to three. Of a burst the first refusal counts; the others left before it was known.
+        """
+        now = self._clock()
+        self._paused_until[Priority.NORMAL] = max(self._paused_until[Priority.NORMAL], now + seconds)
+        if priority is Priority.URGENT and left_at > self._limited_at:
+            brief = URGENT_PAUSES_S[min(self._limited, len(URGENT_PAUSES_S) - 1)]
+            self._paused_until[Priority.URGENT] = now + min(max(seconds, LEAST_PAUSE_S), brief)
+            self._limited, self._limited_at = self._limited + 1, now
+
+    def passed(self, priority: Priority) -> None:
+        """Note that a request was let in: the next 429 to an urgent one is a first one again.
+
+        Ordinary requests stay paused; that one got in because they hold still.
+        """
+        if priority is Priority.URGENT:
+            self._limited = 0
 
 
 class Budgets:

@@ -16,7 +16,6 @@ from workbench.domain.commands import Accepted, ModifyOrder, Outcome, Rejected, 
 from workbench.domain.errors import AuthenticationError, GatewayError, InputError, RemoteProtocolError
 from workbench.domain.order import Order
 from workbench.domain.position import Fill
-from workbench.domain.timeframe import Timeframe
 from workbench.gateway import endpoints as ep
 from workbench.gateway import translate as tr
 from workbench.gateway import wire_rest as w
@@ -256,14 +255,15 @@ class Rest:
                 token = await self.tokens.renew(token)
                 return await self.transport.exchange(endpoint, request, token=token, priority=priority)
 
-        return await self._retry(once, URGENT_READ_TRIES if priority is Priority.URGENT else READ_TRIES)
+        return await self._retry(once, is_urgent=priority is Priority.URGENT)
 
-    async def _retry(self, once: Callable[[], Awaitable[T]], tries: int = READ_TRIES) -> T:
-        for attempt in range(tries - 1):
+    async def _retry(self, once: Callable[[], Awaitable[T]], *, is_urgent: bool = False) -> T:
+        for attempt in range((URGENT_READ_TRIES if is_urgent else READ_TRIES) - 1):
             try:
                 return await once()
             except RateLimited as limited:
-                await self._sleep(self._pause(limited))
+                if not is_urgent:  # the budget holds urgent ones back, briefly
+                    await self._sleep(self._pause(limited))
             except (GatewayUnavailable, RemoteProtocolError):
                 await self._sleep(self._rng.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt)))
         return await once()

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from workbench.domain.errors import AuthenticationError, GatewayError
 from workbench.gateway import endpoints as ep
+from workbench.gateway.budget import Priority
 from workbench.gateway.faults import GatewayRefused
 from workbench.gateway.transport import Transport
 from workbench.gateway.wire_rest import LoginKeyRequest
@@ -24,6 +25,7 @@ from workbench.gateway.wire_rest import LoginKeyRequest
 LIFETIME_S = 24 * 3600.0
 REFRESH_BEFORE_S = 2 * 3600.0
 RETRY_REFRESH_S = 300.0
+URGENT = Priority.URGENT  # rare, and a cancel may wait for it
 
 
 class TokenSource(Protocol):
@@ -117,7 +119,7 @@ class LoginTokens:
     async def _login(self) -> None:
         request = LoginKeyRequest(user_name=self._username, api_key=self._api_key)
         try:
-            reply = await self._transport.exchange(ep.LOGIN_KEY, request)
+            reply = await self._transport.exchange(ep.LOGIN_KEY, request, priority=URGENT)
         except GatewayRefused as refusal:
             raise AuthenticationError(self._explain(refusal)) from None
         if not reply.token:
@@ -128,7 +130,7 @@ class LoginTokens:
         """Exchange the token for a younger one; while that fails the old one serves until its end."""
         self._refresh_at = self._wall() + RETRY_REFRESH_S
         try:
-            reply = await self._transport.exchange(ep.VALIDATE, token=self._token)
+            reply = await self._transport.exchange(ep.VALIDATE, token=self._token, priority=URGENT)
         except (AuthenticationError, GatewayRefused):
             await self._login()
         except GatewayError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -10,13 +11,13 @@ import httpx
 
 from workbench.domain.errors import AuthenticationError, RemoteProtocolError
 from workbench.gateway.budget import Budgets, Priority
-from workbench.gateway.endpoints import Endpoint
+from workbench.gateway.endpoints import PLACE_ORDER, Endpoint
 from workbench.gateway.faults import GatewayRefused, GatewayUnavailable, RateLimited, scrub
 from workbench.gateway.messages import decode, encode
 from workbench.gateway.wire_rest import EmptyRequest, Reply
 
 TIMEOUT_S = 15.0
-URGENT_READ_TIMEOUT_S = 5.0  # an emergency stop asks again rather than waits
+URGENT_TIMEOUT_S = 5.0  # to the whole answer: who cancels, closes or verifies reads again rather than waits
 LONGEST_PAUSE_S = 60.0
 SHORTEST_PAUSE_S = 5.0
 
@@ -76,17 +77,21 @@ class Transport:
             A body that cannot be read.
         """
         budget = self.budgets.of(endpoint.history)
-        await budget.acquire(priority)
-        timeout_s = self.timeout_s
-        if priority is Priority.URGENT and not endpoint.mutates:
-            timeout_s = min(timeout_s, URGENT_READ_TIMEOUT_S)
-        response = await self._send(endpoint, request, token, timeout_s)
+        left_at = await budget.acquire(priority)
+        response = await self._send(endpoint, request, token, self._answers_within_s(endpoint, priority))
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             limited = RateLimited(endpoint.path, retry_after_s(response.headers.get("retry-after")))
             wanted = limited.retry_after_s
-            budget.pause(SHORTEST_PAUSE_S if wanted is None else min(wanted, LONGEST_PAUSE_S))
+            budget.pause(SHORTEST_PAUSE_S if wanted is None else min(wanted, LONGEST_PAUSE_S), priority, left_at)
             raise limited
+        budget.passed(priority)
         return read_reply(endpoint, response)
+
+    def _answers_within_s(self, endpoint: Endpoint, priority: Priority) -> float:
+        # An order keeps the long time: what became of one that hangs is asked with more care. A login may be slow.
+        if priority is Priority.NORMAL or endpoint is PLACE_ORDER or not endpoint.authenticated:
+            return self.timeout_s
+        return min(self.timeout_s, URGENT_TIMEOUT_S)
 
     async def _send(self, endpoint: Endpoint, request: Any, token: str | None, timeout_s: float) -> httpx.Response:
         headers = {"accept": "application/json"}
@@ -97,10 +102,12 @@ class Transport:
             headers["content-type"] = "application/json"
             content = encode(request)
         try:
-            return await self._http.request(
-                endpoint.method, endpoint.path, content=content, headers=headers, timeout=timeout_s
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # httpx counts the time of connecting and each wait for bytes by itself
+            async with asyncio.timeout(timeout_s if timeout_s < self.timeout_s else None):
+                return await self._http.request(
+                    endpoint.method, endpoint.path, content=content, headers=headers, timeout=timeout_s
+                )
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             what = scrub(f"{type(error).__name__} {error}".strip())
             raise GatewayUnavailable(endpoint.path, f"no answer: {what}") from None
 
