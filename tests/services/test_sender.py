@@ -242,3 +242,136 @@ async def test_no_more_than_its_intent_is_for_reaches_the_wire_whatever_the_deci
         "not sent: 3 contracts would be sent for the intent s1@900, which is for 2",
         "not sent: tag w1 was sent before",
     ]
+
+
+# --- several at once --------------------------------------------------------------------------------------------------
+
+MNQ = "CON.F.US.MNQ.Z26"
+
+
+class Hanging(Wire):
+    """A broker that answers at once, but for what hangs until it is let go."""
+
+    def __init__(self, *hangs: str) -> None:
+        super().__init__()
+        self.open.set()
+        self.hangs = set(hangs)
+        self.released = asyncio.Event()
+
+    async def _answer(self, what: str) -> Outcome:
+        outcome = await super()._answer(what)
+        if what in self.hangs:
+            await self.released.wait()
+        return outcome
+
+    async def close(self, account_id: int, contract_id: str) -> Outcome:
+        return await self._answer(f"close {contract_id}")
+
+
+def cancel(number: int, contract: str = MES) -> CancelOrder:
+    return CancelOrder(account=ACCOUNT, contract=contract, order_id=number)
+
+
+async def soon() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.statement(31)
+async def test_a_cancel_that_hangs_holds_up_no_other_cancel_and_no_close_of_another_contract() -> None:
+    wire = Hanging("cancel 1")
+    async with sending(wire) as (sender, answers):
+        for command in (cancel(1), cancel(2), ClosePosition(account=ACCOUNT, contract=MNQ), cancel(3, MNQ)):
+            sender.submit(command)
+        await soon()
+        assert wire.reached == ["cancel 1", "cancel 2", f"close {MNQ}", "cancel 3"]
+        assert [(a.command, a.contract, a.order_id) for a in answers] == [
+            ("cancel", MES, 2),
+            ("close", MNQ, None),
+            ("cancel", MNQ, 3),
+        ]
+        assert not sender.idle
+        wire.released.set()
+        await rest(sender)
+    assert [(a.outcome, a.order_id) for a in answers][-1] == ("accepted", 1)
+
+
+async def test_commands_of_one_order_stay_in_order_and_a_close_waits_for_the_cancels_before_it() -> None:
+    wire = Hanging("cancel 1", f"close {MES}")
+    async with sending(wire) as (sender, _):
+        again = ModifyOrder(account=ACCOUNT, contract=MES, order_id=1, qty=2)
+        for command in (cancel(1), again, cancel(2), CLOSE, cancel(7)):
+            sender.submit(command)
+        await soon()
+        assert wire.reached == ["cancel 1", "cancel 2"], "what comes after the close was decided after it"
+        wire.released.set()
+        await rest(sender)
+    assert wire.reached == ["cancel 1", "cancel 2", "modify 1", f"close {MES}", "cancel 7"]
+
+
+async def test_no_more_than_eight_are_on_the_wire_and_an_entry_waits_for_all_of_them() -> None:
+    wire = Hanging(*(f"cancel {n}" for n in range(1, 20)))
+    async with sending(wire) as (sender, _):
+        sender.submit(ENTRY)
+        for number in range(1, 20):
+            sender.submit(cancel(number))
+        await soon()
+        assert wire.reached == [f"cancel {n}" for n in range(1, 9)]
+        wire.released.set()
+        await rest(sender)
+    assert wire.reached == [f"cancel {n}" for n in range(1, 20)] + ["place entry"]
+
+
+async def test_in_lockstep_one_is_on_the_wire_at_a_time() -> None:
+    wire = Hanging("cancel 1")
+    async with sending(wire) as (sender, _):
+        sender.patient = False
+        sender.submit(cancel(1))
+        sender.submit(cancel(2))
+        await soon()
+        assert wire.reached == ["cancel 1"]
+        wire.released.set()
+        await rest(sender)
+
+
+async def test_an_entry_that_hangs_is_waited_for_once_not_by_each_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.01)
+    wire = Hanging("place entry")
+    async with sending(wire) as (sender, _):
+        sender.submit(ENTRY)
+        await soon()
+        await asyncio.sleep(0.02)
+        for number in range(1, 6):
+            sender.submit(cancel(number))
+        await soon()  # no time passes here
+        assert wire.reached[1:] == [f"cancel {n}" for n in range(1, 6)]
+        wire.released.set()
+        await rest(sender)
+
+
+@pytest.mark.statement(31)
+@pytest.mark.parametrize(("command", "times"), [(CANCEL, 4), (CLOSE, 4), (MODIFY, 1), (REDUCTION, 1)])
+async def test_a_cancel_or_close_that_was_not_let_in_is_asked_again_and_nothing_else_is(
+    command: CancelOrder, times: int
+) -> None:
+    wire = Wire(Unknown(reason="too many requests", code=429))
+    wire.open.set()
+    async with sending(wire) as (sender, answers):
+        sender.submit(command)
+        await rest(sender)
+    assert len(wire.reached) == times
+    assert [a.outcome for a in answers] == ["unknown"], "one answer, and it is not believed to be a no"
+
+
+async def test_what_was_not_let_in_is_not_asked_again_once_the_account_is_somebody_elses() -> None:
+    wire, ours = Wire(Unknown(reason="too many requests", code=429)), [True]
+    sender = Sender(wire, lambda event: None, lambda: 77, lambda: ours[0])
+    task = asyncio.create_task(sender.run())
+    sender.submit(CLOSE)
+    await soon()
+    ours[0] = False
+    wire.open.set()
+    await rest(sender)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert wire.reached == ["close"]

@@ -1,7 +1,8 @@
 """One ordered sender per account: answers come back as events, cancels and closes overtake, nobody else waits.
 
-Two lanes, each in order. What cancels, closes or reduces never waits behind an entry: not for the request budget, and
-no longer than `PATIENCE_S` for the answer to one that is on the wire.
+Two lanes. What cancels, closes or reduces never waits behind an entry: not for the request budget, and no longer than
+`PATIENCE_S` for the answer to one that is on the wire. Of those up to `AT_ONCE` are on the wire, so that one that hangs
+holds up no other; in order stay those of one order, and what closes or places with everything else of its contract.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Broker(Protocol):
 
 Send = Approved | CancelOrder | ClosePosition | ModifyOrder
 PATIENCE_S = 0.1
+AT_ONCE = 8  # cancels and closes on the wire at a time
+LIMITED, LIMITED_TRIES = 429, 4  # a cancel or close that the gateway did not let in is asked again, the budget paces it
 TOO_OLD_S = 5.0  # an entry that could not leave for so long is not wanted any more
 LOOK_S = 0.02
 
@@ -77,7 +80,8 @@ class Sender:
         self._urgent_wake, self._entry_wake = asyncio.Event(), asyncio.Event()
         self._free = asyncio.Event()  # no entry is on the wire
         self._free.set()
-        self._urgent_in_flight = False
+        self._entry_left_at = float("-inf")
+        self._sending: list[Send] = []  # what cancels, closes or reduces and is on the wire
         self._intents: dict[str, int] = {}
         self.patient = True  # False in lockstep, where no time passes while something waits
         self.sent = 0
@@ -85,7 +89,7 @@ class Sender:
 
     @property
     def idle(self) -> bool:
-        return not (self._urgent or self._entries or self._urgent_in_flight) and self._free.is_set()
+        return not (self._urgent or self._entries or self._sending) and self._free.is_set()
 
     def submit(self, command: Send) -> None:
         """Queue a command; entries behind everything that cancels or closes."""
@@ -128,30 +132,51 @@ class Sender:
 
     async def run(self) -> None:
         """Send for ever."""
-        async with asyncio.TaskGroup() as lanes:
-            lanes.create_task(self._run_urgent())
-            lanes.create_task(self._run_entries())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_urgent(tasks))
+            tasks.create_task(self._run_entries())
 
-    async def _run_urgent(self) -> None:
+    async def _run_urgent(self, tasks: asyncio.TaskGroup) -> None:
         while True:
-            while not self._urgent:
-                self._urgent_wake.clear()
-                await self._urgent_wake.wait()
-            self._urgent_in_flight = True
-            try:
-                if not self._free.is_set():  # in order where that costs nothing: the answer may be here in a moment
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(PATIENCE_S if self.patient else None):
-                            await self._free.wait()
-                if self._urgent:  # the sender may have been stopped meanwhile
-                    await self._send_if_ours(self._urgent.popleft())
-            finally:
-                self._urgent_in_flight = False
-                self._entry_wake.set()
+            self._urgent_wake.clear()
+            if self._urgent:
+                await self._let_the_entry_answer()
+            while (command := self._next_urgent()) is not None:
+                self._sending.append(command)
+                tasks.create_task(self._send_urgent(command))
+            await self._urgent_wake.wait()
+
+    async def _let_the_entry_answer(self) -> None:
+        # In order where that costs nothing: the answer may be here in a moment.
+        left = self._entry_left_at + PATIENCE_S - time.monotonic() if self.patient else None
+        if not self._free.is_set() and (left is None or left > 0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._free.wait()
+
+    def _next_urgent(self) -> Send | None:
+        # The first that need not wait for one before it; the sender may have been stopped meanwhile.
+        if len(self._sending) >= (AT_ONCE if self.patient else 1):
+            return None
+        before = list(self._sending)
+        for number, command in enumerate(self._urgent):
+            if not any(_keeps_order(command, other) for other in before):
+                del self._urgent[number]
+                return command
+            before.append(command)
+        return None
+
+    async def _send_urgent(self, command: Send) -> None:
+        try:
+            await self._send_if_ours(command)
+        finally:
+            self._sending = [other for other in self._sending if other is not command]
+            self._urgent_wake.set()
+            self._entry_wake.set()
 
     async def _run_entries(self) -> None:
         while True:
-            while not self._entries or self._urgent or self._urgent_in_flight:
+            while not self._entries or self._urgent or self._sending:
                 self._entry_wake.clear()
                 await self._entry_wake.wait()
             command, since = self._entries[0]
@@ -165,6 +190,7 @@ class Sender:
             else:
                 self._entries.popleft()
                 self._free.clear()
+                self._entry_left_at = time.monotonic()
                 try:
                     await self._send_if_ours(command)
                 finally:
@@ -181,7 +207,7 @@ class Sender:
         if isinstance(command, Approved):
             crash_soon("K2")
         try:
-            outcome = await self._ask(command)
+            outcome = await self._ask_until_let_in(command)
         except Exception as error:  # whatever went wrong, it may have been sent: the loop must live to ask
             outcome = Unknown(reason=f"{type(error).__name__}: {error}")
         if isinstance(command, Approved):
@@ -193,6 +219,18 @@ class Sender:
         order_id = None if isinstance(command, ClosePosition) else command.order_id
         self._answer(_command_answer(self._now(), name, command.contract, order_id, outcome))
 
+    async def _ask_until_let_in(self, command: Send) -> Outcome:
+        # What was turned away for its number was not looked at. Asking twice can do nothing twice here: an order that
+        # is gone cannot be cancelled, and what is flat cannot be closed.
+        for _ in range(LIMITED_TRIES - 1):
+            outcome = await self._ask(command)
+            is_limited = isinstance(outcome, Unknown) and outcome.code == LIMITED
+            if not (is_limited and isinstance(command, CancelOrder | ClosePosition)) or self.closed:
+                return outcome
+            if not self._may_send():
+                return outcome
+        return await self._ask(command)
+
     async def _ask(self, command: Send) -> Outcome:
         if isinstance(command, Approved):
             if why := count_intent(self._intents, command.command):  # the last point before the wire has its own count
@@ -203,6 +241,17 @@ class Sender:
         if isinstance(command, ClosePosition):
             return await self._broker.close(command.account, command.contract)
         return await self._broker.modify(command)
+
+
+def _keeps_order(command: Send, other: Send) -> bool:
+    # Cancels and changes of different orders may leave in any order.
+    if isinstance(command, CancelOrder | ModifyOrder) and isinstance(other, CancelOrder | ModifyOrder):
+        return command.order_id == other.order_id
+    return _contract_of(command) == _contract_of(other)
+
+
+def _contract_of(command: Send) -> str:
+    return command.command.contract if isinstance(command, Approved) else command.contract
 
 
 NAMES = {CancelOrder: "cancel", ClosePosition: "close", ModifyOrder: "modify"}
