@@ -305,7 +305,7 @@ def test_a_session_that_was_paused_by_its_limit_goes_on_with_the_next_trading_da
 @pytest.mark.statement(33)
 def test_the_worked_check_of_the_rules_floor_and_lock() -> None:
     """50K combine: closes of 51,200, 50,700 and 52,400 give floors of 49,200, 49,200 and 50,000, which is the lock."""
-    ride = linked(Ride(Limits(daily_loss_usd=USD(9000), max_order_qty=9, max_position=9)).start())
+    ride = linked(Ride(Limits(daily_loss_usd=USD(9000), max_order_qty=9, max_position=9, unstopped_ticks=1)).start())
     ride.bar()
     floors = []
     for day, close in ((23, 51_200), (24, 50_700), (25, 52_400)):

@@ -53,11 +53,13 @@ def profit() -> Ride:
 
 
 def share_of_the_target() -> Ride:
-    return linked(holding(2, **ALL, best_day_share=0.5))  # 1,500 of the combine's 3,000
+    return linked(holding(2, **ALL, best_day_share=0.5, unstopped_ticks=40))  # 1,500 of the combine's 3,000
 
 
 def day_of_the_programme() -> Ride:
-    return linked(holding(2, daily_loss_usd=USD(9000)))  # 50,000 at its start and 49,000 at its level
+    return linked(
+        holding(2, daily_loss_usd=USD(9000), unstopped_ticks=40)
+    )  # 50,000 at its start and 49,000 at its level
 
 
 # What it is, whose it is, the last price within it (ticks from the entry), the first one at it.
@@ -113,7 +115,11 @@ def test_at_its_limit_orders_are_cancelled_the_position_is_closed_and_nothing_en
     ("scene", "ticks", "words"),
     [
         (lambda: holding(2, daily_profit_usd=USD("49.26")), 20, "locked in from 49.26 USD"),
-        (lambda: linked(holding(2, best_day_share=0.5)), 601, "1500.00 USD is its share of the profit"),
+        (
+            lambda: linked(holding(2, best_day_share=0.5, unstopped_ticks=40)),
+            601,
+            "1500.00 USD is its share of the profit",
+        ),
     ],
     ids=["profit_lock", "consistency"],
 )

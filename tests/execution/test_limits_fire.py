@@ -153,7 +153,7 @@ def profit() -> None:
 
 
 def consistency() -> None:
-    ride = linked(started(best_day_share=0.5, daily_loss_usd=USD(900)))
+    ride = linked(started(best_day_share=0.5, daily_loss_usd=USD(900), unstopped_ticks=40))
     takes(ride)
     price(ride, START + 1000, times=3)  # 1,250 of 3,000
     takes(ride)
@@ -163,8 +163,8 @@ def consistency() -> None:
 
 
 def buffer() -> None:
-    for room, code in ((USD(0), ""), (USD(60), "programme_max_loss")):
-        ride = linked(holding(1, floor_buffer_usd=room), floor=49_930)
+    for room, code in ((USD(0), ""), (USD(90), "programme_max_loss")):
+        ride = linked(holding(1, floor_buffer_usd=room, unstopped_ticks=1), floor=49_900)
         price(ride, START - 8)  # equity 49,989.63
         if code:
             refuses_a_person(ride, code)
@@ -418,31 +418,39 @@ def floor_reached() -> None:
 
 
 def floor_of_the_gate() -> None:
-    ride = linked(started(), floor=49_990)
-    takes(ride)
+    ride = linked(started(unstopped_ticks=4), floor=49_990)
+    takes(ride)  # 5 of the 10 USD
     price(ride, START - 8)  # −10 and fees: one reading is no breach, but no entry either
     refuses_a_person(ride, "programme_max_loss")
     assert not ride.state.risk.breaches
 
 
 def day_of_the_programme() -> None:
-    ride = linked(started(daily_loss_usd=USD(5000), max_position=9))
+    ride = linked(started(daily_loss_usd=USD(5000), max_position=9, unstopped_ticks=1))
     takes(ride, qty=5)
-    price(ride, START - 159)  # −993.75 and 1.85 of fees
+    price(ride, START - 155)  # −968.75 and 1.85 of fees; six contracts without a stop may lose a tick each
     takes(ride)
-    ride = linked(started(daily_loss_usd=USD(5000), max_position=9))
+    ride = linked(started(daily_loss_usd=USD(5000), max_position=9, unstopped_ticks=1))
     takes(ride, qty=5)
     price(ride, START - 160)
     refuses_a_person(ride, "programme_daily_loss")
 
 
 def contracts_of_the_programme() -> None:
-    ride = linked(started(max_order_qty=60, max_position=60), name="topstep-50k-express", floor=-2000, day_start=0)
+    big = started(max_order_qty=60, max_position=60, unstopped_ticks=1)
+    ride = linked(big, name="topstep-50k-express", floor=-2000, day_start=0)
     takes(ride, qty=20)  # 2 minis at no profit
     refuses_a_person(ride, "programme_contracts")
 
 
 def headroom() -> None:
+    for stop, words in ((None, "the order has no stop"), (20, "something held or working has no stop")):
+        ride = linked(started())
+        if stop:
+            ride.broker.external(Side.BUY, 1)
+            ride.settle()
+        refuses_a_person(ride, "headroom", stop_loss_ticks=None if stop is None else -stop)
+        assert ride.said(words)
     ride = linked(started(), floor=49_975)
     ride.outgoing.clear()
     ride.bar(enter(1))  # 20 ticks × 1.25 = 25: exactly down to the floor

@@ -79,6 +79,8 @@ def code_of(command: PlaceOrder, view: View, **limits: object) -> Code | None:
 NAN, INF = Decimal("NaN"), Decimal("Infinity")
 COLLAR = {"price_collar_ticks": 40}
 PERCENT = {"price_collar_percent": 0.5}  # of 24,000 ticks: 120 ticks
+STAKE = {"unstopped_ticks": 1}  # 1.25 USD a contract of MES without a stop
+BUFFER = {"floor_buffer_usd": USD(50)}
 AT_RISK = {"capital_at_risk_usd": USD(500)}
 
 # (code, order, view, limits, expected): one step inside, at, one step outside; and what is not known.
@@ -176,23 +178,29 @@ EDGES: list[tuple[Code, PlaceOrder, View, dict[str, object], Code | None]] = [
     (Code.LEASE, place(2), seen(lease_micros=2), {}, None),
     (Code.LEASE, place(3), seen(lease_micros=2), {}, Code.LEASE),
     # the programme: levels of equity, contracts, and what the stops would leave
-    (Code.MAX_LOSS, place(), seen(firm=firm(), equity_usd=USD("48000.01")), {}, None),
+    (Code.MAX_LOSS, place(), seen(firm=firm(), equity_usd=USD("48001.26")), STAKE, None),  # a cent above it, and 1.25
     (Code.MAX_LOSS, place(), seen(firm=firm(), equity_usd=USD(48_000)), {}, Code.MAX_LOSS),
-    (Code.MAX_LOSS, place(), seen(firm=firm(), equity_usd=USD(48_051)), {"floor_buffer_usd": USD(50)}, None),
+    (
+        Code.MAX_LOSS,
+        place(),
+        seen(firm=firm(), equity_usd=USD("48051.26")),
+        {"floor_buffer_usd": USD(50), **STAKE},
+        None,
+    ),
     (Code.MAX_LOSS, place(), seen(firm=firm(), equity_usd=USD(48_050)), {"floor_buffer_usd": USD(50)}, Code.MAX_LOSS),
-    (Code.PROGRAMME_DAY, place(), seen(firm=firm(day=49_000), equity_usd=USD(49_001)), {}, None),
+    (Code.PROGRAMME_DAY, place(), seen(firm=firm(day=49_000), equity_usd=USD("49001.26")), STAKE, None),
     (Code.PROGRAMME_DAY, place(), seen(firm=firm(day=49_000), equity_usd=USD(49_000)), {}, Code.PROGRAMME_DAY),
     *(
         (Code.UNKNOWN_EQUITY, place(), seen(firm=firm(), equity_usd=unknown), {}, Code.UNKNOWN_EQUITY)
         for unknown in (None, NAN, INF)
     ),
-    (Code.PROGRAMME_CAP, place(49), seen(firm=firm()), {}, None),
-    (Code.PROGRAMME_CAP, place(50), seen(firm=firm()), {}, None),
+    (Code.PROGRAMME_CAP, place(49), seen(firm=firm()), STAKE, None),
+    (Code.PROGRAMME_CAP, place(50), seen(firm=firm()), STAKE, None),
     (Code.PROGRAMME_CAP, place(51), seen(firm=firm()), {}, Code.PROGRAMME_CAP),
-    (Code.PROGRAMME_CAP, place(10), seen(firm=firm(), exposures=(held(ES, -4),)), {}, None),  # 10 + 40 micros
+    (Code.PROGRAMME_CAP, place(10), seen(firm=firm(), exposures=(held(ES, -4),)), STAKE, None),  # 10 + 40 micros
     (Code.PROGRAMME_CAP, place(11), seen(firm=firm(), exposures=(held(ES, -4),)), {}, Code.PROGRAMME_CAP),
     (Code.PROGRAMME_CAP, place(11), seen(firm=firm(), exposures=(held(ES, 1, 3, 0),)), {}, Code.PROGRAMME_CAP),
-    (Code.PROGRAMME_CAP, place(30, contract=MCL), seen(firm=firm()), {}, None),  # 30 MCL on this plan
+    (Code.PROGRAMME_CAP, place(30, contract=MCL), seen(firm=firm()), STAKE, None),  # 30 MCL on this plan
     (Code.PROGRAMME_CAP, place(31, contract=MCL), seen(firm=firm()), {}, Code.PROGRAMME_CAP),
     # 8 ticks to the stop at 1.25 USD: 10 USD a contract
     (Code.HEADROOM, place(4, stop_loss_ticks=-8), seen(firm=firm(), equity_usd=USD(48_041)), {}, None),
@@ -201,9 +209,30 @@ EDGES: list[tuple[Code, PlaceOrder, View, dict[str, object], Code | None]] = [
         *(Code.HEADROOM, place(stop_loss_ticks=-8)),
         *(seen(firm=firm(), equity_usd=USD(48_040), at_risk_usd=USD(30)), {}, Code.HEADROOM),
     ),
+    (Code.HEADROOM, place(), seen(firm=firm(), equity_usd=USD("48050.01")), {"unstopped_ticks": 40}, None),
+    (Code.HEADROOM, place(), seen(firm=firm(), equity_usd=USD(48_050)), {"unstopped_ticks": 40}, Code.HEADROOM),
+    # a stake that is not known counts for everything: of the order, and of what is held or works
+    (Code.HEADROOM, place(), seen(firm=firm()), {}, Code.HEADROOM),
+    (Code.HEADROOM, place(), seen(firm=firm(floor=None)), {}, None),  # no level, no room to it
+    (Code.HEADROOM, place(), seen(firm=firm(floor=None, day=49_000)), {}, Code.HEADROOM),
+    (Code.HEADROOM, place(stop_loss_ticks=-8), seen(firm=firm(), tick_value=None), {}, Code.HEADROOM),
+    (Code.HEADROOM, place(stop_loss_ticks=-8), seen(firm=firm()), {}, None),
+    *(
+        (Code.HEADROOM, place(stop_loss_ticks=-8), seen(firm=firm(), at_risk_usd=unknown), {}, Code.HEADROOM)
+        for unknown in (None, NAN, INF)
+    ),
+    # the level of the day counts as the maximum loss does: 10 USD a contract, and the buffer
+    (Code.HEADROOM, place(4, stop_loss_ticks=-8), seen(firm=firm(day=49_000), equity_usd=USD(49_041)), {}, None),
     (
-        *(Code.HEADROOM, place(), seen(firm=firm(), equity_usd=USD(48_050))),
-        *({"unstopped_ticks": 40}, Code.HEADROOM),
+        Code.HEADROOM,
+        place(4, stop_loss_ticks=-8),
+        seen(firm=firm(day=49_000), equity_usd=USD(49_040)),
+        {},
+        Code.HEADROOM,
+    ),
+    (
+        *(Code.HEADROOM, place(4, stop_loss_ticks=-8), seen(firm=firm(day=49_000), equity_usd=USD(49_090))),
+        *({"floor_buffer_usd": USD(50)}, Code.HEADROOM),
     ),
     (Code.CAPITAL_AT_RISK, place(49, stop_loss_ticks=-8), SEEN, AT_RISK, None),
     (Code.CAPITAL_AT_RISK, place(50, stop_loss_ticks=-8), SEEN, AT_RISK, None),
@@ -271,5 +300,5 @@ def test_a_programme_of_an_express_account_lets_hold_what_its_scaling_has_reache
     for profit, minis in ((0, 2), (1499, 2), (1500, 3), (2000, 5)):
         cap = int(programme.minis_at(USD(profit)) * programme.micros_per_mini)
         within = seen(firm=firm("topstep-50k-express", floor=-2000, cap=cap))
-        assert code_of(place(minis, contract=ES), within) is None
-        assert code_of(place(minis + 1, contract=ES), within) is Code.PROGRAMME_CAP
+        assert code_of(place(minis, contract=ES), within, **STAKE) is None
+        assert code_of(place(minis + 1, contract=ES), within, **STAKE) is Code.PROGRAMME_CAP

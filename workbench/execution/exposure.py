@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from workbench.domain.order import OrderType, Status
+from workbench.domain.order import Order, OrderType, Status
 from workbench.execution.book import Book, exact_ticks
 from workbench.risk.view import Exposure
 
@@ -29,15 +29,20 @@ def exposures(state: AccountState, without: str = "", only: str = "") -> tuple[E
     return tuple(found)
 
 
-def at_risk_usd(state: AccountState, unstopped_ticks: int | None) -> Decimal | None:
+def at_risk_usd(
+    state: AccountState, unstopped_ticks: int | None, *, without: str = "", changed: Order | None = None
+) -> Decimal | None:
     """Return what positions and working entries lose from here if every stop is hit, USD.
 
     A contract that no working stop covers counts with the distance its entry asked for, else with `unstopped_ticks`;
-    None when there is none either, or no price.
+    None when there is none either, or no price. The contract `without` and the order `changed` are left out.
     """
     total = Decimal(0)
     for contract, book in state.books.items():
-        for part in (_of_position(state, book, unstopped_ticks), _of_entries(state, contract, unstopped_ticks)):
+        if contract == without:
+            continue
+        entries = _of_entries(state, contract, unstopped_ticks, changed)
+        for part in (_of_position(state, book, unstopped_ticks), entries):
             if part is None:
                 return None
             total += part * book.spec.tick_value
@@ -68,13 +73,18 @@ def _of_position(state: AccountState, book: Book, unstopped: int | None) -> Deci
     return ticks
 
 
-def _of_entries(state: AccountState, contract: str, unstopped: int | None) -> Decimal | None:
+def _of_entries(state: AccountState, contract: str, unstopped: int | None, changed: Order | None) -> Decimal | None:
     ticks, qty = Decimal(0), state.books[contract].qty
+    closes = abs(qty)  # contracts that orders on the other side may take before they open something
     for order in state.open_orders(contract):
-        if order.family is not None or order.side.sign * qty < 0 or order.status is Status.SUSPENDED:
+        if order.family is not None or order.status is Status.SUSPENDED or order is changed:
             continue
+        opens = order.remaining
+        if order.side.sign * qty < 0:
+            opens = max(0, order.remaining - closes)
+            closes -= order.remaining - opens
         planned = state.risk.ticks_at_stake.get(order.tag or "", unstopped)
-        if planned is None:
+        if opens and planned is None:
             return None
-        ticks += planned * order.remaining
+        ticks += (planned or 0) * opens
     return ticks

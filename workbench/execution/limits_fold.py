@@ -151,6 +151,8 @@ def note_entry(state: AccountState, command: PlaceOrder) -> None:
     if command.stop_loss_ticks is not None:
         for key in (command.tag, command.contract):
             state.risk.ticks_at_stake[key] = abs(command.stop_loss_ticks)
+    elif not command.protects:
+        state.risk.ticks_at_stake.pop(command.contract, None)  # what an older entry asked for says nothing of this one
     session = state.sessions.get(command.session)
     if session is None:
         return

@@ -14,6 +14,7 @@ import msgspec
 from workbench.domain import events as e
 from workbench.domain.commands import CancelOrder, ModifyOrder, PlaceOrder
 from workbench.domain.order import Order, OrderType, Side
+from workbench.execution.exposure import at_risk_usd
 from workbench.execution.flatten import start_flatten
 from workbench.execution.risk_view import limits_of
 from workbench.execution.state import AccountState, Trim
@@ -134,7 +135,10 @@ def _entry_refused(state: AccountState, order: Order, qty: int, event: e.OrderAc
         strategy=order.strategy,
         rule=order.rule,
     )
-    verdict = check(wish, view_without(state, order), limits_of(state, order.contract))
+    limits = limits_of(state, order.contract)
+    stake = state.risk.ticks_at_stake.get(order.tag or "", limits.unstopped_ticks)  # its stop stays as far as it was
+    limits = msgspec.structs.replace(limits, unstopped_ticks=stake)
+    verdict = check(wish, view_without(state, order), limits)
     if not (isinstance(verdict, Approved) and verdict.reducing):
         state.sent_at.append(state.now)
     return f"({verdict.code}): {verdict.reason}" if isinstance(verdict, Refused) else ""
@@ -185,8 +189,16 @@ def _reverse(state: AccountState, event: e.OrderActionRequested) -> Out:
 
 def _entry_after_close(state: AccountState, contract: str, signal: Signal) -> str:
     # What the gate would say if the position were closed and its orders gone.
-    view = dataclasses.replace(state.view(contract), position=0, working_buy=0, working_sell=0, open_orders=0)
-    verdict = check(_reversed(state, contract, signal, f"reversal at {signal.at}"), view, limits_of(state, contract))
+    limits = limits_of(state, contract)
+    view = dataclasses.replace(
+        state.view(contract),
+        position=0,
+        working_buy=0,
+        working_sell=0,
+        open_orders=0,
+        at_risk_usd=at_risk_usd(state, limits.unstopped_ticks, without=contract),
+    )
+    verdict = check(_reversed(state, contract, signal, f"reversal at {signal.at}"), view, limits)
     return f"refused ({verdict.code}): {verdict.reason}" if isinstance(verdict, Refused) else ""
 
 

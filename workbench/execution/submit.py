@@ -8,6 +8,7 @@ import msgspec
 
 from workbench.domain.commands import Alert, AnyCommand, PlaceOrder
 from workbench.domain.order import Order
+from workbench.execution.exposure import at_risk_usd
 from workbench.execution.limits_fold import note_entry, note_refused
 from workbench.execution.orders import SEPARATE
 from workbench.execution.risk_view import limits_of
@@ -83,7 +84,8 @@ def view_without(state: AccountState, order: Order) -> View:
     kept = [o for o in state.open_orders(order.contract) if o is not order]
     buy, sell = working_by_side(kept)
     view = state.view(order.contract)
-    return dataclasses.replace(view, working_buy=buy, working_sell=sell, open_orders=len(kept))
+    rest = at_risk_usd(state, limits_of(state, order.contract).unstopped_ticks, changed=order)
+    return dataclasses.replace(view, working_buy=buy, working_sell=sell, open_orders=len(kept), at_risk_usd=rest)
 
 
 def refusal(state: AccountState, contract: str, text: str, level: str = "warning") -> Alert:

@@ -107,17 +107,42 @@ def check_firm(command: PlaceOrder, view: View, limits: Limits) -> Why:
         )
     if why := _check_cap(command, view, firm):
         return why
-    at_risk = (view.at_risk_usd or Decimal(0)) + (stake or Decimal(0))
-    if firm.floor_usd is not None and at_risk > 0 and equity - at_risk <= firm.floor_usd + buffer:
-        return Code.HEADROOM, (
-            f"equity {shown(equity)} USD less {shown(at_risk)} USD at risk down to the stops would reach the "
-            f"maximum-loss level {shown(firm.floor_usd)} USD"
-        )
+    if why := _check_headroom(command, view, firm, limits, stake):
+        return why
     return _check_capital(view, limits, stake)
 
 
 def _levels(firm: Firm) -> bool:
     return firm.floor_usd is not None or firm.day_floor_usd is not None
+
+
+def _check_headroom(command: PlaceOrder, view: View, firm: Firm, limits: Limits, stake: Decimal | None) -> Why:
+    levels = [
+        (level, what)
+        for level, what in ((firm.floor_usd, "maximum-loss level"), (firm.day_floor_usd, "day's loss level"))
+        if level is not None
+    ]
+    if not levels:
+        return None
+    held, equity = view.at_risk_usd, view.equity_usd or Decimal(0)
+    if stake is None:
+        lacks = "the order has no stop" if command.stop_loss_ticks is None else f"the tick value is {view.tick_value}"
+        return Code.HEADROOM, (
+            f"{lacks}: what it may lose of the room to the {levels[0][1]} is not known; give it a stop, or set "
+            "unstopped_ticks in the limits"
+        )
+    if held is None or not held.is_finite():
+        return Code.HEADROOM, (
+            f"something held or working has no stop: how much room is left to the {levels[0][1]} is not known; give it "
+            "a stop, or set unstopped_ticks in the limits"
+        )
+    for level, what in levels:
+        if equity - held - stake <= level + limits.floor_buffer_usd:
+            return Code.HEADROOM, (
+                f"equity {shown(equity)} USD less {shown(held + stake)} USD at risk down to the stops would reach the "
+                f"{what} {shown(level)} USD"
+            )
+    return None
 
 
 def order_risk(command: PlaceOrder, view: View, limits: Limits) -> Decimal | None:

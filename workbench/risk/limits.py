@@ -51,7 +51,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     capital_at_risk_usd : Decimal or None
         What positions, working entries and the new order lose together if every stop is hit.
     unstopped_ticks : int or None
-        What a contract without a stop is taken to risk, in ticks; None: unknown, which `capital_at_risk_usd` refuses.
+        What a contract without a stop is taken to risk, in ticks; None: unknown, which `capital_at_risk_usd` and the
+        loss levels of an account programme refuse.
     max_micros : int or None
         Contracts of one product group (index, energy …) as micros, a mini is ten; longs and shorts are added.
     price_collar_ticks, price_collar_percent : int, float or None

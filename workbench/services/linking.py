@@ -23,6 +23,7 @@ ACCOUNT_REJECTED = 6  # of a cancel: a follower of a copy-trader, or an account 
 NO_ORDER = 0  # no order has this id, so asking to cancel it changes nothing
 FLAT_BY = "15:05"  # the firm begins to close at 15:08
 BUFFER_USD = Decimal(50)
+UNSTOPPED_TICKS = 100  # what an order without a stop counts for, of the room to the firm's levels
 
 
 class Cancels(Protocol):
@@ -125,7 +126,8 @@ def make_link(
     """Return the link; what the person left out is guessed from the name where that is safe, else asked for.
 
     Its limits act: a broken one closes the account for the day. An account with a programme is flat by 15:05, enters in
-    market hours only, keeps 50 USD away from the firm's levels, and holds what the programme lets it hold today.
+    market hours only, keeps 50 USD away from the firm's levels, counts a contract without a
+    stop with 100 ticks against them, and holds what the programme lets it hold today.
 
     Raises
     ------
@@ -150,6 +152,7 @@ def make_link(
             flat_by=FLAT_BY,
             market_hours=True,
             floor_buffer_usd=BUFFER_USD,
+            unstopped_ticks=UNSTOPPED_TICKS,
         )
     return AccountLink(
         account=account,
