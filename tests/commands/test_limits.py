@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from workbench import cli
+from workbench.commands import tree
 from workbench.domain.errors import InputError
 
-cli.mount("limits")
+tree.mount("limits")
 REASON = ["--reason", "a quiet week", "--person", "ann"]
 
 
 def run(home: Path, *words: str) -> str:
-    result = CliRunner().invoke(cli.app, ["limits", *words, "--home", str(home)])
+    result = CliRunner().invoke(tree.app, ["limits", *words, "--home", str(home)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import getpass
+import sys
 import time
-from typing import Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from workbench.commands.output import show
+
+if TYPE_CHECKING:
+    import typer
 
 DESK_MAY_TAKE_S = 1.0
 SHORTEST_REASON = 3  # letters; as the desk has it
@@ -17,37 +20,63 @@ HELP = "Stop everything: latch, cancel, close, verify. Clear it with --clear --r
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
+    """Add the command to `app`: its help, and the words that `typed` does not take."""
+    import typer
 
     @app.command("stop", help=HELP)
     def stop(
-        reason: Annotated[str, typer.Option(help="Why; kept with the latch.")] = "",
-        account: Annotated[int | None, typer.Option(help="One account instead of everything.")] = None,
-        clear: Annotated[bool, typer.Option("--clear", help="Release the latch; needs --reason.")] = False,
-        home: Annotated[str | None, typer.Option(help="Folder of state and data (WORKBENCH_HOME).")] = None,
-        profile: Annotated[str | None, typer.Option(help="sim or topstepx (WORKBENCH_PROFILE).")] = None,
-        json_: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+        reason: str = typer.Option("", help="Why; kept with the latch."),
+        account: int | None = typer.Option(None, help="One account instead of everything."),
+        clear: bool = typer.Option(False, "--clear", help="Release the latch; needs --reason."),
+        home: str | None = typer.Option(None, help="Folder of state and data (WORKBENCH_HOME)."),
+        profile: str | None = typer.Option(None, help="sim or topstepx (WORKBENCH_PROFILE)."),
+        json: bool = typer.Option(False, "--json", help="Answer as JSON."),
     ) -> None:
-        person = getpass.getuser()
-        if clear:
-            cleared = clear_now(home, profile, reason=reason, person=person, account=account)
-            whose = "everything" if account is None else f"account {account}"
-            was = f"stopped by {cleared['latched_by']}: {cleared['latched_for']}"
-            show(cleared if json_ else f"cleared: {whose} may enter again (was {was})", as_json=json_)
-            return
-        result = stop_now(home, profile, reason=reason or "workbench stop", person=person, account=account)
-        if json_:
-            show(result, as_json=True)
-        else:
-            latched = "latched until cleared" if result["latched"] else "NOT LATCHED: the disk refused"
-            typer.echo(f"{result['result']} after {result['ms']:.0f} ms; {latched}")
-            for text in result["remaining"]:
-                typer.echo(f"  remains: {text}")
-            if result["result"] != "FLAT" and result["remaining"]:
-                typer.echo(
-                    "a running desk tries again by itself (workbench desk starts one); or run workbench stop again"
-                )
-        raise typer.Exit(0 if result["result"] == "FLAT" else 1)
+        code = run(reason=reason, account=account, clear=clear, home=home, profile=profile, as_json=json)
+        raise typer.Exit(code)
+
+
+def typed(words: list[str]) -> int | None:
+    """Run the command from its words without typer, which takes 0.3 s to load; None where typer must look at them."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--reason", default="")
+    parser.add_argument("--account", type=int)
+    parser.add_argument("--clear", action="store_true")
+    parser.add_argument("--home")
+    parser.add_argument("--profile")
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    try:
+        options, unknown = parser.parse_known_args(words)
+    except argparse.ArgumentError:
+        return None
+    return None if unknown else run(**vars(options))
+
+
+def run(*, reason: str, account: int | None, clear: bool, home: str | None, profile: str | None, as_json: bool) -> int:
+    """Stop or clear, show what became of it, and return the exit code."""
+    person = getpass.getuser()
+    if clear:
+        cleared = clear_now(home, profile, reason=reason, person=person, account=account)
+        whose = "everything" if account is None else f"account {account}"
+        was = f"stopped by {cleared['latched_by']}: {cleared['latched_for']}"
+        show(cleared if as_json else f"cleared: {whose} may enter again (was {was})", as_json=as_json)
+        return 0
+    result = stop_now(home, profile, reason=reason or "workbench stop", person=person, account=account)
+    if as_json:
+        show(result, as_json=True)
+    else:
+        _say(result)
+    alert(result, person=person, reason=reason)
+    return 0 if result["result"] == "FLAT" else 1
+
+
+def _say(result: dict[str, Any]) -> None:
+    latched = "latched until cleared" if result["latched"] else "NOT LATCHED: the disk refused"
+    print(f"{result['result']} after {result['ms']:.0f} ms; {latched}")
+    for text in result["remaining"]:
+        print(f"  remains: {text}")
+    if result["result"] != "FLAT" and result["remaining"]:
+        print("a running desk tries again by itself (workbench desk starts one); or run workbench stop again")
 
 
 def stop_now(home: str | None, profile: str | None, *, reason: str, person: str, account: int | None) -> dict[str, Any]:
@@ -70,11 +99,46 @@ def stop_now(home: str | None, profile: str | None, *, reason: str, person: str,
     try:
         set_latch(place, reason=reason, by=person, at=wall_ns(), account=account)
     except StorageError as error:  # closing counts more than the latch; the answer says that nothing is latched
-        typer.echo(f"workbench: {error}; closing all the same", err=True)
+        print(f"workbench: {error}; closing all the same", file=sys.stderr)
     else:  # what follows may take half a minute when nobody answers
-        typer.echo("latched; cancelling, closing, and reading the broker twice …", err=True)
-    result = _by_desk(place, reason, person, account) or asyncio.run(_by_hand(place, profile, reason, person, account))
-    return {**result, "ms": round((time.monotonic() - begun) * 1e3, 1)}
+        print("latched; cancelling, closing, and reading the broker twice …", file=sys.stderr)
+    _import_httpx()
+    result = _by_desk(place, reason, person, account)
+    closed_by = "desk" if result else "command line"
+    result = result or asyncio.run(_by_hand(place, profile, reason, person, account))
+    return {**result, "closed_by": closed_by, "ms": round((time.monotonic() - begun) * 1e3, 1)}
+
+
+def alert(result: dict[str, Any], *, person: str, reason: str) -> None:
+    """Tell the operator's channels what a stop without a desk has done, once it is done and shown.
+
+    A desk that has closed says so itself. What goes wrong here is printed, and changes nothing.
+    """
+    try:
+        from workbench.services.alerts import channel_urls, send_now
+
+        urls = channel_urls()
+        if result["closed_by"] == "desk" or not urls:
+            return
+        sys.stdout.flush()  # the answer is wanted now, whatever the channels take
+        level = "warning" if result["result"] == "FLAT" else "critical"
+        remaining = "; ".join(result["remaining"])
+        latched = "" if result["latched"] else " NOT LATCHED"
+        why = f" ({reason})" if reason else ""
+        text = f"emergency stop by {person}, without a desk{why}: {result['result']}{latched} {remaining}".strip()
+        if send_now("command line", level, text):
+            return
+        trouble = f"{len(urls)} channels did not take it"
+    except (OSError, RuntimeError, ValueError) as error:  # the account is closed or it is not: no channel changes that
+        trouble = type(error).__name__  # its text may name the channel's secret
+    print(f"workbench: the alert was not sent ({trouble}); look at WORKBENCH_ALERT_URLS", file=sys.stderr)
+
+
+def _import_httpx() -> None:
+    # Its own command line would load rich and pygments, 0.1 to 0.2 s for which an open position would wait.
+    if "httpx" not in sys.modules:
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # makes that import fail, as it may
+        import httpx  # noqa: F401 - loaded for whoever needs it next
 
 
 def _by_desk(place: Any, reason: str, person: str, account: int | None) -> dict[str, Any] | None:
@@ -88,7 +152,8 @@ def _by_desk(place: Any, reason: str, person: str, account: int | None) -> dict[
     headers = {"Authorization": f"Bearer {token}"}
     body = {"reason": reason, "person": person, "account": account}
     try:
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+        plain = url.lower().startswith("http://")  # reading certificates takes time
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, verify=not plain) as client:
             client.get("/api/health", timeout=DESK_MAY_TAKE_S).raise_for_status()
             answer = client.post("/api/stop", json=body, timeout=httpx.Timeout(45, connect=DESK_MAY_TAKE_S))
         found = answer.raise_for_status().json()

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from workbench.domain.bar import bars_schema
 from workbench.domain.errors import InputError
-from workbench.domain.timeframe import Timeframe
 from workbench.gateway.times import format_timestamp, parse_timestamp
 from workbench.gateway.wire_rest import BarModel, BarsReply, BarsRequest
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from workbench.domain.timeframe import Timeframe
 
 PAGE = 20_000
 Fetch = Callable[[BarsRequest], Awaitable[BarsReply]]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from workbench.domain.timeframe import Timeframe
     from workbench.risk.gate import Approved
 
 T = TypeVar("T")

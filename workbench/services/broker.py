@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from workbench.domain.commands import ModifyOrder, Outcome
-from workbench.domain.contract import spec
 from workbench.domain.errors import GatewayError
 from workbench.domain.events import BarClosed, PositionReported
-from workbench.domain.hours import trading_hours
 from workbench.domain.order import Order
 from workbench.domain.position import Fill
-from workbench.domain.timeframe import Timeframe
 from workbench.gateway.budget import Priority
 from workbench.gateway.rest import Rest
-from workbench.risk.gate import Approved
+
+if TYPE_CHECKING:
+    from workbench.domain.timeframe import Timeframe
+    from workbench.risk.gate import Approved
 
 
 class RestBroker:
@@ -62,6 +63,9 @@ class RestBroker:
 
 async def fetch_closed(rest: Rest, contract: str, frame: Timeframe, start: int, end: int) -> list[BarClosed]:
     """Read the bars of [start, end) that have ended by `end`, oldest first; `at` is `end`, the time of reading."""
+    from workbench.domain.contract import spec
+    from workbench.domain.hours import trading_hours  # numpy: `workbench stop` must not wait for it
+
     hours = trading_hours(spec(contract))
     rows = await rest.bars(contract, frame, start, end)
     out = []

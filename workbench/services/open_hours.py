@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from workbench.domain.contract import spec
 from workbench.domain.errors import WorkbenchError
-from workbench.domain.hours import TradingHours, trading_hours
+
+if TYPE_CHECKING:
+    from workbench.domain.hours import TradingHours
 
 
 class OpenHours:
@@ -45,6 +48,8 @@ class OpenHours:
 
 
 def _hours(contract: str) -> TradingHours | None:
+    from workbench.domain.hours import trading_hours  # numpy: `workbench stop` waits for it only where a market refuses
+
     try:
         return trading_hours(spec(contract))
     except WorkbenchError:
