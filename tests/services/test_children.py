@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ import pytest
 from workbench.services import children
 from workbench.services.children import Child
 from workbench.services.link import ChildSilent
+from workbench.services.pulse import MOST_BETWEEN_S, Pulse
+from workbench.storage.lock import AccountLock
 
 SLEEPS = "import time; time.sleep(60)"
 
@@ -156,3 +159,115 @@ async def test_who_dies_and_dies_is_degraded_said_so_loudly_and_tried_seldom(
         assert child.restarts == lives == 2, "three lives, then a pause"
         assert [text for level, text in told if level == "critical" and "degraded" in text]
         assert child.wanted, "it is not given up"
+
+
+# --- hung ---
+
+LIVES = """
+import sys, time
+from pathlib import Path
+from workbench.storage.lock import AccountLock
+lock = AccountLock(Path(sys.argv[1]))
+lock.acquire(sys.argv[2])
+while True:
+    time.sleep(0.02)
+    lock.show_life()
+"""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "SILENT_AFTER_S", 0.1)
+    monkeypatch.setattr(children, "HUNG_AFTER_S", 0.6)
+    monkeypatch.setattr(children, "MAY_START_WITHIN_S", 0.6)
+
+
+def locked(program: Any, tmp_path: Path, role: str = "runner", source: str = LIVES) -> tuple[Child, AccountLock, Told]:
+    """A child that holds a lock while it lives, and says nothing to the desk."""
+    lock, told = AccountLock(tmp_path / "account"), Told()
+    arguments = [str(tmp_path / "account"), role]
+    given = {**program(source), "arguments": arguments, "lock": lock, "tell": told}
+    return Child(**given, is_taken=lambda: lock.holder() is not None), lock, told
+
+
+@pytest.mark.chaos
+@pytest.mark.usefixtures("impatient")
+async def test_a_suspended_child_is_killed_said_and_started_again(program: Any, tmp_path: Path) -> None:
+    child, lock, told = locked(program, tmp_path)
+    async with watched(child):
+        await child.start()
+        await until(lambda: lock.holder() is not None)
+        pid = child.pid
+        await asyncio.sleep(1.5)
+        assert child.pid == pid, "what shows life on the disk is not hung, although it says nothing"
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: child.pid != pid and (lock.holder() or {}).get("pid") == child.pid)
+        assert [text for level, text in told if level == "critical" and f"(process {pid}) gave no sign of life" in text]
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)  # it can never resume
+
+
+@pytest.mark.chaos
+@pytest.mark.usefixtures("impatient")
+async def test_a_hung_one_that_an_earlier_desk_started_is_found_by_its_lock(program: Any, tmp_path: Path) -> None:
+    earlier, lock, _ = locked(program, tmp_path)
+    await earlier.start()
+    try:
+        await until(lambda: lock.holder() is not None)
+        os.kill(earlier.pid, signal.SIGSTOP)
+        child, _, told = locked(program, tmp_path)
+        async with watched(child):
+            await child.start()
+            assert child.is_gone, "the account is taken"
+            await until(lambda: (lock.holder() or {}).get("pid") == child.pid != 0)
+            assert f"(process {earlier.pid}) gave no sign of life" in told[0][1]
+    finally:
+        await earlier.end()
+
+
+@pytest.mark.chaos
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("why", ["the account is stopped", "somebody closes the account", "a person has ended it"])
+async def test_nobody_else_is_killed_for_silence(program: Any, tmp_path: Path, why: str) -> None:
+    role = "closer" if why == "somebody closes the account" else "runner"
+    child, lock, told = locked(program, tmp_path, role)
+    async with watched(child, lambda: why != "the account is stopped"):
+        await child.start()
+        await until(lambda: lock.holder() is not None)
+        pid = child.pid
+        os.kill(pid, signal.SIGSTOP)
+        child.wanted = why != "a person has ended it"
+        await asyncio.sleep(2.0)
+        os.kill(pid, 0)
+        assert child.pid == pid and told == []
+
+
+@pytest.mark.chaos
+@pytest.mark.usefixtures("impatient")
+async def test_one_that_hangs_before_it_has_the_account_is_killed_too(program: Any, tmp_path: Path) -> None:
+    child, _, told = locked(program, tmp_path, source=SLEEPS)
+    async with watched(child):
+        await child.start()
+        pid = child.pid
+        await until(lambda: child.pid != pid)
+        assert f"(process {pid}) gave no sign of life" in told[0][1]
+
+
+def test_time_in_which_the_desk_itself_stood_still_is_nobodys_silence() -> None:
+    now = [100.0]
+    pulse = Pulse(lambda: now[0])
+    for _ in range(50):
+        now[0] += 0.1
+        silent = pulse.silent_s("a")
+    assert silent == pytest.approx(4.9)
+    now[0] += 3600  # asleep
+    assert pulse.silent_s("a") == pytest.approx(4.9 + MOST_BETWEEN_S)
+    now[0] += 0.1
+    assert pulse.silent_s("b") == 0.0, "and whoever speaks then is not hung"
+
+
+def test_a_child_that_the_desk_refuses_shows_life_by_asking(program: Any) -> None:
+    child = Child(**program(SLEEPS))
+    before = child._signs
+    child.signed()
+    assert child._signs != before

@@ -15,11 +15,16 @@ from typing import Any
 
 from workbench.services.clock import wall_ns
 from workbench.services.link import ChildChannel, ChildSilent
+from workbench.services.pulse import Pulse
+from workbench.storage.lock import AccountLock, kill_process
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 LONG_LIFE_S = 10.0  # who lived that long starts again without a pause that grew
 SILENT_AFTER_S = 5.0  # children push twice a second and more
+HUNG_AFTER_S = 30.0  # without a sign of life although it was heard before: it is killed and started again
+MAY_START_WITHIN_S = 120.0  # a long journal is read before the first word
+KILLED_WHEN_HUNG = ("runner", "ingest")  # roles of locks
 ACCOUNT_TAKEN, CANNOT_RUN = 3, 4  # exit codes: it may be tried again; a person must act first
 ONLY_FOR_THE_DESK = ("PROJECTX_USERNAME", "PROJECTX_API_KEY")  # one login per user: children get a token, never the key
 TOLD_AGAIN_S = 60.0
@@ -44,6 +49,8 @@ class Child:
         Where its output goes.
     is_taken : callable
         Says whether a process already does this work, such as one that an earlier desk started.
+    lock : AccountLock, optional
+        The one that the process holds while it works: it names the process, and its date shows that it gets on.
     tell : callable
         Takes (level, text) when it ends unwanted.
     """
@@ -57,11 +64,14 @@ class Child:
         log: Path,
         *,
         is_taken: Callable[[], bool] = lambda: False,
+        lock: AccountLock | None = None,
         tell: Callable[[str, str], None] = lambda level, text: None,
     ) -> None:
         self.name, self._module, self._arguments = name, module, arguments
         self._environment, self._log = environment, log
-        self._is_taken, self._tell = is_taken, tell
+        self._is_taken, self._lock, self._tell = is_taken, lock, tell
+        self._pulse = Pulse()
+        self._signs = 0
         self._process: asyncio.subprocess.Process | None = None
         self.channel: ChildChannel | None = None
         self._state, self.since, self.pid = "down", wall_ns(), 0
@@ -149,6 +159,10 @@ class Child:
         self.heard_at = time.monotonic()
         self.last[kind] = body
 
+    def signed(self) -> None:
+        """It has shown that it lives, although what it says is not taken: a desk of another program refuses it."""
+        self._signs += 1
+
     async def request(self, verb: str, body: dict[str, Any] | None = None, timeout_s: float = 5.0) -> dict[str, Any]:
         """Ask the child; wait up to `timeout_s` for it to be there first.
 
@@ -173,12 +187,38 @@ class Child:
             await asyncio.sleep(0.1)
             try:
                 self._reap()
+                await self._end_hung(may_start)
                 if self._is_due() and may_start() and not self._is_taken():
                     self.restarts += self._process is not None
                     await self._spawn()
             except Exception:
                 log.exception("%s could not be started; trying again", self.name)
                 self._not_before = time.monotonic() + LONGEST_PAUSE_S
+
+    async def _end_hung(self, may_start: Callable[[], bool]) -> None:
+        # Neither a word nor a sign on the disk: it would go on holding the account, and nobody would look after it.
+        shown = self._lock.shown_at() if self._lock is not None and self.is_silent else 0
+        silent_s = self._pulse.silent_s((self.pid, self.heard_at, self._signs, shown))
+        heard = self.heard_at > self._begun
+        patience = HUNG_AFTER_S if heard else MAY_START_WITHIN_S
+        if not self.wanted or silent_s < patience or not may_start():
+            return
+        self._pulse.forget()
+        pid = await self._kill_hung()
+        if pid:
+            text = f"{self.name} (process {pid}) gave no sign of life for {patience:g} s: it was killed"
+            self._tell("critical", f"{text} and is started again; what is open keeps its stops at the broker")
+
+    async def _kill_hung(self) -> int:
+        holder = self._lock.holder() if self._lock is not None else None
+        if holder is not None and holder.get("pid") and holder.get("role") in KILLED_WHEN_HUNG:
+            await asyncio.to_thread(kill_process, holder)
+            return int(holder["pid"])
+        if holder is not None or self.is_gone or self._process is None:
+            return 0  # somebody else has the account, such as an emergency stop
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        return self._process.pid
 
     def _is_due(self) -> bool:
         return self.wanted and self.is_gone and self.channel is None and time.monotonic() >= self._not_before

@@ -64,6 +64,7 @@ class IngestProcess:
         self._told = asyncio.Event()
         verbs = {"watch": self.watch, "bars": self.bars}
         self.link = ChildLink(lambda: channel_at("ingest", desk), verbs)
+        self._lock = ingest_lock(place)
 
     def _is_open(self) -> bool:
         if self.clock.lockstep or self.clock.rate <= 0:
@@ -173,6 +174,7 @@ class IngestProcess:
     async def _write(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
+            self._lock.show_life()
             if not self.clock.lockstep:
                 self.ingest.advance(self.clock.now())
                 if self.ingest.needs_seam and self._up:

@@ -33,6 +33,7 @@ from workbench.storage.home import Home
 from workbench.storage.journal import FILE, Journal
 from workbench.storage.latch import Latch, read_latch, stopped_mark
 from workbench.storage.lease import Lease
+from workbench.storage.lock import AccountLock
 
 log = logging.getLogger(__name__)
 LATCH_EVERY_S = 0.03
@@ -85,7 +86,7 @@ class Runner:
         state = AccountState(account, limits, rules)
         self.decider = Decider(state, Journal.or_blocked(home.account(account) / FILE))
         self._journal_until = self.decider.known_until
-        self.lease = Lease(home.account(account))
+        self.lease, self._lock = Lease(home.account(account)), AccountLock(home.account(account))
         self.epoch = self.lease.epoch
         self.sender = Sender(gateway, self.lanes.put, clock.now, self._is_ours, self._entry_wait_s)
         self.reader = Reader(gateway, account, self.lanes.put, clock.now, self._read_since, self._unread)
@@ -355,6 +356,7 @@ class Runner:
     async def _timer(self) -> None:
         while True:
             await asyncio.sleep(TIMER_EVERY_S)
+            self._lock.show_life()
             # Before its start the market's time is not known: an event stamped with the wall's would age every bar.
             if self._begun and not self.clock.lockstep:
                 self.on_clock()

@@ -137,7 +137,7 @@ class Desk(DeskActions):
         environment = {TOKEN_ENV: self._token, "WORKBENCH_HOME": str(self.home.path)}
         output = self.home.logs / f"{name}.out"
         is_taken = lambda: lock.holder() is not None  # noqa: E731 - one expression
-        return Child(name, module, arguments, environment, output, is_taken=is_taken, tell=self.alert)
+        return Child(name, module, arguments, environment, output, is_taken=is_taken, lock=lock, tell=self.alert)
 
     def _ingest_child(self, arguments: list[str]) -> Child:
         return self._child("ingest", "workbench.services.ingest_main", arguments, ingest_lock(self.home))
@@ -199,6 +199,9 @@ class Desk(DeskActions):
 
     def refuse_child(self, name: str, why: str) -> None:
         """Tell once that a child of another program was refused; it enters nothing, its positions keep their stops."""
+        for child in (self.ingest, *self.runners.values()):
+            if child.name == name:
+                child.signed()  # it lives, so nobody must kill it for its silence
         if self._refused.get(name) != why:
             self._refused[name] = why
             self.alert("critical", f"{why} (refused: it may not work with this desk)")

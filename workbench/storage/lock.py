@@ -58,6 +58,18 @@ class AccountLock:
             os.close(self._handle)
             self._handle = None
 
+    def show_life(self) -> None:
+        """Let the file's date tell that the holder still gets on; a full disk keeps nobody from working."""
+        with contextlib.suppress(OSError):
+            os.utime(self.path)
+
+    def shown_at(self) -> int:
+        """When the holder has shown life, in ns of the disk's clock; 0 when there is no such file."""
+        try:
+            return self.path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def holder(self) -> dict[str, Any] | None:
         """Identity of the process that has the lock, None when nobody has."""
         try:

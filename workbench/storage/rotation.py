@@ -62,7 +62,7 @@ def rotate(journal: Journal, snapshot: Snapshot, check: AccountState) -> Path:
     load(snapshot.state, check)
     if dump(check) != snapshot.state:
         raise SnapshotUnknown("the snapshot does not come out as it went in; the journal stays as it is")
-    path, kept = journal.path, journal.path.with_name(snapshot.before)
+    path, kept = journal.path, journal.path.with_name(snapshot.before or name_before(journal.path, snapshot.epoch))
     fresh = path.with_suffix(".new")
     journal.sync()
     write_durably(fresh, snapshot_file(snapshot))
