@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 from workbench.domain.errors import InputError, LockHeld, StorageError
 from workbench.services.clock import wall_ns
 from workbench.services.crash import crash_point
-from workbench.services.sweep import AccountStop, IsOpen, Reading, StopBroker, Sweep, read_account
+from workbench.services.pulse import Pulse
+from workbench.services.sweep import LIMITED_S, AccountStop, IsOpen, Reading, StopBroker, Sweep, read_account
 from workbench.storage.home import Home, write_durably
 from workbench.storage.latch import mark_stopped, read_latch, set_latch
 from workbench.storage.links import known_accounts
@@ -28,6 +30,8 @@ ACKNOWLEDGE_S = 0.2  # a runner that has not let go of the account by then is ki
 LOOK_S = 0.003  # how often it is looked at meanwhile
 DISK_WITHIN_S = 1.0
 GIVE_UP_S = 20.0
+SHOWS_LIFE_S = 0.5  # how often a closer does
+CLOSER_HANGS_S = 5.0  # without a sign of life: another closer kills it and goes on
 
 
 def as_dict(stops: list[AccountStop], *, latched: bool, ms: float) -> dict[str, Any]:
@@ -53,6 +57,7 @@ async def emergency_stop(
     account: int | None = None,
     order_runner: Callable[[int], Awaitable[None]] | None = None,
     is_open: IsOpen = lambda contract: True,
+    limited_s: float = LIMITED_S,
 ) -> dict[str, Any]:
     """Stop `accounts` and return what became of each.
 
@@ -72,6 +77,8 @@ async def emergency_stop(
         Tells a runner to let go; a runner also sees the latch on disk by itself.
     is_open : callable
         Whether a contract trades now: a closed market that refuses is not asked for `GIVE_UP_S`.
+    limited_s : float
+        How long beyond `GIVE_UP_S` the gateway's 429 are waited out; 0 for who comes back by itself.
 
     Returns
     -------
@@ -95,7 +102,7 @@ async def emergency_stop(
             stop.remaining.append(f"the gateway cannot be reached: {error}")
     else:
         await taken
-        sweeps = [Sweep(s, ready, begun=begun, is_open=is_open, share=len(stops)) for s in stops]
+        sweeps = [Sweep(s, ready, begun=begun, is_open=is_open, share=len(stops), limited_s=limited_s) for s in stops]
         await asyncio.gather(*(_close_account(home, w, f) for w, f in zip(sweeps, early, strict=True)))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(marked, DISK_WITHIN_S)
@@ -169,7 +176,11 @@ async def _close_account(home: Home, sweep: Sweep, early: asyncio.Future[Reading
     deadline = time.monotonic() + GIVE_UP_S
     try:
         if await _own(lock, stop, deadline):
-            await sweep.run(deadline, early)
+            showing = asyncio.create_task(_show_life(lock))
+            try:
+                await sweep.run(deadline, early)
+            finally:
+                showing.cancel()
     except Exception as error:
         log.exception("the stop of account %s failed", stop.account)
         stop.result = "NOT_FLAT"
@@ -188,7 +199,7 @@ async def _close_account(home: Home, sweep: Sweep, early: asyncio.Future[Reading
 
 async def _own(lock: AccountLock, stop: AccountStop, deadline: float) -> bool:
     # One closer at a time. A runner that came up between the latch and now is killed like one that was there before.
-    kill_at = time.monotonic() + ACKNOWLEDGE_S
+    kill_at, pulse = time.monotonic() + ACKNOWLEDGE_S, Pulse()
     while True:
         try:
             lock.acquire("closer")
@@ -197,13 +208,32 @@ async def _own(lock: AccountLock, stop: AccountStop, deadline: float) -> bool:
                 stop.remaining = [f"account {stop.account}: {error}"]
                 return False
             if time.monotonic() > kill_at:
-                await _kill_runner(stop, lock.holder())
+                await _kill_holder(stop, lock, pulse)
             await asyncio.sleep(0.05)
         except OSError as error:  # no lock can be had on this disk; an open position is worse than a second closer
             log.critical("closing account %s without its lock: %s", stop.account, error)
             return True
         else:
             return True
+
+
+async def _show_life(lock: AccountLock) -> None:
+    while True:
+        await asyncio.to_thread(lock.show_life)  # a disk that does not answer must not hold up the closing
+        await asyncio.sleep(SHOWS_LIFE_S)
+
+
+async def _kill_holder(stop: AccountStop, lock: AccountLock, pulse: Pulse) -> None:
+    # A closer that works is waited for: two would close twice. One that stands still would keep everybody out.
+    holder = lock.holder()
+    await _kill_runner(stop, holder)
+    if holder is None or holder.get("role") != "closer" or holder.get("pid") == os.getpid():
+        return
+    if pulse.silent_s((holder.get("pid"), lock.shown_at())) > CLOSER_HANGS_S:
+        pulse.forget()
+        text = "process %s closes account %s and has stood still for %g s: it is killed, and the closing goes on here"
+        log.critical(text, holder.get("pid"), stop.account, CLOSER_HANGS_S)
+        await asyncio.to_thread(kill_process, holder)
 
 
 def accounts_behind(home: Home, account: int | None) -> list[int]:
