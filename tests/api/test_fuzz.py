@@ -23,6 +23,7 @@ from tests.fakes.desk import CONTRACT, FakeDesk
 from workbench.api.app import build_app
 from workbench.api.rate import Rate
 from workbench.services.strategies import shipped_folder
+from workbench.storage.presence import read_presence
 
 HOW_MANY = [2_000, pytest.param(int(os.environ.get("WORKBENCH_FUZZ_BODIES", "12000")), marks=[pytest.mark.slow])]
 BATCH = 400  # bodies of one hypothesis example: an event loop and an application serve all of them
@@ -42,6 +43,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "/api/sessions/sma-cross-1/pause": {"person": "ann"},
     "/api/limits/set": {"level": "global", "name": "", "values": {"x": 1}, "reason": "because", "person": "ann"},
     "/api/stop/clear": {"reason": "because", "person": "ann", "account": 1001},
+    "/api/here": {"person": "ann"},
     "/api/sweeps": {"strategy": "sma_cross", "values": {"fast": [5, 10]}, "trials": 5, "seed": 1},
     "/api/tokens": {"name": "x", "scopes": ["read"], "days": 1.0},
     "/api/strategies": {"source": "name: x", "person": "ann"},
@@ -93,7 +95,17 @@ async def post_all(bodies: list[tuple[str, bytes]], desk: FakeDesk, counted: Cou
 def state_of(desk: FakeDesk) -> tuple[Any, ...]:
     tokens, versions = desk.home.desk / "tokens.json", desk.home.versions
     stored = sorted(p.name for p in versions.glob("*")) if versions.is_dir() else []
-    return desk.state, desk.qty, desk.latched, dict(desk.limit_values), dict(desk.requests), tokens.exists(), stored
+    seen = read_presence(desk.home)
+    return (
+        desk.state,
+        desk.qty,
+        desk.latched,
+        dict(desk.limit_values),
+        dict(desk.requests),
+        tokens.exists(),
+        stored,
+        seen,
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from tests.api.conftest import FULL, ORDER, issue
 from tests.fakes.desk import FakeDesk
 from workbench.services.audit import Audit
 from workbench.services.issued_tokens import IssuedTokens
+from workbench.storage.presence import read_presence
 
 STRANGERS: dict[str, tuple[dict[str, str], int, str]] = {
     "no token": ({}, 401, "?"),
@@ -29,6 +30,7 @@ STRANGERS: dict[str, tuple[dict[str, str], int, str]] = {
         ("/api/orders", ORDER),
         ("/api/stop/clear", {"reason": "because", "person": "mallory"}),
         ("/api/sessions/sma-cross-1/end", None),
+        ("/api/here", {"person": "mallory"}),
         ("/api/tokens", {"name": "mine", "scopes": ["trade"]}),
     ],
 )
@@ -43,6 +45,7 @@ async def test_a_stranger_is_refused_recorded_and_changes_nothing(
     assert (line["who"], line["what"], line["details"]["status"]) == (who, f"POST {path}", status)
     assert desk.calls == [] and desk.qty == 2 and desk.state == "running"
     assert IssuedTokens(desk.home).list() == []
+    assert read_presence(desk.home) is None
 
 
 async def test_a_stolen_token_that_was_revoked_is_refused_and_recorded(

@@ -13,7 +13,16 @@ from tests.fakes.desk import FakeDesk
 from workbench.services.audit import Audit
 from workbench.services.issued_tokens import DAY_NS, IssuedTokens
 
-READS = ["/api/state", "/api/orders", "/api/positions", "/api/limits", "/api/audit", "/api/openapi.json", "/api/jobs"]
+READS = [
+    "/api/state",
+    "/api/orders",
+    "/api/positions",
+    "/api/limits",
+    "/api/audit",
+    "/api/openapi.json",
+    "/api/jobs",
+    "/api/here",
+]
 TRADES = [
     ("/api/orders", ORDER),
     ("/api/orders/9002/cancel", {"request": "c", "account": 1001}),
@@ -25,6 +34,7 @@ TRADES = [
     ("/api/stop/clear", {"reason": "because", "person": "ann"}),
     ("/api/backtests", {"strategy": "sma_cross"}),
     ("/api/stop-token", None),
+    ("/api/here", {"person": "ann"}),
 ]
 STOPS = [("/api/stop", None), ("/api/strategies/sma_cross/emergency-stop", None)]
 OWN = [

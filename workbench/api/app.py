@@ -99,6 +99,7 @@ def build_app(
         jobs.routes(home, job_line),
         guards.limit_routes(service),
         guards.stop_routes(service, app.state.tokens),
+        guards.presence_routes(home),
         guards.audit_routes(audit),
         guards.token_routes(issued, app.state.origins),
     ):

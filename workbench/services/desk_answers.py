@@ -330,6 +330,13 @@ class AuditLine(BaseModel):
     details: dict[str, Any]
 
 
+class Attended(BaseModel):
+    """Who gave the last sign of life, and when (UTC ns); null when nobody has."""
+
+    person: str | None = Field(examples=["ann"])
+    at: int | None = Field(examples=[1763647200000000000])
+
+
 class Allowed(BaseModel):
     """An origin that may call from now on."""
 

@@ -213,6 +213,12 @@ class ClearStop(Body):
     account: Account | None = None
 
 
+class Here(Body):
+    """A sign of life. A person gives it, never a timer: what it holds open is closed when nobody looks."""
+
+    person: str = Field(min_length=1, max_length=64, description="Who attends.", examples=["ann"])
+
+
 class AllowOrigin(Body):
     """A page on this machine that may call the desk from a browser, such as a dashboard on a port it picked itself."""
 

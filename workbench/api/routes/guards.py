@@ -1,4 +1,4 @@
-"""The red button, the limits, tokens, origins and the audit log."""
+"""The red button, the sign of life, the limits, tokens, origins and the audit log."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from workbench.api.routes.common import answer, name_of
 from workbench.api.security import Origins, Tokens
 from workbench.services.audit import Audit
+from workbench.services.clock import wall_ns
 from workbench.services.desk_answers import (
     Allowed,
+    Attended,
     AuditLine,
     StopResult,
     StopState,
@@ -21,9 +23,11 @@ from workbench.services.desk_answers import (
     TokenRow,
     Told,
 )
-from workbench.services.desk_bodies import AllowOrigin, ChangeLimits, ClearStop, NewToken, StopRequest
+from workbench.services.desk_bodies import AllowOrigin, ChangeLimits, ClearStop, Here, NewToken, StopRequest
 from workbench.services.desk_service import DeskService
 from workbench.services.issued_tokens import IssuedTokens
+from workbench.storage.home import Home
+from workbench.storage.presence import note_presence, read_presence
 
 TokenPath = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
 
@@ -54,6 +58,26 @@ def stop_routes(service: DeskService, tokens: Tokens) -> APIRouter:
         token, life_s = tokens.issue_stop()
         until = datetime.now(UTC) + timedelta(seconds=life_s)
         return answer({"token": token, "expires_at": until.isoformat(timespec="seconds"), "expires_in_s": life_s}, 201)
+
+    return router
+
+
+def presence_routes(home: Home) -> APIRouter:
+    """Return the routes of the sign of life that attended accounts need (the limit `unattended_after_s`)."""
+    router = APIRouter(prefix="/here", tags=["presence"])
+
+    @router.get("", response_model=Attended)
+    async def attended() -> Response:
+        """Say who gave the last sign of life, and when."""
+        at, person = await asyncio.to_thread(read_presence, home) or (None, None)
+        return answer({"person": person, "at": at})
+
+    @router.post("", response_model=Attended)
+    async def here(body: Here) -> Response:
+        """Say that a person attends from now on; entries go on until the limit has run out again."""
+        at = wall_ns()
+        await asyncio.to_thread(note_presence, home, body.person, at)
+        return answer({"person": body.person, "at": at})
 
     return router
 

@@ -45,6 +45,12 @@ export interface Allowed {
   allowed: string;
 }
 
+/** Who gave the last sign of life, and when (UTC ns); null when nobody has. */
+export interface Attended {
+  person: string | null;
+  at: number | null;
+}
+
 /** Who did what, when (UTC ns) and from where. */
 export interface AuditLine {
   at: number | null;
@@ -150,6 +156,11 @@ export interface Health {
   service: string;
   version: string;
   schema: string;
+}
+
+/** A sign of life. A person gives it, never a timer: what it holds open is closed when nobody looks. */
+export interface Here {
+  person: string;
 }
 
 /** A backtest, sweep or report that is run beside the desk. Times are UTC ns, `progress` from 0 to 1. */
@@ -540,6 +551,20 @@ export interface Operations {
     query: undefined;
     body: undefined;
     answer: Health;
+  };
+  "GET /api/here": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Attended;
+  };
+  "POST /api/here": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: Here;
+    answer: Attended;
   };
   "GET /api/history/bars": {
     scope: "read";
