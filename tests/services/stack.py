@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from workbench.api.app import build_app
 from workbench.domain.order import Status
@@ -84,10 +87,33 @@ async def stack(folder: Path, **config: Any) -> AsyncIterator[Stack]:
         link = make_link(account=ACCOUNT, name="PRAC-V2-10001-1", balance=Decimal(150_000), by="test")
         save_link(home, link)
         profile = load_profile("sim", simulator_url=simulator.url)
-        async with serve_desk(home, profile, build_app, port=0) as desk:
-            made = Stack(simulator, desk, home)
-            await made.until("the gateway is read", lambda: bool(desk.accounts))
-            yield made
+        try:
+            async with serve_desk(home, profile, build_app, port=0) as desk:
+                made = Stack(simulator, desk, home)
+                await made.until("the gateway is read", lambda: bool(desk.accounts))
+                yield made
+        finally:
+            kill_children(folder)
+
+
+def children_of(folder: Path) -> list[psutil.Process]:
+    """Runner and ingest processes of the home in `folder`, whoever started them."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if "workbench.services." in " ".join(process.info["cmdline"] or []):
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("WORKBENCH_HOME") == str(folder):
+                    found.append(process)
+    return found
+
+
+def kill_children(folder: Path) -> None:
+    """A runner outlives its desk by design: what a test has left behind ends here, however the test ended."""
+    left = children_of(folder)
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(left, timeout=5.0)
 
 
 FINAL = {Status.FILLED, Status.CANCELED, Status.REJECTED, Status.ABSENT, Status.EXPIRED}

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from functools import partial
 from typing import Any
 
@@ -28,16 +29,20 @@ from workbench.services.desk_file import TOKEN_ENV, desk_now, ingest_lock
 from workbench.services.ingest import Ingest
 from workbench.services.link import ChildLink, channel_at
 from workbench.services.logs import hide, set_up
+from workbench.services.runner import end_tasks
 from workbench.services.runner_verbs import warm_from
 from workbench.services.tokens import DeskTokens
 from workbench.storage.bars import BarStore
 from workbench.storage.home import Home, home
+from workbench.storage.lock import AccountLock
 from workbench.storage.ticks import TickStore
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
 FLUSH_EVERY_S = 1.0
 STALE_AFTER_S = 90.0
+DESK_GONE_AFTER_S = 600.0  # a desk that is restarted is back in seconds; who trades needs no recording
+LOOK_FOR_DESK_S = 5.0
 
 
 class IngestProcess:
@@ -64,7 +69,7 @@ class IngestProcess:
         self._told = asyncio.Event()
         verbs = {"watch": self.watch, "bars": self.bars}
         self.link = ChildLink(lambda: channel_at("ingest", desk), verbs)
-        self._lock = ingest_lock(place)
+        self._lock, self._desk = ingest_lock(place), AccountLock(place.desk)
 
     def _is_open(self) -> bool:
         if self.clock.lockstep or self.clock.rate <= 0:
@@ -156,15 +161,28 @@ class IngestProcess:
     # --- loops ------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Ingest until cancelled; what waits is written at the end."""
+        """Ingest until cancelled, or until the desk is gone for good; what waits is written at the end."""
         if self.simulated:
             await self.client.follow_clock("ingest", (HubKind.MARKET,))
         try:
             async with asyncio.TaskGroup() as tasks:
-                for loop in (self.client.run_market, self._dial, self._lockstep, self._write, self._push):
-                    tasks.create_task(loop())
+                loops = (self.client.run_market, self._dial, self._lockstep, self._write, self._push)
+                running = [tasks.create_task(loop()) for loop in loops]
+                await self._until_desk_is_gone()
+                await end_tasks(running)
         finally:
             await self.ingest.flush()
+
+    async def _until_desk_is_gone(self) -> None:
+        # One that was killed leaves us behind: a new one takes us up, but without any we would record for ever.
+        while True:
+            await asyncio.sleep(LOOK_FOR_DESK_S)
+            lost_at = self.link.lost_at
+            if lost_at is None or time.monotonic() - lost_at < DESK_GONE_AFTER_S:
+                continue
+            if self._desk.holder() is None:
+                log.warning("no desk for %g s: the recording ends, a new desk begins it again", DESK_GONE_AFTER_S)
+                return
 
     async def _dial(self) -> None:
         if self.simulated:
