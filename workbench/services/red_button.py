@@ -99,6 +99,7 @@ class RedButton:
                 account=account,
                 order_runner=self._tell_runner,
                 is_open=self._hours.is_open,
+                limited_s=0.0,  # `follow` comes back
             )
         finally:
             self._busy.subtract(accounts)

@@ -43,7 +43,7 @@ class Broker(Protocol):
 Send = Approved | CancelOrder | ClosePosition | ModifyOrder
 PATIENCE_S = 0.1
 AT_ONCE = 8  # cancels and closes on the wire at a time
-LIMITED, LIMITED_TRIES = 429, 4  # a cancel or close that the gateway did not let in is asked again, the budget paces it
+LIMITED, LIMITED_TRIES = 429, 5  # what the gateway did not let in is asked again for 9 s; the budget paces it
 TOO_OLD_S = 5.0  # an entry that could not leave for so long is not wanted any more
 LOOK_S = 0.02
 

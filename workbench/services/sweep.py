@@ -10,6 +10,7 @@ What a stop may not do decides what it does:
   ends the sweep; whoever follows the latch comes back at the open.
 - It never uses up the request budget. The first cancel of each order goes out at once, `AT_ONCE` at a time; what was
   refused is asked again a few at a time with growing pauses.
+- It outlasts a budget that others have used up: while the gateway says 429 it goes on, `LIMITED_S` beyond its deadline.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workbench.domain.commands import Accepted, Outcome, Unknown
+from workbench.domain.commands import Accepted, Outcome, Rejected, Unknown
 from workbench.domain.events import PositionReported
 from workbench.domain.order import Order, OrderType
-from workbench.gateway.faults import GatewayRefused
+from workbench.gateway.faults import GatewayRefused, RateLimited
 from workbench.services.crash import crash_point
 
 BETWEEN_CLEAN_READS_S = 1.0
@@ -36,6 +37,9 @@ AGAIN_AT_ONCE = 2  # of refused cancels
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 3.0
 CONFIRM_EVERY_S = 0.25  # between the first clean reading and the one that proves it
 ASK_CANCEL_AGAIN_S = 1.0  # an accepted cancel may take as long to show
+TOO_MANY = 429
+LIMITED_S = 65.0  # the gateway counts requests in windows of 60 s
+LIMITED_LASTS_S = 10.0  # after the last 429
 
 IsOpen = Callable[[str], bool]
 """Contract id -> whether it trades now, by the calendar and the market clock."""
@@ -98,12 +102,22 @@ class Sweep:
         Whether a contract trades now.
     share : int
         How many accounts are closed at the same time: they share one request budget.
+    limited_s : float
+        How long beyond the deadline the gateway's 429 are waited out.
     """
 
     def __init__(
-        self, stop: AccountStop, broker: StopBroker, *, begun: float, is_open: IsOpen = lambda _: True, share: int = 1
+        self,
+        stop: AccountStop,
+        broker: StopBroker,
+        *,
+        begun: float,
+        is_open: IsOpen = lambda _: True,
+        share: int = 1,
+        limited_s: float = LIMITED_S,
     ) -> None:
         self.stop, self._broker, self._begun, self._is_open, self._share = stop, broker, begun, is_open, max(1, share)
+        self._limited_s, self._limited_at = limited_s, float("-inf")
         self._asked: dict[int, float] = {}  # order id -> when it was asked last
         self._refused: dict[int, float] = {}  # order id -> since when
         self._accepted: dict[int, float] = {}  # order id -> when its cancel was accepted
@@ -132,8 +146,13 @@ class Sweep:
             if reading.is_clean:
                 if await self._is_proved():
                     return
-            elif time.monotonic() > deadline or not await self._act(reading):
+            elif self._is_over(deadline) or not await self._act(reading):
                 return
+
+    def _is_over(self, deadline: float) -> bool:
+        now = time.monotonic()
+        is_limited = now - self._limited_at <= LIMITED_LASTS_S and now <= deadline + self._limited_s
+        return now > deadline and not is_limited
 
     async def _begin(self, first: Awaitable[Reading]) -> bool:
         try:
@@ -169,7 +188,9 @@ class Sweep:
                     for task in tasks:
                         if task.done() and task.exception() is None and task.result().is_clean:
                             return task.result()
-            return await tasks[-1]
+            last = tasks.pop()
+            await _drop(tasks)  # held back by the budget, they would all leave at once when it lets them
+            return await last
         finally:
             await _drop(tasks)
 
@@ -178,7 +199,9 @@ class Sweep:
         self._clean_since = None
         if isinstance(error, GatewayRefused) and error.name == "AccountNotFound":
             return True  # asking again will not bring it into being, and the requests are wanted elsewhere
-        return time.monotonic() > deadline
+        if isinstance(error, RateLimited):
+            self._limited_at = time.monotonic()
+        return self._is_over(deadline)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the button was pressed."""
@@ -212,7 +235,8 @@ class Sweep:
         to_cancel = [o for o in reading.working if o.type is not OrderType.MARKET or o.contract not in closing]
         took, refused = await self._cancel(to_cancel)
         closed, unclosed = await self._close(reading)
-        if (refused or unclosed) and not (took or closed) and not any(map(self._is_open, self.stop.contracts)):
+        nothing_moves = (refused or unclosed) and not (took or closed) and self._limited_at < now
+        if nothing_moves and not any(map(self._is_open, self.stop.contracts)):
             self.stop.market_closed = True
             self.stop.remaining.append("the market is closed; it is tried again at the open")
             return False
@@ -265,7 +289,7 @@ class Sweep:
     async def _cancel_one(self, order: Order) -> bool:
         number, now = order.order_id or 0, time.monotonic()
         self._asked[number] = now
-        outcome = await ask(self._broker.cancel(self.stop.account, number))
+        outcome = await self._ask(self._broker.cancel(self.stop.account, number))
         took = isinstance(outcome, Accepted)
         if took:
             self._accepted[number] = time.monotonic()
@@ -290,10 +314,22 @@ class Sweep:
         contract = position.contract
         crash_point("K10")
         self._closed_at[contract] = time.monotonic()
-        outcome = await ask(self._broker.close(self.stop.account, contract))
+        outcome = await self._ask(self._broker.close(self.stop.account, contract))
+        self._closed_at[contract] = time.monotonic()  # it may have waited for the budget before it left
         note(self.stop.closed, f"{position.qty:+d} {contract}", outcome)
-        self._closely_until = time.monotonic() + FILLS_WITHIN_S
+        if not (isinstance(outcome, Rejected) or is_limited(outcome)):  # else nothing fills
+            self._closely_until = time.monotonic() + FILLS_WITHIN_S
         return isinstance(outcome, Accepted)
+
+    async def _ask(self, call: Awaitable[Outcome]) -> Outcome:
+        # What raises may have got through, so the next reading tells.
+        try:
+            outcome = await call
+        except Exception as error:
+            return Unknown(reason=f"{type(error).__name__} {error}")
+        if is_limited(outcome):
+            self._limited_at = time.monotonic()
+        return outcome
 
     def _is_held_up(self, position: PositionReported, reading: Reading, now: float) -> bool:
         for order in reading.working:
@@ -312,12 +348,9 @@ async def _drop(tasks: list[asyncio.Task[Reading]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def ask(call: Awaitable[Outcome]) -> Outcome:
-    """Await a command; what raises may have got through, so the next reading tells."""
-    try:
-        return await call
-    except Exception as error:
-        return Unknown(reason=f"{type(error).__name__} {error}")
+def is_limited(outcome: Outcome) -> bool:
+    """Say whether the gateway turned a command away for the number of requests, unread."""
+    return isinstance(outcome, Unknown) and outcome.code == TOO_MANY
 
 
 def note(done: list[str], text: str, outcome: Outcome) -> None:
