@@ -52,18 +52,23 @@ async def test_the_recording_goes_on_while_a_desk_lives_that_does_not_answer(tmp
     await asyncio.wait_for(recording, 20.0)  # and when that desk has died, too, it ends
 
 
+async def failing(folder: Path, seen: list[int]) -> None:
+    async with stack(folder) as made:
+        await made.start(fast=3, slow=9)
+        child = made.desk.runners[ACCOUNT]
+        seen += [child.pid, made.desk.ingest.pid]
+        child._process, child.channel = None, None  # the desk has lost sight of it, as after a crash of its own
+        assert {p.pid for p in children_of(folder)} == set(seen)
+        raise ZeroDivisionError
+
+
 @pytest.mark.chaos
 @pytest.mark.slow
 async def test_a_test_that_fails_leaves_no_process_behind(tmp_path: Path) -> None:
-    runner = 0
+    seen: list[int] = []
     with pytest.raises(ExceptionGroup):
-        async with stack(tmp_path) as made:
-            await made.start(fast=3, slow=9)
-            child = made.desk.runners[ACCOUNT]
-            runner = child.pid
-            child._process, child.channel = None, None  # the desk has lost sight of it, as after a crash of its own
-            assert {p.pid for p in children_of(tmp_path)} == {runner, made.desk.ingest.pid}
-            raise ZeroDivisionError
-    assert runner and children_of(tmp_path) == []
-    with pytest.raises(ProcessLookupError):
-        os.kill(runner, 0)
+        await failing(tmp_path, seen)
+    assert len(seen) == 2 and children_of(tmp_path) == []
+    for pid in seen:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
