@@ -25,7 +25,8 @@ from workbench.api.rate import Rate
 from workbench.services.strategies import shipped_folder
 from workbench.storage.presence import read_presence
 
-HOW_MANY = [2_000, pytest.param(int(os.environ.get("WORKBENCH_FUZZ_BODIES", "12000")), marks=[pytest.mark.slow])]
+LONG_RUN = 12_000
+HOW_MANY = [2_000, pytest.param(int(os.environ.get("WORKBENCH_FUZZ_BODIES", str(LONG_RUN))), marks=[pytest.mark.slow])]
 BATCH = 400  # bodies of one hypothesis example: an event loop and an application serve all of them
 SOUND: dict[str, dict[str, Any]] = {
     "/api/orders": {

@@ -1,8 +1,8 @@
 """Bytes that no gateway should send, by seed: into the hub protocol, the REST replies, and on into the decision.
 
-``python tests/chaos/fuzz.py --inputs 1000000`` is the long run; the suite plays 25,000. What must hold for each input:
-nothing but the named errors is raised; what was not understood is counted and changes nothing; what was understood is
-decided without an exception, and surfaces can still show the account.
+``python tests/chaos/fuzz.py --inputs 1000000`` is the long run; the fast suite plays 25,000, the full one 40,000 more.
+What must hold for each input: nothing but the named errors is raised; what was not understood is counted and changes
+nothing; what was understood is decided without an exception, and surfaces can still show the account.
 """
 
 # ruff: noqa: T201 - a program that prints what it counted

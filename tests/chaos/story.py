@@ -35,6 +35,10 @@ from workbench.storage.home import Home
 from workbench.storage.latch import clear_latch, read_latch
 
 POINTS = ("K0", "K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8", "K9", "K10", "K11", "K12.1", "K12.2", "kill")
+ELSEWHERE = {  # a runner neither writes market data nor promotes: who does is killed for real, in a process of its own
+    "K13": "tests/storage/test_crash.py",
+    "K14": "tests/services/test_promotion.py",
+}
 CELLS = [(point, fate) for point in POINTS for fate in FATES]
 DAY = date(2026, 11, 18)  # a Wednesday
 LIMITS = Limits(

@@ -20,8 +20,9 @@ def crash_point(name: str) -> None:
     is journalled, nothing follows yet; K7 the first of two protective legs is sent; K8 a leg has filled, its sibling
     still works; K9 the stop is latched, nothing is cancelled; K10 all is cancelled, nothing is closed; K11 the first
     reading after a start is here, not reconciled; K12.1 the event that opens a new trading date is here, K12.2 it is
-    decided; K13 a data file is written, not visible; K14.1 before a promotion's transaction, K14.2 in it, where the old
-    live version has given way, K14.3 before and K14.4 after its commit.
+    decided; K13 a data file is written, not visible (the store asks nobody here: its tests kill the writer itself);
+    K14.1 before a promotion's transaction, K14.2 in it, where the old live version has given way, K14.3 before and
+    K14.4 after its commit.
     """
     if not name:
         return
