@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import get_args
 
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.execution.fake_broker import ACCOUNT, MES, bar_closed
 from workbench.domain import events as e
-from workbench.services.lanes import Lanes
+from workbench.services.lanes import PRICE_AFTER, Lanes
 
 OPERATOR, FILL, TIMER, BAR, PRICE = "operator", "account", "timer", "bar", "price"
 
@@ -57,6 +58,33 @@ def test_only_prices_and_timers_are_conflated_and_each_lane_keeps_its_order(kind
     assert {event.contract: event for event in got if isinstance(event, e.PriceSeen)} == newest
     assert [x.at for x in got if isinstance(x, e.TimerFired)] == [x.at for x in put if isinstance(x, e.TimerFired)][-1:]
     assert lanes.conflated == kinds.count(PRICE) - len(newest)
+
+
+def test_in_a_flood_that_never_ends_every_contract_has_its_newest_price_in_turn() -> None:
+    lanes, newest, seen = Lanes(), {}, []
+    for number in range(300):
+        for kind in (OPERATOR, FILL, BAR):  # three come for each that is taken
+            lanes.put(make(kind, number))
+        lanes.put(price := make(PRICE, number))
+        newest[price.contract] = price
+        event = lanes.take()
+        if isinstance(event, e.PriceSeen):
+            assert event is newest[event.contract], "an old price is worth nothing"
+            seen.append((number, event.contract))
+    turns = [number for number, _ in seen]
+    assert {later - sooner for sooner, later in itertools.pairwise(turns)} == {PRICE_AFTER + 1}
+    for three in zip(seen, seen[1:], seen[2:], strict=False):
+        assert len({contract for _, contract in three}) == 3, "no contract has two turns while another waits"
+
+
+def test_a_price_that_has_just_come_overtakes_nothing() -> None:
+    lanes = Lanes()
+    for number in range(100):
+        lanes.put(make(FILL, number))
+        lanes.take()
+    lanes.put(make(FILL, 100))
+    lanes.put(make(PRICE, 101))
+    assert [event.at for event in drain(lanes)] == [100, 101]
 
 
 def test_every_event_type_has_a_lane_from_which_it_comes_out() -> None:

@@ -1,4 +1,7 @@
-"""Lanes into the decision loop: account and operator events first and never dropped, quotes conflated, bars kept."""
+"""Lanes into the decision loop: account and operator events first and never dropped, quotes conflated, bars kept.
+
+Prices come last, but come: old ones block entries and blind the limits, so a flood of other events is interrupted.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ OPERATOR = (
     e.RunnerStarted,
 )
 MARKET = (e.BarClosed,)
+PRICE_AFTER = 8  # other events that a waiting price lets pass
 
 
 class Lanes:
@@ -33,6 +37,7 @@ class Lanes:
         self._timer: deque[e.Event] = deque(maxlen=1)
         self._market: deque[e.Event] = deque()
         self._prices: dict[str, e.PriceSeen] = {}
+        self._passed = 0  # other events since a price has waited
         self._wake = asyncio.Event()
         self.conflated = 0
 
@@ -52,13 +57,14 @@ class Lanes:
         self._wake.set()
 
     def take(self) -> e.Event | None:
-        """Return the next event, None when all lanes are empty."""
-        for lane in (self._operator, self._account, self._timer, self._market):
-            if lane:
-                return lane.popleft()
-        if self._prices:
-            return self._prices.pop(next(iter(self._prices)))
-        return None
+        """Return the next event, None when all lanes are empty; the price that has waited longest has its turn, too."""
+        if self._passed < PRICE_AFTER:
+            for lane in (self._operator, self._account, self._timer, self._market):
+                if lane:
+                    self._passed += bool(self._prices)
+                    return lane.popleft()
+        self._passed = 0
+        return self._prices.pop(next(iter(self._prices))) if self._prices else None
 
     def waits(self, event: e.Event) -> bool:
         """Say whether this very operator event is still queued."""
