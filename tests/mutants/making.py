@@ -44,7 +44,17 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "workbench/execution/fills.py": DECISION,
     **{
         f"workbench/execution/{name}.py": DECISION
-        for name in ("external", "readiness", "outage", "exposure", "headroom", "risk_view", "risk_state", "sessions")
+        for name in (
+            "covered",
+            "external",
+            "readiness",
+            "outage",
+            "exposure",
+            "headroom",
+            "risk_view",
+            "risk_state",
+            "sessions",
+        )
     },
     "workbench/execution/book.py": DECISION,
     "workbench/storage/latch.py": ("tests/storage/test_latch.py", *STOP),

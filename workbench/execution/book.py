@@ -154,6 +154,7 @@ class Book:
     since_flat: list[Fill] = field(default_factory=list)  # fills since the position was last flat
     shares: dict[int, tuple[tuple[str, int], ...]] = field(default_factory=dict)  # trade id -> whose it was
     flat_base: Position | None = None  # the position before them
+    base_stops: int = 0  # contracts of it that must show a stop
     ledgers: dict[str, Position] = field(default_factory=dict)  # session ("" nobody) -> its part of the position
     externals: dict[int, str] = field(default_factory=dict)  # orders of somebody else: id -> what they are
     suspects: dict[int, int] = field(default_factory=dict)  # order ids that may be somebody else's -> since when

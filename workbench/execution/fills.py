@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,7 +11,9 @@ import msgspec
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.domain.order import Order
 from workbench.domain.position import Fill, Position, apply_fill
+from workbench.execution.covered import adopted_stops, needs_stop
 from workbench.execution.external import suspect
+from workbench.execution.pruning import is_past
 from workbench.execution.state import AccountState, Book, Session
 
 NOBODY = ""  # whose ledger takes what no session did: a person's orders, and somebody else's
@@ -20,7 +23,7 @@ def take_fill(state: AccountState, fill: Fill) -> list[AnyCommand]:
     """Count a fill once (the gateway repeats half-turns as a habit); a voided one is taken out of the position."""
     if fill.account != state.account or (fill.trade_id in state.trades and not fill.voided):
         return []
-    if not state.covers(fill.contract):
+    if not state.covers(fill.contract) or (fill.trade_id not in state.trades and is_past(state, fill.at)):
         return []
     if fill.voided:
         return _void(state, fill)
@@ -58,7 +61,7 @@ def _book_late(state: AccountState, book: Book, fill: Fill) -> None:
 def _book(state: AccountState, book: Book, fill: Fill) -> None:
     before = book.qty
     if not before:
-        book.since_flat, book.shares, book.flat_base = [], {}, book.position
+        book.since_flat, book.shares, book.flat_base, book.base_stops = [], {}, book.position, 0
     book.since_flat.append(fill)
     book.position = apply_fill(book.position, fill)
     order = state.orders.get(state.key_of_id.get(fill.order_id, ""))
@@ -131,6 +134,8 @@ def _void(state: AccountState, fill: Fill) -> list[AnyCommand]:
         _share(book, back, name, -qty, back.fees * qty / fill.qty)
     if abs(book.qty) > abs(before):  # an exit has not happened: what is open again must show a stop, or be closed
         book.bracketed = max(book.bracketed, abs(book.qty))
+        if known is None:
+            book.base_stops += abs(fill.qty)
     book.misfit, book.filled_at = True, state.now
     note_difference(state, book)
     text = (
@@ -159,10 +164,14 @@ def note_difference(state: AccountState, book: Book) -> None:
         book.differs_since = state.now
 
 
-def hand_over(state: AccountState, book: Book) -> None:
-    """Give a position that was adopted from the broker, without its fills, to the session that trades the contract."""
+def hand_over(state: AccountState, book: Book, shown: AbstractSet[int | None]) -> None:
+    """Give a position that was adopted from the broker, without its fills, to the session that trades the contract.
+
+    `shown` are the ids of the orders that the broker's reading holds.
+    """
     for name, held in book.ledgers.items():
         book.ledgers[name] = msgspec.structs.replace(held, qty=0, cost_ticks=Decimal(0))
+    book.base_stops = adopted_stops(state, book, shown)
     book.since_flat, book.shares, book.flat_base, book.misfit = [], {}, book.position, bool(book.qty)
     if not book.qty:
         return
@@ -181,10 +190,11 @@ def hand_over(state: AccountState, book: Book) -> None:
     )
 
 
-def correct_cost(book: Book, cost_ticks: Decimal) -> None:
+def correct_cost(state: AccountState, book: Book, cost_ticks: Decimal) -> None:
     """Take the broker's cost of the open position (average price in ticks × contracts) in place of our own."""
     change = cost_ticks - book.position.cost_ticks
     book.position = msgspec.structs.replace(book.position, cost_ticks=cost_ticks)
+    book.base_stops = needs_stop(state, book)
     book.since_flat, book.shares, book.flat_base = [], {}, book.position
     holders = sorted(book.ledgers, key=lambda name: (-book.ledgers[name].qty * book.qty, name))
     if holders:

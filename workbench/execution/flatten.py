@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from workbench.domain.commands import Alert, AnyCommand, CancelOrder, ClosePosition, ReadBroker
 from workbench.domain.order import Order, OrderType, Status
-from workbench.execution.state import AccountState, Book, Flatten, is_protected
+from workbench.execution.covered import is_protected
+from workbench.execution.state import AccountState, Book, Flatten
 from workbench.rules.signal import Signal
 
 ASK_AGAIN_NS = 10_000_000_000  # market time after which an unanswered cancel or close makes us read and ask again

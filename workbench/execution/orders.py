@@ -12,6 +12,7 @@ from workbench.domain.events import CommandAnswered, FillReported, OrderReported
 from workbench.domain.order import Order, Status, merge_report, move
 from workbench.execution.external import origin_of, suspect
 from workbench.execution.fills import claim, note_difference, take_fill
+from workbench.execution.pruning import is_past_order
 from workbench.execution.state import AccountState, Book
 
 NO_AUTO_OCO = "Brackets cannot be used with Position Brackets"  # the gateway's words
@@ -38,7 +39,7 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
         return halt_unknown(state, report.contract)
     key = find_key(state, report)
     if key is None:
-        return _adopt(state, report)
+        return [] if is_past_order(state, report) else _adopt(state, report)
     known, out = state.orders[key], []
     try:
         merged = merge_report(known, report)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from workbench.domain.commands import Alert, CancelOrder, ModifyOrder, PlaceOrder, ReadBroker
 from workbench.domain.order import Order, OrderType, Side, Status
+from workbench.execution.covered import needs_stop
 from workbench.execution.flatten import ASK_AGAIN_NS, SETTLES_NS, start_flatten
 from workbench.execution.state import AccountState, Book, Guard, Trim
 from workbench.execution.submit import Out, is_done, submit, submit_exit
@@ -198,7 +199,7 @@ def fit_exits(state: AccountState, book: Book) -> Out:
     if not (state.synced and book.is_sure) or state.now - book.filled_at < state.patience(SETTLES_NS):
         return []  # the gateway may be at it by itself
     legs = [leg for leg in exits(state, book) if leg.parent_id is not None]
-    wanted = min(abs(book.qty), book.bracketed) or abs(book.qty)
+    wanted = needs_stop(state, book) or abs(book.qty)
     book.misfit = False
     if len({leg.parent_id for leg in legs}) != 1 or book.qty == 0:
         return []

@@ -182,7 +182,7 @@ def _adopt_position(
         fees=book.position.fees,
         opened_at=state.now,
     )
-    hand_over(state, book)
+    hand_over(state, book, {o.order_id for o in event.orders})
     for key, order in state.orders.open_items():
         if order.contract == contract and key in state.misses:
             state.misses[key] = 0  # the position has changed without a trade: it may have been this order
@@ -206,7 +206,7 @@ def _average_differs(book: Book, report: PositionReported, event: BrokerRead) ->
 
 def _adopt_average(state: AccountState, book: Book, report: PositionReported) -> AnyCommand:
     was, contract = book.position.average_ticks or Decimal(0), book.position.contract
-    correct_cost(book, exact_ticks(book.spec, report.average_price) * book.qty)
+    correct_cost(state, book, exact_ticks(book.spec, report.average_price) * book.qty)
     book.average_votes = 0
     text = (
         f"{contract}: the broker's average price is {report.average_price:g}, ours was "

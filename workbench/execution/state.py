@@ -10,9 +10,10 @@ from workbench.domain.contract import spec
 from workbench.domain.errors import UnknownContract
 from workbench.domain.events import BaselineSet, BudgetLeased
 from workbench.domain.hours import trading_hours
-from workbench.domain.order import Order, OrderType, Status
+from workbench.domain.order import Order, Status
 from workbench.domain.position import Position
 from workbench.execution.book import Book, Flatten, Guard, Orders, Rule, RuleFactory, Session, Trim, exact_ticks
+from workbench.execution.pruning import Memory
 from workbench.execution.risk_state import RiskState
 from workbench.risk.gate import View
 from workbench.risk.limits import Limits
@@ -28,7 +29,6 @@ __all__ = [
     "Session",
     "Trim",
     "exact_ticks",
-    "is_protected",
     "working_by_side",
 ]
 
@@ -91,6 +91,7 @@ class AccountState:
         self.day_baseline = Decimal(0)
         self.day_baseline_known = True
         self.risk = RiskState()
+        self.memory = Memory()
 
     def patience(self, ns: int) -> int:
         """Market time that `ns` of waiting for the broker takes: an accelerated market must not shorten it."""
@@ -216,15 +217,3 @@ def working_by_side(orders: Iterable[Order]) -> tuple[int, int]:
     for (sign, _), qty in pairs.items():
         sides[sign] += qty
     return sides[1], sides[-1]
-
-
-def is_protected(state: AccountState, book: Book) -> bool:
-    """Say whether working stops on the other side cover what our bracketed entry has opened."""
-    covered = sum(
-        o.remaining
-        for o in state.open_orders(book.position.contract)
-        if o.type in (OrderType.STOP, OrderType.TRAILING_STOP, OrderType.STOP_LIMIT)
-        and o.status is Status.WORKING
-        and o.side.sign * book.qty < 0
-    )
-    return covered >= min(abs(book.qty), book.bracketed)

@@ -22,6 +22,7 @@ from workbench.execution.flatten import advance_flatten, cancel_orphans, check_p
 from workbench.execution.orders import SEPARATE, check_difference, on_fill, on_order, on_place_answered, on_position
 from workbench.execution.outage import check_outage
 from workbench.execution.protect import advance_guard, advance_trim, fit_exits
+from workbench.execution.pruning import let_go, note_roll
 from workbench.execution.reconcile import mark_unanswered, on_broker_read
 from workbench.execution.state import AccountState, Book
 from workbench.execution.submit import Out, remember, submit
@@ -58,6 +59,9 @@ def step(state: AccountState, event: e.Event) -> Out:
     if state.roll_day(state.now):
         roll_sessions(state)
         limits_fold.roll(state)
+        note_roll(state)
+    if state.memory.is_due:
+        let_go(state)
     check_lease(state)
     if state.risk.armed:
         limits_watch.look(state, event)
