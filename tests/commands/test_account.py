@@ -19,5 +19,5 @@ def test_an_account_is_shown_with_its_limits_one_a_line(tmp_path: Path) -> None:
     text = CliRunner().invoke(app, ["show", "7", "--home", str(tmp_path)]).output
     assert "limit daily_loss_usd" in text and "{" not in text
     assert "T" in next(line for line in text.splitlines() if "linked_at" in line), "a time, not nanoseconds"
-    answer = json.loads(CliRunner().invoke(app, ["show", "7", "--home", str(tmp_path), "--json"]).output)
+    answer = json.loads(CliRunner().invoke(app, ["show", "7", "--home", str(tmp_path), "--json"]).stdout)
     assert answer["limits"]["daily_loss_usd"] and answer["linked_at"] > 10**18

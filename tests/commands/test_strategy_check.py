@@ -54,7 +54,7 @@ def test_programs_get_every_finding(write: Any) -> None:
     ]
     done = run(*paths, "--json")
     assert done.exit_code == 1
-    good, dead, broken = json.loads(done.output)
+    good, dead, broken = json.loads(done.stdout)
     assert good["ok"] and good["findings"] == [] and good["warmup"] == 1
     assert not dead["ok"] and dead["findings"][0]["code"] == "never-true" and dead["findings"][0]["line"] == 4
     assert broken["findings"] == [
@@ -64,5 +64,5 @@ def test_programs_get_every_finding(write: Any) -> None:
 
 def test_a_file_that_is_not_there_is_an_answer_too(tmp_path: Path) -> None:
     done = run(tmp_path / "none.yaml", "--json")
-    [answer] = json.loads(done.output)
+    [answer] = json.loads(done.stdout)
     assert done.exit_code == 1 and not answer["ok"] and answer["findings"][0]["line"] == 0

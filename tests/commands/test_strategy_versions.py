@@ -35,7 +35,7 @@ def run(place: Path, *arguments: object) -> Any:
 
 
 def answer(place: Path, *arguments: object) -> Any:
-    return json.loads(run(place, *arguments, "--json").output)
+    return json.loads(run(place, *arguments, "--json").stdout)
 
 
 def written(place: Path, stop: int) -> Path:

@@ -45,10 +45,10 @@ class TestCommand:
     def test_prints_the_best_and_its_luck(self, place: Path):
         done = run("sweep", "sma_cross", "--set", "fast=5:15:5", "-s", "slow=20,40", "--home", place)
         assert done.exit_code == 0, done.output
-        lines = done.output.splitlines()
+        lines = done.stdout.splitlines()
         assert any(line.startswith("sma_cross: 6 combinations (grid); best sharpe_daily") for line in lines)
         assert "luck" in lines[-1]
-        assert "sharpe_daily" in done.output
+        assert "sharpe_daily" in done.stdout
 
     def test_json_has_it_all(self, place: Path, tmp_path: Path):
         table = tmp_path / "all.csv"
@@ -56,7 +56,7 @@ class TestCommand:
             "sweep", "sma_cross", "-s", "fast=5:15:5", "-s", "slow=20,40", "-s", "stop=2.5", "--metric", "net_usd",
             "--top", 2, "--csv", table, "--home", place, "--json",
         )  # fmt: skip
-        answer = json.loads(done.output)
+        answer = json.loads(done.stdout)
         assert len(answer["top"]) == 2
         assert answer["top"][0]["net_usd"] >= answer["top"][1]["net_usd"]
         assert answer["best"] == {name: answer["top"][0][name] for name in ("fast", "slow")}
@@ -97,10 +97,10 @@ class TestCommand:
             patched.setattr(sweep_store.SweepStore, "save", saving)
             done = run(*words)
         assert done.exit_code == 1
-        assert "of 50, interrupted" in done.output
+        assert "of 50, interrupted" in done.stdout
         done = run(*words, "--resume")
         assert done.exit_code == 0
-        assert "50 combinations" in done.output
+        assert "50 combinations" in done.stdout
 
 
 class TestNotebook:
