@@ -11,7 +11,8 @@ import pytest
 
 from tests.fakes.desk import CONTRACT, FakeDesk
 from workbench.apps.feed import DeskFeed
-from workbench.apps.live import LOST_ACK_S, LivePage
+from workbench.apps.live import LivePage
+from workbench.apps.visit import LOST_ACK_S
 
 
 class Document:
@@ -36,7 +37,7 @@ async def feed() -> DeskFeed:
 @pytest.fixture
 def page(feed: DeskFeed, monkeypatch: pytest.MonkeyPatch) -> tuple[LivePage, dict[str, list[dict[str, Any]]]]:
     made, sent = LivePage(feed), {}
-    for name in ("head", "board", "chart", "tables", "ack"):
+    for name in ("head", "nav", "board", "chart", "tables", "ack"):
         sent[name] = []
         monkeypatch.setattr(getattr(made, name), "_send_msg", sent[name].append)
     return made, sent

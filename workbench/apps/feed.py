@@ -79,6 +79,16 @@ class DeskFeed:
         )
         return answered
 
+    async def ask(self, method: str, path: str, **options: Any) -> Any:
+        """Ask the desk on behalf of a page; `options` are those of an httpx request.
+
+        Raises
+        ------
+        DeskRefusedPage
+            The desk does not answer, or answers no; the text is what a person should read.
+        """
+        return await self._call(method, path, **options)
+
     async def _follow(self) -> None:
         tries = 0
         while True:
@@ -137,8 +147,19 @@ class DeskFeed:
         except httpx.HTTPError as error:
             raise DeskRefusedPage(f"the desk at {url} does not answer ({type(error).__name__})") from error
         if not response.is_success:
-            raise DeskRefusedPage(f"{path}: {response.status_code} {response.text[:200]}")
+            raise DeskRefusedPage(_refusal(path, response))
         return response.json()
+
+
+def _refusal(path: str, response: httpx.Response) -> str:
+    # The desk says what is wrong and what to do; only where it does not, the bare answer is shown.
+    try:
+        told = response.json()
+    except ValueError:
+        told = None
+    if isinstance(told, dict) and told.get("error"):
+        return str(told["error"])
+    return f"{path}: {response.status_code} {response.text[:200]}"
 
 
 def splice(known: list[dict[str, Any]], news: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -226,8 +226,8 @@ def markers(fills: list[Json], bars: list[Json], contract: str | None) -> list[J
     ]
 
 
-def _stop(stop: Json) -> Json:
-    # Only what is shown: nanoseconds do not fit into a browser's numbers.
+def stop_state(stop: Json) -> Json:
+    """Return what the header shows of the stop; nanoseconds do not fit into a browser's numbers."""
     last = stop.get("last_result")
     shown = None if last is None else {key: last.get(key) for key in ("result", "latched", "remaining", "ms")}
     return {"latched": bool(stop.get("latched")), "reason": stop.get("reason"), "last_result": shown}
@@ -248,5 +248,5 @@ def frame(snapshot: Json | None, *, silent_s: float, error: str, order_rows: lis
         "sessions": sessions(snapshot),
         "positions": positions(snapshot),
         "orders": orders(order_rows),
-        "stop": _stop(snapshot.get("stop") or {}),
+        "stop": stop_state(snapshot.get("stop") or {}),
     }

@@ -27,6 +27,16 @@ class Head(Shown):
     _esm = widget_script("stop.js") + "\n" + script("theme.js", "head.js")
 
 
+class Nav(Shown):
+    """Where one can go, a dead desk shown as dead, and a line for what the last action brought."""
+
+    places = param.List(default=[], item_type=dict)
+    theme_cookie = param.String(default="")
+    quiet = param.Boolean(default=False)  # the page itself says how old it is
+
+    _esm = script("theme.js", "nav.js")
+
+
 class Board(Shown):
     """Lights and big numbers; or, with `parts`, the tables of that name in the frame."""
 

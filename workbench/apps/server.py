@@ -74,7 +74,7 @@ class Dashboard:
         """Return the guarded ASGI application."""
         from panel.io.fastapi import add_applications
 
-        from workbench.apps.live import live_page
+        from workbench.apps.pages import PAGES
 
         feed = DeskFeed(desk_place(self.desk_url, self.desk_token))
         origins = (self.url, f"http://localhost:{self.port}")
@@ -91,7 +91,8 @@ class Dashboard:
 
         api = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
         _add_routes(api, feed)
-        add_applications({"/live": live_page(feed)}, app=api, title="Workbench", websocket_origin=list(_hosts(origins)))
+        pages = {place.path: place.factory(feed) for place in PAGES if place.is_there}
+        add_applications(pages, app=api, title="Workbench", websocket_origin=list(_hosts(origins)))
         return PageGuard(api, token=self.page_token)
 
     async def run(self) -> None:

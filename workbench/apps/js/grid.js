@@ -1,0 +1,159 @@
+// A table: text comes ready from Python. Rows are known by their id, so that a row being acted on is not pulled away.
+// Paging and filtering are done where the rows are: here for what was sent, in Python where `total` says there is more.
+const GRID_CSS = `
+  .wb-grid { font: 14px/1.4 system-ui, sans-serif; color: var(--wb-fg); border: 1px solid var(--wb-line); border-radius: 10px; background: var(--wb-card); padding: 10px 14px 12px; width: 100%; box-sizing: border-box; }
+  .wb-grid header { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; margin-bottom: 4px; }
+  .wb-grid h2 { font-size: 12px; letter-spacing: .06em; text-transform: uppercase; color: var(--wb-dim); margin: 0; font-weight: 600; }
+  .wb-grid .wb-note { color: var(--wb-dim); font-size: 12.5px; }
+  .wb-grid .wb-find { margin-left: auto; width: min(210px, 100%); background: transparent; color: inherit; border: 1px solid var(--wb-line); border-radius: 6px; padding: 4px 8px; font: inherit; }
+  .wb-scroll { overflow-x: auto; }
+  .wb-grid table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+  .wb-grid th, .wb-grid td { text-align: left; padding: 5px 14px 5px 0; white-space: nowrap; border-bottom: 1px solid var(--wb-line); font-weight: 400; }
+  .wb-grid th { color: var(--wb-dim); font-size: 12px; } .wb-grid tr:last-child td { border-bottom: 0; }
+  .wb-grid .wb-number { text-align: right; } .wb-grid td.wb-wrap { white-space: normal; overflow-wrap: anywhere; min-width: 180px; }
+  .wb-grid tr.wb-pick { cursor: pointer; } .wb-grid tr.wb-pick:hover td, .wb-grid tr[aria-selected=true] td { background: color-mix(in srgb, var(--wb-info) 14%, transparent); }
+  .wb-up { color: var(--wb-up); } .wb-down, .wb-alarm { color: var(--wb-down); } .wb-ok { color: var(--wb-up); } .wb-warn { color: var(--wb-warn); } .wb-info { color: var(--wb-info); } .wb-dim, .wb-empty { color: var(--wb-dim); }
+  .wb-acts { display: flex; gap: 6px; justify-content: flex-end; align-items: center; flex-wrap: wrap; }
+  .wb-acts button, .wb-pages button { background: transparent; color: var(--wb-fg); border: 1px solid var(--wb-line); border-radius: 6px; padding: 3px 10px; font: inherit; font-size: 13px; cursor: pointer; }
+  .wb-acts button:hover:not(:disabled), .wb-pages button:hover:not(:disabled) { border-color: var(--wb-info); }
+  .wb-acts button:disabled, .wb-pages button:disabled { opacity: .45; cursor: default; }
+  .wb-acts button.wb-sure { background: var(--wb-warn); color: #10151f; border-color: var(--wb-warn); font-weight: 700; }
+  .wb-acts label { font-size: 12px; color: var(--wb-dim); } .wb-acts input { width: 92px; margin-left: 5px; text-align: right; background: transparent; color: var(--wb-fg); border: 1px solid var(--wb-line); border-radius: 6px; padding: 3px 6px; font: inherit; font-variant-numeric: tabular-nums; }
+  .wb-grid :focus-visible { outline: 3px solid var(--wb-info); outline-offset: 1px; }
+  .wb-pages { display: flex; gap: 8px; align-items: center; margin-top: 8px; color: var(--wb-dim); font-size: 13px; }
+`;
+const ROWS = 25, ASK_MS = 6000;
+
+export function render({ model }) {
+  const host = node("section", "wb-grid"), head = node("header"), title = node("h2", "", model.title), note = node("span", "wb-note"), find = node("input", "wb-find");
+  const scroll = node("div", "wb-scroll"), grid = node("table"), top = node("thead"), body = node("tbody"), empty = node("div", "wb-empty", "…"), pages = node("div", "wb-pages");
+  const back = node("button", "", "‹ newer"), on = node("button", "", "older ›"), where = node("span");
+  [back, on].forEach((button) => { button.type = "button"; });
+  host.setAttribute("aria-label", model.title);
+  Object.assign(find, { type: "search", placeholder: "find…" });
+  find.setAttribute("aria-label", `Find in ${model.title}`);
+  head.append(title, note, ...(model.searchable ? [find] : []));
+  grid.append(top, body);
+  scroll.append(grid);
+  pages.append(back, where, on);
+  host.append(styled(GRID_CSS), head, scroll, empty, pages);
+  let content = null, page = 0, lines = new Map(), picked = null, asked = new Set();
+
+  const send = (message) => model.send_msg(message);
+  const far = () => content.total != null;  // Python holds the rest: it is asked for the page
+  const size = () => (far() ? content.page_size : ROWS);
+
+  function cell(value, column) {
+    const [text, tone] = Array.isArray(value) ? value : [value, ""];
+    return node("td", `${column.number ? "wb-number" : ""} ${column.wrap ? "wb-wrap" : ""} ${tone ? `wb-${tone}` : ""}`, text ?? "–");
+  }
+
+  function act(row, one, place) {
+    const values = {};
+    const done = () => { place.querySelectorAll("input").forEach((input) => { values[input.name] = input.value; }); asked.delete(row.id); send({ act: one.verb, id: row.id, values }); place.replaceChildren(node("span", "wb-dim", "asked…")); };
+    const undo = () => { asked.delete(row.id); lines.delete(row.id); draw(); };
+    if (!one.sure && !one.inputs) return done();
+    asked.add(row.id);
+    const sure = node("button", "wb-sure", one.sure || one.label), no = node("button", "", "Keep");
+    sure.type = no.type = "button";
+    const fields = (one.inputs || []).map((input) => {
+      const label = node("label", "", input.label), box = node("input");
+      Object.assign(box, { name: input.name, type: "number", step: input.step ?? "any", value: input.value ?? "" });
+      box.addEventListener("keydown", (event) => { if (event.key === "Enter") done(); if (event.key === "Escape") undo(); });
+      label.append(box);
+      return label;
+    });
+    place.replaceChildren(...fields, sure, no);
+    (fields.length ? fields[0].querySelector("input") : sure).focus();
+    sure.addEventListener("click", done);
+    no.addEventListener("click", undo);
+    if (!fields.length) setTimeout(() => { if (asked.has(row.id) && place.contains(sure)) undo(); }, ASK_MS);
+  }
+
+  function line(row) {
+    const made = node("tr");
+    content.columns.forEach((column, i) => made.append(cell(row.cells[i], column)));
+    if (row.acts) {
+      const last = node("td"), place = node("div", "wb-acts");
+      row.acts.forEach((one) => {
+        const button = node("button", "", one.label);
+        button.type = "button";
+        if (one.why_not) { button.disabled = true; button.title = one.why_not; }
+        button.addEventListener("click", (event) => { event.stopPropagation(); act(row, one, place); });
+        place.append(button);
+      });
+      last.append(place);
+      made.append(last);
+    }
+    if (model.selectable) {
+      made.className = "wb-pick";
+      made.tabIndex = 0;
+      const pick = () => { picked = row.id; mark(); send({ act: "pick", id: row.id, values: {} }); };
+      made.addEventListener("click", pick);
+      made.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === made) pick(); });
+    }
+    return made;
+  }
+
+  const mark = () => lines.forEach((held, id) => held.element.setAttribute("aria-selected", String(id === picked)));
+
+  function wanted() {
+    const words = find.value.trim().toLowerCase();
+    const text = (row) => row.cells.map((value) => (Array.isArray(value) ? value[0] : value)).join(" ").toLowerCase();
+    return words && !far() ? content.rows.filter((row) => text(row).includes(words)) : content.rows;
+  }
+
+  function draw() {
+    const all = wanted(), count = far() ? content.total : all.length;
+    const last = Math.max(0, Math.ceil(count / size()) - 1);
+    page = Math.min(far() ? content.page : page, last);
+    const rows = far() ? all : all.slice(page * ROWS, (page + 1) * ROWS), keep = new Map();
+    rows.forEach((row, i) => {
+      const told = JSON.stringify(row), held = lines.get(row.id);
+      const element = held && (held.told === told || asked.has(row.id)) ? held.element : line(row);
+      keep.set(row.id, { told, element });
+      if (body.children[i] !== element) body.insertBefore(element, body.children[i] || null);
+    });
+    while (body.children.length > rows.length) body.lastChild.remove();
+    lines = keep;
+    if (picked === null && content.picked != null) picked = content.picked;
+    mark();
+    empty.hidden = rows.length > 0;
+    empty.textContent = content.rows.length && !rows.length ? `nothing matches “${find.value}”` : content.empty || "nothing yet";
+    grid.hidden = !rows.length;
+    note.textContent = content.note || "";
+    pages.hidden = count <= size();
+    where.textContent = `${(page * size() + 1).toLocaleString("en-US")}–${Math.min(count, (page + 1) * size()).toLocaleString("en-US")} of ${count.toLocaleString("en-US")}`;
+    back.disabled = page === 0;
+    on.disabled = page >= last;
+  }
+
+  function heads() {
+    const row = node("tr");
+    content.columns.forEach((column) => { const cell = node("th", column.number ? "wb-number" : "", column.title); cell.scope = "col"; row.append(cell); });
+    if (content.rows.some((one) => one.acts)) row.append(node("th"));
+    top.replaceChildren(row);
+  }
+
+  function go(step) {
+    page += step;
+    if (far()) send({ act: "page", id: String(page), values: {} });
+    else draw();
+  }
+  back.addEventListener("click", () => go(-1));
+  on.addEventListener("click", () => go(1));
+  find.addEventListener("input", () => { page = 0; if (far()) send({ act: "find", id: find.value, values: {} }); else draw(); });
+
+  model.on("msg:custom", (event) => {
+    const message = payload(event);
+    if (message.done !== undefined) lines.delete(message.done);  // the buttons come back, whatever came of it
+    if (message.columns) content = message;
+    if (!content) return;
+    heads();
+    draw();
+  });
+  send({ act: "hello", id: "", values: {} });  // messages sent before this view stood are lost
+  const end = followTheme(host, () => {});
+  model.on("remove", end);
+  return host;
+}

@@ -1,0 +1,165 @@
+"""One open page of any kind: header with the stop, places to go, one frame in flight, the newest wins."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from panel_material_ui.template.base import Meta
+
+from workbench.apps import frame as shown
+from workbench.apps.feed import DeskFeed
+from workbench.apps.pages import PAGES
+from workbench.apps.parts import Ack, Head, Nav
+from workbench.domain.errors import WorkbenchError
+
+LOST_ACK_S = 2.0  # an ack can get lost with a sleeping tab; then the next frame goes out all the same
+THEME_COOKIE = "workbench_theme"
+log = logging.getLogger(__name__)
+
+PARTS = {
+    "MuiAppBar": {
+        "styleOverrides": {
+            "root": {
+                "backgroundColor": "#10151f !important",
+                "backgroundImage": "none",
+                "color": "#fff",
+                "& .title": {"fontSize": "clamp(15px, 4vw, 22px)", "fontWeight": 700},
+            }
+        }
+    },
+    "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none", "padding": "3px 12px"}}},
+    "MuiButton": {"styleOverrides": {"root": {"textTransform": "none"}}},
+    "MuiTab": {"styleOverrides": {"root": {"textTransform": "none"}}},
+}
+THEME = {
+    "dark": {
+        "palette": {"primary": {"main": "#6aa6ff"}, "background": {"default": "#0d1118", "paper": "#141923"}},
+        "components": PARTS,
+    },
+    "light": {
+        "palette": {"primary": {"main": "#1f5fd0"}, "background": {"default": "#f4f6fa", "paper": "#ffffff"}},
+        "components": PARTS,
+    },
+}
+
+
+class Visit:
+    """One visitor's page: it holds no trading state, only what its browser has already been shown.
+
+    A page overrides `body` (its components), `push` (send one frame to them; called at most every `frame_s` seconds,
+    and not before the last frame was painted) and, for what takes awaiting, `loaded`.
+
+    Parameters
+    ----------
+    feed : DeskFeed
+        The process's one connection to the desk.
+    """
+
+    name = ""  # of the page in `pages.PAGES`
+    frame_s = 1.0
+
+    def __init__(self, feed: DeskFeed) -> None:
+        self.feed = feed
+        self.head, self.ack = Head(), Ack(width=1, height=1)
+        places = [{"title": p.title, "path": p.path, "here": p.name == self.name} for p in PAGES if p.is_there]
+        self.nav = Nav(places=places, theme_cookie=THEME_COOKIE)
+        self._seq = self._flying = 0
+        self._sent_at = 0.0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # --- what a page is made of --------------------------------------------------------------------------------------
+
+    def body(self) -> list[Any]:
+        """Return the page's components, top to bottom."""
+        raise NotImplementedError
+
+    def push(self) -> None:
+        """Send what is new to the components; called on the page's document."""
+
+    async def loaded(self) -> None:
+        """Fetch what the page begins with."""
+
+    def gone(self) -> None:
+        """Let go of what the page held in the feed."""
+
+    # --- the frame around it -----------------------------------------------------------------------------------------
+
+    def view(self) -> Any:
+        """Return the page for this visitor and begin to feed it."""
+        self.ack.on_msg(self._painted)
+        pn.state.onload(self._loaded)
+        pn.state.on_session_destroyed(self._gone)
+        self.head.param.update(sizing_mode="stretch_width", margin=0)
+        self.nav.param.update(sizing_mode="stretch_width", margin=0)
+        title = next(p.title for p in PAGES if p.name == self.name)
+        return pmui.Page(
+            title="Workbench",
+            header=[self.head],
+            main=[pmui.Column(self.nav, *self.body(), self.ack, sizing_mode="stretch_width")],
+            dark_theme=pn.state.cookies.get(THEME_COOKIE) != "light",
+            theme_config=THEME,
+            busy_indicator=None,
+            meta=Meta(title=f"{title} · Workbench"),
+        )
+
+    def start(self, work: Any) -> None:
+        """Run a coroutine of this visitor; it ends with the page, and what it raises is shown and logged."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def tell(self, text: str, tone: str = "") -> None:
+        """Say something to the person below the navigation; `tone` is ok, warn or alarm."""
+        self.nav.show({"told": text, "tone": tone})
+
+    # Every callback is async: sync ones run in a thread without a loop from Panel 1.10 on.
+
+    async def _loaded(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.start(self._pump(pn.state.curdoc))
+        self.start(self.loaded())
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, WorkbenchError):
+            self.tell(str(error), "alarm")
+        elif error is not None:
+            log.error("a page's task ended", exc_info=error)
+            self.tell(f"this page has a fault: {type(error).__name__}: {error}", "alarm")
+
+    def _gone(self, _: Any) -> None:
+        self.gone()
+        if self._loop is not None:  # Panel may call from another thread
+            for task in tuple(self._tasks):
+                self._loop.call_soon_threadsafe(task.cancel)
+
+    async def _painted(self, event: Any) -> None:
+        self._flying = 0
+
+    async def _pump(self, document: Any) -> None:
+        async def push() -> None:
+            self._push()
+
+        while True:
+            lost = time.monotonic() - self._sent_at > LOST_ACK_S
+            if not self._flying or lost:
+                document.add_next_tick_callback(push)
+            await asyncio.sleep(self.frame_s)
+
+    def _push(self) -> None:
+        self._seq += 1
+        self._flying, self._sent_at = self._seq, time.monotonic()
+        snapshot = self.feed.snapshot or {}
+        dead = self.feed.error if self.feed.snapshot is None or self.feed.silent_s > shown.SILENT_S else ""
+        pid = str(snapshot.get("desk", {}).get("pid", ""))
+        self.head.show({"stop": shown.stop_state(snapshot.get("stop") or {}), "desk_pid": pid})
+        self.nav.show({"dead": dead})
+        self.push()
+        self.ack.show({"seq": self._seq})
