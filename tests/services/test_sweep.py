@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from workbench.domain.commands import Accepted, Outcome, Rejected
+from workbench.domain.commands import Accepted, Outcome, Rejected, Unknown
 from workbench.domain.events import PositionReported
 from workbench.domain.order import Order, OrderType, Side, Status
+from workbench.gateway.faults import RateLimited
 from workbench.services import sweep as module
 from workbench.services.sweep import AccountStop, Reading, Sweep
 
@@ -83,10 +84,15 @@ def _quick_proof(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def swept(
-    broker: Broker, within_s: float = 5.0, *, is_open: bool = True, first: Reading | None = None
+    broker: Broker,
+    within_s: float = 5.0,
+    *,
+    is_open: bool = True,
+    first: Reading | None = None,
+    limited_s: float = 5.0,
 ) -> AccountStop:
     stop = AccountStop(1)
-    sweep = Sweep(stop, broker, begun=time.monotonic(), is_open=lambda contract: is_open)
+    sweep = Sweep(stop, broker, begun=time.monotonic(), is_open=lambda contract: is_open, limited_s=limited_s)
     early = None if first is None else asyncio.ensure_future(asyncio.sleep(0, first))
     await sweep.run(time.monotonic() + within_s, early)
     return stop
@@ -149,7 +155,7 @@ async def test_an_order_that_could_turn_the_position_round_keeps_it_open(monkeyp
     monkeypatch.setattr(module, "ADDING_HOLDS_S", 0.0)
     broker = Broker([order(1, Side.SELL)], mes=1)
     broker.stuck = {1}
-    stop = await swept(broker, 0.5)
+    stop = await swept(broker, 0.5, limited_s=0.0)
     assert broker.positions_now == {MES: 1}, "its stop may still close it; closed first, the stop would sell short"
     assert any("order 1 SELL" in text for text in stop.remaining)
 
@@ -158,7 +164,7 @@ async def test_an_order_that_can_only_add_does_not_keep_the_position_open(monkey
     monkeypatch.setattr(module, "ADDING_HOLDS_S", 0.05)
     broker = Broker([order(1, Side.BUY)], mes=1)
     broker.stuck = {1}
-    stop = await swept(broker, 0.5)
+    stop = await swept(broker, 0.5, limited_s=0.0)
     assert broker.positions_now == {MES: 0}
     assert stop.result == "NOT_FLAT", "the order is still there"
 
@@ -166,7 +172,7 @@ async def test_an_order_that_can_only_add_does_not_keep_the_position_open(monkey
 async def test_one_contract_that_is_stuck_does_not_keep_another_open() -> None:
     broker = Broker([order(1, Side.SELL)], mes=1, mnq=-3)
     broker.stuck = {1}
-    await swept(broker, 0.5)
+    await swept(broker, 0.5, limited_s=0.0)
     assert broker.positions_now == {MES: 1, MNQ: 0}
 
 
@@ -190,3 +196,78 @@ async def test_the_fill_of_the_close_is_seen_within_a_few_milliseconds_and_asked
     assert stop.clean_ms is not None and stop.clean_ms >= 150.0
     # By hand: one reading before, one every 25 ms for 150 ms and the way back, and the proof.
     assert broker.count("positions") <= 1 + 9 + 3
+
+
+# --- a gateway that says 429 ------------------------------------------------------------------------------------------
+
+LIMITED = Unknown(reason="too many requests", code=429)
+
+
+@pytest.mark.statement(37)
+async def test_a_close_that_waited_for_the_request_budget_is_not_closed_again_before_it_can_have_filled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "CLOSE_SETTLES_S", 0.2)
+    monkeypatch.setattr(module, "FILLS_WITHIN_S", 0.0)
+
+    class Waits(Broker):
+        async def close(self, account: int, contract: str) -> Outcome:
+            self.calls.append(f"close {contract}")
+            await asyncio.sleep(0.4)  # the budget, then the wire
+            asyncio.get_running_loop().call_later(0.05, self.positions_now.update, {contract: 0})
+            return Accepted()
+
+    broker = Waits([], mes=2)
+    assert (await swept(broker)).result == "FLAT"
+    assert broker.count("close") == 1, "the second would have turned it round"
+
+
+async def test_a_429_is_not_taken_for_a_closed_market() -> None:
+    class Limited(Broker):
+        async def cancel(self, account: int, order_id: int) -> Outcome:
+            self.calls.append(f"cancel {order_id}")
+            return LIMITED if self.count("cancel") < 3 else Accepted()
+
+        async def working(self, account: int) -> list[Order]:
+            self.orders = {} if self.count("cancel") >= 3 else self.orders
+            return await super().working(account)
+
+    broker = Limited([order(1)])
+    stop = await swept(broker, is_open=False)
+    assert (stop.result, stop.market_closed, broker.count("cancel")) == ("FLAT", False, 3)
+
+
+@pytest.mark.statement(38)
+async def test_a_refused_or_limited_close_is_not_read_for_as_if_it_could_fill() -> None:
+    # By hand: one close each 1.5 s, and readings with pauses that double from 20 ms: 0, 20, 60, 140, 300, 620, 1260 ms.
+    for outcome in (LIMITED, Rejected(code=1, name="X", reason="no")):
+
+        class Refuses(Broker):
+            said: Outcome = outcome
+
+            async def close(self, account: int, contract: str) -> Outcome:
+                self.calls.append(f"close {contract}")
+                return self.said
+
+        broker = Refuses([], mes=1)
+        await swept(broker, 0.5, limited_s=0.0)
+        assert broker.count("positions") <= 8
+        assert broker.count("close") == 1
+
+
+async def test_the_deadline_waits_for_a_429_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Limited(Broker):
+        async def positions(self, account: int) -> list[PositionReported]:
+            self.calls.append("positions")
+            if self.count("positions") < self.until:
+                raise RateLimited("/api/Position/searchOpen", 60.0)
+            return await super().positions(account)
+
+    monkeypatch.setattr(module, "LONGEST_PAUSE_S", 0.05)
+    broker = Limited([], mes=1)
+    broker.until = 8
+    assert (await swept(broker, 0.0)).result == "FLAT", "the deadline was over at the first 429"
+    never = Limited([], mes=1)
+    never.until = 10**6
+    stop = await swept(never, 0.0, limited_s=0.3)
+    assert stop.result == "NOT_FLAT" and "too many requests" in stop.remaining[0]
