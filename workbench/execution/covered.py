@@ -12,12 +12,17 @@ STOPS = (OrderType.STOP, OrderType.TRAILING_STOP, OrderType.STOP_LIMIT)
 
 def is_protected(state: AccountState, book: Book) -> bool:
     """Say whether working stops on the other side cover what our bracketed entries have opened."""
-    covered = sum(
+    stops = stopped(state, book)
+    return stops >= min(abs(book.qty), book.bracketed) or stops >= needs_stop(state, book)
+
+
+def stopped(state: AccountState, book: Book) -> int:
+    """Return for how many contracts stops work on the other side of the position."""
+    return sum(
         o.remaining
         for o in state.open_orders(book.position.contract)
         if o.type in STOPS and o.status is Status.WORKING and o.side.sign * book.qty < 0
     )
-    return covered >= min(abs(book.qty), book.bracketed) or covered >= needs_stop(state, book)
 
 
 def needs_stop(state: AccountState, book: Book) -> int:

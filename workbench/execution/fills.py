@@ -65,12 +65,34 @@ def _book(state: AccountState, book: Book, fill: Fill) -> None:
     book.since_flat.append(fill)
     book.position = apply_fill(book.position, fill)
     order = state.orders.get(state.key_of_id.get(fill.order_id, ""))
-    book.shares[fill.trade_id] = _allot(book, fill, order.session if order is not None else NOBODY)
+    book.shares[fill.trade_id] = _allot(book, fill, _owner(state, order))
     if book.qty and abs(book.qty) < abs(before) and (order is None or order.family is None):
         book.misfit = True
     book.last_price = book.spec.price(fill.ticks)
     book.priced_at = max(book.priced_at, min(fill.at, state.now))
     book.filled_at = state.now
+
+
+def _owner(state: AccountState, order: Order | None) -> str:
+    # What an ended session's orders still do is the account's: it has handed over what it held.
+    session = None if order is None else state.sessions.get(order.session)
+    return NOBODY if session is None or session.status == "ended" else session.session
+
+
+def give_back(state: AccountState, book: Book, session: str) -> int:
+    """Hand what a session holds to the account, at what it has cost; return the contracts (signed)."""
+    held = book.ledgers.get(session)
+    if held is None or not held.qty:
+        return 0
+    nobodys = book.ledgers.get(NOBODY) or Position(account=state.account, contract=held.contract)
+    book.ledgers[NOBODY] = msgspec.structs.replace(
+        nobodys,
+        qty=nobodys.qty + held.qty,
+        cost_ticks=nobodys.cost_ticks + held.cost_ticks,
+        opened_at=nobodys.opened_at or held.opened_at,
+    )
+    book.ledgers[session] = msgspec.structs.replace(held, qty=0, cost_ticks=Decimal(0))
+    return held.qty
 
 
 def _allot(book: Book, fill: Fill, owner: str) -> tuple[tuple[str, int], ...]:
@@ -102,6 +124,8 @@ def _share(book: Book, fill: Fill, name: str, qty: int, fees: Decimal) -> tuple[
 def claim(state: AccountState, order: Order) -> None:
     """Move fills that came before their order was known from nobody's ledger to the session that sent it."""
     book = state.book(order.contract)
+    if _owner(state, order) == NOBODY:
+        return
     for fill in book.since_flat:
         if fill.order_id == order.order_id and book.shares.get(fill.trade_id) == ((NOBODY, fill.qty),):
             back = msgspec.structs.replace(fill, qty=-fill.qty, fees=-fill.fees)
@@ -250,3 +274,20 @@ def roll_sessions(state: AccountState) -> None:
         net = earned_by(state, session.contract, session.session).net
         session.day_baseline = net if net is not None else Decimal(0)
         session.day_baseline_known = net is not None
+
+
+def take_baselines(state: AccountState) -> list[AnyCommand]:
+    """Take the baseline that was not known at the day roll, for want of a price, once everything held has one."""
+    total = state.total_usd()
+    if total is None or not total.is_finite():
+        return []
+    state.day_baseline, state.day_baseline_known = total, True
+    for session in state.sessions.values():
+        net = earned_by(state, session.contract, session.session).net
+        if not session.day_baseline_known and net is not None:
+            session.day_baseline, session.day_baseline_known = net, True
+    text = (
+        f"no price was there when {state.trading_date} began with a position open: the day's profit and loss counts "
+        "from the first one, which has come now. What was made before it belongs to the date before"
+    )
+    return [Alert(account=state.account, contract="", level="warning", text=text)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from workbench.domain import events as e
-from workbench.domain.commands import Alert, PlaceOrder
+from workbench.domain.commands import Alert, CancelOrder, PlaceOrder
 from workbench.domain.order import OrderType, Side
 from workbench.domain.timeframe import timeframe
+from workbench.execution.covered import stopped
+from workbench.execution.fills import give_back
 from workbench.execution.flatten import start_flatten
 from workbench.execution.readiness import begin, is_waiting, may_enter, note_bar
 from workbench.execution.state import AccountState, Book, Session
@@ -157,7 +159,32 @@ def on_session_ended(state: AccountState, event: e.SessionEnded) -> Out:
     if session is None or session.status == "ended":
         return []
     session.status, session.reason = "ended", event.reason
-    return list(start_flatten(state, session.contract, event.reason)) if event.flatten else []
+    return list(start_flatten(state, session.contract, event.reason)) if event.flatten else _hand_back(state, session)
+
+
+def _hand_back(state: AccountState, session: Session) -> Out:
+    """Hand what an ended session leaves open to the account, and take away entries of it that wait.
+
+    Its exits stay at the broker. From here on the account's own limits watch the position, and the next session on the
+    contract that adopts it.
+    """
+    book, contract = state.book(session.contract), session.contract
+    mine = [o for o in state.open_orders(contract) if o.session == session.session]
+    waiting = [o for o in mine if o.family is None and o.order_id is not None]
+    reason = f"session {session.session} has ended"
+    out: Out = [
+        CancelOrder(account=state.account, contract=contract, order_id=o.order_id or 0, reason=reason) for o in waiting
+    ]
+    qty = give_back(state, book, session.session)
+    if qty:
+        stops = min(stopped(state, book), abs(book.qty))
+        covered = f"stops for {stops} of it stay at the broker" if stops else "no stop works for it"
+        text = (
+            f"{reason} with {qty:+d} {contract} open, which is the account's now: only the account's limits watch it, "
+            f"{covered}. Close it, or start a session that adopts it"
+        )
+        out.append(Alert(account=state.account, contract=contract, level="critical", text=text))
+    return out
 
 
 def on_strategy_answered(state: AccountState, event: e.StrategyAnswered) -> Out:

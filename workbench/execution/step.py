@@ -17,7 +17,7 @@ from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.execution import control, limits_fold, limits_watch, manual, sessions
 from workbench.execution.control import check_lease
 from workbench.execution.external import confirm
-from workbench.execution.fills import roll_sessions
+from workbench.execution.fills import roll_sessions, take_baselines
 from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection
 from workbench.execution.orders import SEPARATE, check_difference, on_fill, on_order, on_place_answered, on_position
 from workbench.execution.outage import check_outage
@@ -66,6 +66,8 @@ def step(state: AccountState, event: e.Event) -> Out:
     if state.risk.armed:
         limits_watch.look(state, event)
     out: Out = list(handler(state, event))
+    if not state.day_baseline_known:
+        out += take_baselines(state)
     if state.risk.armed:
         out += limits_watch.watch(state, event)
     for book in list(state.books.values()):
