@@ -174,11 +174,12 @@ class Jobs:
 
     def _end(self, job: Json, state: str, *, error: str | None = None, result: Json | None = None) -> None:
         progress = 1.0 if state == "done" else job["progress"]
-        job.update(state=state, phase=state, progress=progress, ended_at=wall_ns(), error=error)
+        ended = {"state": state, "phase": state, "progress": progress, "ended_at": wall_ns(), "error": error}
         try:
-            write_durably(self._path(job["id"]), json.dumps({**job, "result": result}).encode())
+            write_durably(self._path(job["id"]), json.dumps({**job, **ended, "result": result}).encode())
         except StorageError as refused:
-            job.update(error=error or f"the result was not kept: {refused}", result=result)
+            ended |= {"error": error or f"the result was not kept: {refused}", "result": result}
+        job.update(ended)  # only now: who sees that it is done, in another thread, reads the result from the file
 
     def _path(self, job: str) -> Any:
         return self._folder / f"{job}.json"
