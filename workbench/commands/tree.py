@@ -15,7 +15,7 @@ app = typer.Typer(
 )
 
 GROUPS = ("account", "data", "limits", "report", "session", "strategy", "token")
-SINGLE = ("backtest", "dashboard", "demo", "desk", "reconcile", "simulator", "stop", "sweep")
+SINGLE = ("backtest", "dashboard", "demo", "desk", "doctor", "reconcile", "simulator", "stop", "sweep")
 
 
 @app.callback()
