@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.chaos.virtual import play
 from tests.gateway.fakes import FakeTime
 from workbench.gateway.budget import Budgets, Priority, SlidingBudget
 
@@ -108,6 +109,33 @@ async def test_of_a_burst_of_cancels_only_the_first_429_counts() -> None:
         gate.pause(60.0, Priority.URGENT, at)
         time.now += 0.01
     assert 0 < gate.wait_s(Priority.URGENT) < 1.0
+
+
+@pytest.mark.statement(31)
+def test_of_many_cancels_held_back_one_tries_and_the_others_follow_it_in() -> None:
+    async def story() -> tuple[list[float], list[float]]:
+        loop = asyncio.get_running_loop()
+        gate = SlidingBudget(200, 60.0, clock=loop.time)
+        refused_at, let_in_at = list[float](), list[float]()
+
+        async def cancel() -> None:
+            while True:
+                left_at = await gate.acquire(Priority.URGENT)
+                await asyncio.sleep(0.1)
+                if left_at >= 20.0:
+                    gate.passed(Priority.URGENT, left_at)
+                    let_in_at.append(left_at)
+                    return
+                gate.pause(60.0, Priority.URGENT, left_at)
+                refused_at.append(left_at)
+
+        await asyncio.gather(*(cancel() for _ in range(10)))
+        return refused_at, let_in_at
+
+    refused_at, let_in_at = play(story(), 0)
+    # By hand: ten at once, then one after 1 s, 2 s, and each 3 s (and the 0.1 s of an answer) until 20 s.
+    assert len(refused_at) == 10 + 2 + 5
+    assert len(let_in_at) == 10 and max(let_in_at) - min(let_in_at) <= 0.3 and max(let_in_at) < 23.5
 
 
 async def test_a_429_that_asks_for_no_time_at_all_makes_no_loop() -> None:

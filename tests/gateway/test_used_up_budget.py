@@ -88,11 +88,12 @@ def run(home: Path, story: Callable[[Case], Any]) -> Any:
 
 @pytest.mark.statement(31)
 @pytest.mark.statement(36)
-@pytest.mark.parametrize(("over_s", "least_s", "most_s"), [(0.0, 55.0, 66.0), (50.0, 5.0, 16.0)])
+@pytest.mark.parametrize(("over_s", "least_s", "most_s"), [(0.0, 50.0, 64.0), (50.0, 4.0, 14.0)])
 def test_a_stop_gets_through_as_soon_as_the_gateway_has_room_again(
     tmp_path: Path, over_s: float, least_s: float, most_s: float
 ) -> None:
-    # The window is 60 s: used up at once it is free after 60 s, used up over 50 s it has room after 10 s.
+    # The window is 60 s: used up in a few seconds it is free after 60 s, used up over 50 s and the time of the answers
+    # it has room within 10 s.
     async def story(case: Case) -> None:
         await case.hold()
         await case.use_up(over_s)
@@ -115,9 +116,9 @@ def test_who_comes_back_by_itself_is_told_after_the_usual_time(tmp_path: Path) -
         answer = await emergency_stop(case.home, [ACCOUNT], stopper, reason="test", by="desk", limited_s=0.0)
         assert answer["result"] == "NOT_FLAT"
         assert "too many requests" in str(answer["remaining"])
-        assert case.loop.time() - began < PATIENT_S + 6.0
+        assert case.loop.time() - began < PATIENT_S + 12.0  # a reading under way: two requests, twice, 3 s each
         asked = [entry for entry in case.simulator.requests.entries if entry["status"] == 429]
-        assert len(asked) < 40, "it asks every few seconds: refusals may count, too"
+        assert len(asked) < 20, "it asks every few seconds: refusals may count, too"
 
     run(tmp_path, story)
 

@@ -350,7 +350,7 @@ async def test_an_entry_that_hangs_is_waited_for_once_not_by_each_cancel(monkeyp
 
 
 @pytest.mark.statement(31)
-@pytest.mark.parametrize(("command", "times"), [(CANCEL, 5), (CLOSE, 5), (MODIFY, 1), (REDUCTION, 1)])
+@pytest.mark.parametrize(("command", "times"), [(CANCEL, 5), (CLOSE, 24), (MODIFY, 1), (REDUCTION, 1)])
 async def test_a_cancel_or_close_that_was_not_let_in_is_asked_again_and_nothing_else_is(
     command: CancelOrder, times: int
 ) -> None:

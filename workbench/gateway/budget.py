@@ -21,6 +21,7 @@ SHARE = 0.8
 RESERVE = 0.4
 URGENT_PAUSES_S = (1.0, 2.0, 3.0)  # after the first, second and every further 429 to urgent requests in a row
 LEAST_PAUSE_S = 0.25  # also where the gateway asks for none
+PROBE_S = 0.25  # so long the first urgent one after a pause is alone: refused requests may count, too
 
 
 class Priority(Enum):
@@ -80,8 +81,11 @@ class SlidingBudget:
         """Wait for room and take it; return the time of leaving, for `pause`."""
         while (wait := self.wait_s(priority)) > 0:
             await self._sleep(wait)
-        self._sent.append(self._clock())
-        return self._sent[-1]
+        now = self._clock()
+        self._sent.append(now)
+        if priority is Priority.URGENT and self._limited:
+            self._paused_until[priority] = now + PROBE_S
+        return now
 
     def pause(self, seconds: float, priority: Priority = Priority.NORMAL, left_at: float = float("inf")) -> None:
         """Hold back: a request of `priority` that left at `left_at` was answered 429, and `seconds` are asked for.
@@ -96,13 +100,13 @@ class SlidingBudget:
             self._paused_until[Priority.URGENT] = now + min(max(seconds, LEAST_PAUSE_S), brief)
             self._limited, self._limited_at = self._limited + 1, now
 
-    def passed(self, priority: Priority) -> None:
-        """Note that a request was let in: the next 429 to an urgent one is a first one again.
+    def passed(self, priority: Priority, left_at: float = float("inf")) -> None:
+        """Note that a request was let in: after an urgent one the others follow, and the next 429 is a first one again.
 
         Ordinary requests stay paused; that one got in because they hold still.
         """
-        if priority is Priority.URGENT:
-            self._limited = 0
+        if priority is Priority.URGENT and left_at > self._limited_at:
+            self._limited, self._paused_until[priority] = 0, float("-inf")
 
 
 class Budgets:

@@ -90,7 +90,7 @@ class Transport:
             wanted = limited.retry_after_s
             budget.pause(SHORTEST_PAUSE_S if wanted is None else min(wanted, LONGEST_PAUSE_S), priority, left_at)
             raise limited
-        budget.passed(priority)
+        budget.passed(priority, left_at)
         return read_reply(endpoint, response)
 
     def _answers_within_s(self, endpoint: Endpoint, priority: Priority) -> float:

@@ -43,7 +43,7 @@ class Broker(Protocol):
 Send = Approved | CancelOrder | ClosePosition | ModifyOrder
 PATIENCE_S = 0.1
 AT_ONCE = 8  # cancels and closes on the wire at a time
-LIMITED, LIMITED_TRIES = 429, 5  # what the gateway did not let in is asked again for 9 s; the budget paces it
+LIMITED = 429
 TOO_OLD_S = 5.0  # an entry that could not leave for so long is not wanted any more
 LOOK_S = 0.02
 
@@ -222,12 +222,10 @@ class Sender:
     async def _ask_until_let_in(self, command: Send) -> Outcome:
         # What was turned away for its number was not looked at. Asking twice can do nothing twice here: an order that
         # is gone cannot be cancelled, and what is flat cannot be closed.
-        for _ in range(LIMITED_TRIES - 1):
+        for _ in range(LIMITED_TRIES.get(type(command), 1) - 1):
             outcome = await self._ask(command)
             is_limited = isinstance(outcome, Unknown) and outcome.code == LIMITED
-            if not (is_limited and isinstance(command, CancelOrder | ClosePosition)) or self.closed:
-                return outcome
-            if not self._may_send():
+            if not is_limited or self.closed or not self._may_send():
                 return outcome
         return await self._ask(command)
 
@@ -254,6 +252,9 @@ def _contract_of(command: Send) -> str:
     return command.command.contract if isinstance(command, Approved) else command.contract
 
 
+# Each 429 costs up to 3 s. A cancel is decided again after 10 s, but a close only after a reading of the broker, and
+# that waits as ordinary requests do: the close goes on for the minute that the gateway counts in.
+LIMITED_TRIES: dict[type[Send], int] = {CancelOrder: 5, ClosePosition: 24}
 NAMES = {CancelOrder: "cancel", ClosePosition: "close", ModifyOrder: "modify"}
 
 
