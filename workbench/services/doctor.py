@@ -74,7 +74,7 @@ def examine(home: Home) -> list[Finding]:
 
 
 def check_python(home: Home, running: tuple[int, int] | None = None) -> Finding:
-    """Find out: is this Python one that the project is made for, and in an environment of its own."""
+    """Look for a Python that the project is made for, in an environment of its own."""
     now = running or sys.version_info[:2]
     seen = f"{now[0]}.{now[1]} at {sys.executable}"
     if not OLDEST <= now <= NEWEST:
@@ -87,7 +87,7 @@ def check_python(home: Home, running: tuple[int, int] | None = None) -> Finding:
 
 
 def check_packages(home: Home) -> Finding:
-    """Find out: is what the project needs there, in the versions it needs."""
+    """Compare the installed packages with what the project needs."""
     from packaging.requirements import Requirement
 
     wrong = []
@@ -108,7 +108,7 @@ def check_packages(home: Home) -> Finding:
 
 
 def check_kernelspec(home: Home) -> Finding:
-    """Does a notebook start with this Python? A kernelspec of another one is found first, and nothing imports."""
+    """Look whether a notebook starts with this Python; with the kernelspec of another one nothing imports."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
     try:
@@ -128,7 +128,7 @@ def check_kernelspec(home: Home) -> Finding:
 
 
 def check_kernels(home: Home) -> Finding:
-    """Find out: are the compiled kernels on the disk, where they last."""
+    """Look for the compiled kernels on the disk, where they last."""
     from workbench._numba_cache import prepare
 
     folder = prepare()
@@ -143,7 +143,7 @@ def check_kernels(home: Home) -> Finding:
 
 
 def check_home(home: Home) -> Finding:
-    """Find out: can state be written and made durable where it lies."""
+    """Write and sync a block where the state lies."""
     try:
         home.path.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=home.path) as file:
@@ -164,7 +164,7 @@ def check_home(home: Home) -> Finding:
 
 
 def check_disk(home: Home, free: int | None = None) -> Finding:
-    """Find out: is there room for journals and bars."""
+    """Look for room for journals and bars."""
     place = next(p for p in (home.path, *home.path.parents) if p.exists())
     left = shutil.disk_usage(place).free if free is None else free
     seen = f"{left / 2**30:.1f} GB free at {place}"
@@ -176,7 +176,7 @@ def check_disk(home: Home, free: int | None = None) -> Finding:
 
 
 def check_time_zones(home: Home) -> Finding:
-    """Find out: is the exchange's time known here."""
+    """Ask the time of the exchange."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
@@ -189,7 +189,7 @@ def check_time_zones(home: Home) -> Finding:
 
 
 def check_ports(home: Home) -> Finding:
-    """Find out: are the usual ports free, or held by what should hold them."""
+    """Look whether the usual ports are free, or held by what should hold them."""
     ours = _ours(home)
     taken = []
     for name, port in _ports():
@@ -203,7 +203,7 @@ def check_ports(home: Home) -> Finding:
 
 
 def check_browser(home: Home) -> Finding:
-    """Find out: is there something to show the dashboard with."""
+    """Look for something to show the dashboard with."""
     found = [name for name in BROWSERS if shutil.which(name)]
     if found:
         return Finding(name="browser", state=OK, seen=", ".join(found))
@@ -212,7 +212,7 @@ def check_browser(home: Home) -> Finding:
 
 
 def check_desk(home: Home) -> Finding:
-    """Find out: does a desk run here, and is it this program."""
+    """Ask the desk of this home for its version."""
     told = read_json(home.desk / "desk.json")
     if not told:
         return Finding(name="desk", state=OK, seen="none runs; `workbench demo` or `workbench desk` starts one")
@@ -233,7 +233,7 @@ def check_desk(home: Home) -> Finding:
 
 
 def check_stop(home: Home) -> Finding:
-    """Find out: is an emergency stop in force."""
+    """Look for an emergency stop in force."""
     held = [(account, read_latch(home, account)) for account in (None, *home.accounts())]
     latched = [(account, latch) for account, latch in held if latch is not None]
     if not latched:
@@ -245,7 +245,7 @@ def check_stop(home: Home) -> Finding:
 
 
 def check_credentials(home: Home) -> Finding:
-    """Are name and key of the chosen gateway in the environment? They are never shown."""
+    """Look for name and key of the chosen gateway in the environment; they are never shown."""
     try:
         profile = load_profile()
     except WorkbenchError as error:
@@ -256,7 +256,7 @@ def check_credentials(home: Home) -> Finding:
 
 
 def check_gateway(home: Home) -> Finding:
-    """Find out: does the gateway answer, and does its clock agree with ours."""
+    """Ask the gateway for a sign of life, and compare its clock with ours."""
     try:
         profile = load_profile()
     except WorkbenchError:
