@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.execution.test_pruning import days
 from tests.services.test_runner_verbs import ACCOUNT, AT, running
 from workbench.domain import events as e
+from workbench.execution.step import journal_form
 from workbench.services import runner, upkeep
-from workbench.storage.records import files_of, read_history
+from workbench.services.journal_fold import JournalFold, silent_state
+from workbench.storage.records import Record, files_of, read_history
 
 pytestmark = pytest.mark.statement(9)
 DAY_NS = 86_400_000_000_000
@@ -52,3 +55,16 @@ async def test_a_runner_that_has_lost_the_account_leaves_the_journal_alone(
         await asyncio.wait_for(desk.runner.stopped.wait(), 5.0)
         assert "epoch 9" in desk.runner.stop_reason
     assert [p.name for p in files_of(folder)] == ["journal.wbj"]
+
+
+def test_what_an_account_lets_go_of_stays_in_the_history() -> None:
+    ride = days(6)
+    fold, shown = JournalFold(silent_state(ride.state.account)), dict[int, int | None]()
+    for event, commands in ride.log:
+        fold.take(Record(event, [journal_form(command) for command in commands]))
+        for number in fold.gone_orders():
+            shown.pop(number)
+        shown |= {number: order.order_id for number, _, order in fold.changed_orders()}
+    assert len(fold.state.orders) < len(ride.broker.orders), "its own memory is as short as the runner's"
+    assert sorted(number for number in shown.values() if number) == sorted(ride.broker.orders)
+    assert len(fold.fills) == len(ride.broker.fills)

@@ -38,7 +38,7 @@ def note_roll(state: AccountState) -> None:
     memory.before, memory.began = memory.began, state.day_start
     memory.trades.append(state.trades.difference(*memory.trades))
     memory.intents.append(state.intents.keys() - set().union(*memory.intents))
-    memory.is_due = True
+    memory.is_due = memory.before > memory.past
 
 
 def is_past(state: AccountState, at: int) -> bool:
@@ -82,7 +82,7 @@ def _let_orders_go(state: AccountState) -> None:
     gone = {number for number, key in state.key_of_id.items() if key not in state.orders}
     for number in gone:
         for known in (state.key_of_id, state.counted, state.orphans):
-            known.pop(number, None)  # type: ignore[attr-defined]
+            known.pop(number, None)
         for book in state.books.values():
             book.externals.pop(number, None)
             book.moving.pop(number, None)

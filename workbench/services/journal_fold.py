@@ -18,6 +18,7 @@ from workbench.domain.errors import StorageError
 from workbench.domain.events import BarClosed
 from workbench.domain.order import Order
 from workbench.domain.position import Fill
+from workbench.execution.pruning import is_past_order
 from workbench.execution.state import AccountState
 from workbench.execution.step import journal_form, step
 from workbench.risk.limits import Limits
@@ -145,9 +146,9 @@ class JournalFold:
     def gone_orders(self) -> list[int]:
         """Numbers of orders that were known by another key than they turned out to have, since the last call."""
         gone = [key for key in self._seen if key not in self.state.orders]
-        for key in gone:
-            del self._seen[key]
-        return [self.numbers.pop(key) for key in gone if key in self.numbers]
+        numbers = {key: self.numbers.pop(key) for key in gone if key in self.numbers}
+        past = {key for key in gone if is_past_order(self.state, self._seen.pop(key))}  # let go of, not gone: it stays
+        return [number for key, number in numbers.items() if key not in past]
 
     def changed_sessions(self) -> list[tuple[int, Row]]:
         """Number and row of each session that is new or different since the last call."""
