@@ -401,4 +401,4 @@ def test_an_order_that_could_turn_the_position_round_is_waited_for() -> None:
 def test_a_flatten_of_a_product_that_nobody_knows_ends_nothing() -> None:
     ride = Ride().start()
     ride.feed(e.FlattenRequested(at=ride.now, contract="CON.F.US.XXX.Z26", reason="enough"))
-    assert ride.said("an emergency stop of the account closes it") and not ride.outgoing
+    assert ride.said("shows nothing of it that could be closed") and not ride.outgoing

@@ -16,7 +16,7 @@ from workbench.domain.contract import parse_contract, roll_date
 from workbench.domain.errors import InputError
 from workbench.domain.hours import trading_hours
 from workbench.domain.programme import E4, NONE
-from workbench.execution import limits_fold
+from workbench.execution import limits_fold, stray
 from workbench.execution.book import Book
 from workbench.execution.flatten import start_flatten
 from workbench.execution.risk_state import ACCOUNT, Breach, session_scope
@@ -252,7 +252,7 @@ def _close_all(state: AccountState, reason: str) -> list[AnyCommand]:
             out += start_flatten(state, contract, reason)
         elif book.flatten is not None:
             book.flatten.then = None  # no entry behind a close that is under way
-    return out
+    return [*out, *stray.close(state, state.strays, reason)]
 
 
 # --- time ------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import msgspec
 from workbench.domain import events as e
 from workbench.domain.commands import CancelOrder, ModifyOrder, PlaceOrder
 from workbench.domain.order import Order, OrderType, Side
+from workbench.execution import stray
 from workbench.execution.exposure import at_risk_usd
 from workbench.execution.flatten import start_flatten
 from workbench.execution.risk_view import limits_of
@@ -28,8 +29,9 @@ REVERSE_WITHIN_NS = 10_000_000_000  # after that the entry of a reversal is no l
 def on_flatten(state: AccountState, event: e.FlattenRequested) -> Out:
     """Close a contract by a person's wish; its session pauses."""
     if not state.covers(event.contract):
-        text = f"{event.contract} is not in our table of products; an emergency stop of the account closes it"
-        return [refusal(state, event.contract, text)]
+        if not stray.is_stray(state, event.contract):
+            return [refusal(state, event.contract, _no_stray(event.contract))]
+        return list(stray.close(state, [event.contract], event.reason))
     for session in state.sessions.values():
         if session.contract == event.contract and session.status == "running":
             session.status, session.reason = "paused", f"flattened: {event.reason}"
@@ -70,8 +72,22 @@ def on_order_action(state: AccountState, event: e.OrderActionRequested) -> Out:
     if action is None:
         return _refuse(state, event, f"there is no action {event.kind!r}; use one of {', '.join(ACTIONS)}")
     if not state.covers(event.contract):
-        return _refuse(state, event, f"{event.contract} is not in our table of products")
+        return _on_stray(state, event)
     return action(state, event)
+
+
+def _on_stray(state: AccountState, event: e.OrderActionRequested) -> Out:
+    # Without its tick size a product can be left, as a whole, and no more.
+    if event.kind != "close":
+        text = f"{event.contract} is not in our table of products; all that can be done with it here is to close it"
+        return _refuse(state, event, text)
+    if not stray.is_stray(state, event.contract):
+        return _refuse(state, event, _no_stray(event.contract))
+    return list(stray.close(state, [event.contract], f"closed by {event.person or 'operator'}"))
+
+
+def _no_stray(contract: str) -> str:
+    return f"{contract} is not in our table of products, and the broker shows nothing of it that could be closed"
 
 
 def _cancel(state: AccountState, event: e.OrderActionRequested) -> Out:

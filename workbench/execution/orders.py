@@ -10,6 +10,7 @@ from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.domain.errors import IllegalTransition
 from workbench.domain.events import CommandAnswered, FillReported, OrderReported, PlaceAnswered, PositionReported
 from workbench.domain.order import Order, Status, merge_report, move
+from workbench.execution import stray
 from workbench.execution.external import origin_of, suspect
 from workbench.execution.fills import claim, note_difference, take_fill
 from workbench.execution.pruning import is_past_order
@@ -36,6 +37,7 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
     if report.account != state.account:
         return []
     if not state.covers(report.contract):
+        stray.note_order(state, report)
         return halt_unknown(state, report.contract)
     key = find_key(state, report)
     if key is None:
@@ -180,6 +182,7 @@ def on_position(state: AccountState, event: PositionReported) -> list[AnyCommand
     if event.account != state.account:
         return []
     if not state.covers(event.contract):
+        stray.note_position(state, event.contract, event.qty)
         return halt_unknown(state, event.contract) if event.qty else []
     book = state.book(event.contract)
     book.broker_qty = event.qty
@@ -203,7 +206,7 @@ def halt_unknown(state: AccountState, contract: str) -> list[AnyCommand]:
     if reason in state.halted:
         return []
     state.halted[reason] = state.now
-    text = f"{reason}; no entries until it is flat and the halt is released"
+    text = f"{reason}; no entries until it is flat (close it here or there) and the halt is released"
     return [Alert(account=state.account, contract=contract, level="critical", text=text)]
 
 
@@ -221,7 +224,8 @@ def alert(order: Order, level: str, text: str) -> Alert:
 
 def on_command_answered(state: AccountState, event: CommandAnswered) -> list[AnyCommand]:
     """Fold the answer to a cancel or close; anything but a plain yes makes us read the broker before asking again."""
-    flatten = state.book(event.contract).flatten if event.contract else None
+    book = state.book(event.contract) if event.contract and state.covers(event.contract) else None
+    flatten = None if book is None else book.flatten
     if flatten is not None and event.command == "close":
         flatten.close_answered_at = state.now
     if event.outcome == "accepted":

@@ -15,6 +15,7 @@ from workbench.execution.fills import correct_cost, hand_over, take_fill
 from workbench.execution.flatten import SETTLES_NS, market_works
 from workbench.execution.orders import halt_unknown, lock, take_report
 from workbench.execution.state import READ_FIRST, AccountState, Book, exact_ticks
+from workbench.execution.stray import note_reading
 
 MISSES_TO_ABSENT = 3  # readings that do not show a tag before it counts as never arrived
 BETWEEN_MISSES_NS = 5_000_000_000  # a slow request may still arrive: readings closer than this are one
@@ -36,6 +37,7 @@ def on_broker_read(state: AccountState, event: BrokerRead) -> list[AnyCommand]:
     for fill in sorted(event.fills, key=lambda f: f.trade_id):
         out += take_fill(state, fill)
     state.synced = True
+    note_reading(state, event)
     reported = {p.contract: p for p in event.positions if state.covers(p.contract)}
     for position in event.positions:
         if position.contract not in reported and position.qty:

@@ -15,6 +15,7 @@ from workbench.domain.position import Position
 from workbench.execution.book import Book, Flatten, Guard, Orders, Rule, RuleFactory, Session, Trim, exact_ticks
 from workbench.execution.pruning import Memory
 from workbench.execution.risk_state import RiskState
+from workbench.execution.stray import Stray
 from workbench.risk.gate import View
 from workbench.risk.limits import Limits
 
@@ -91,6 +92,7 @@ class AccountState:
         self.day_baseline = Decimal(0)
         self.day_baseline_known = True
         self.risk = RiskState()
+        self.strays: dict[str, Stray] = {}  # contracts that our table of products lacks
         self.memory = Memory()
 
     def patience(self, ns: int) -> int:

@@ -14,7 +14,7 @@ import msgspec
 
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
-from workbench.execution import control, limits_fold, limits_watch, manual, sessions
+from workbench.execution import control, limits_fold, limits_watch, manual, sessions, stray
 from workbench.execution.control import check_lease
 from workbench.execution.external import confirm
 from workbench.execution.fills import roll_sessions, take_baselines
@@ -73,6 +73,8 @@ def step(state: AccountState, event: e.Event) -> Out:
     for book in list(state.books.values()):
         if not (book.is_quiet and state.orders.none_open(book.position.contract)):
             out += _tend(state, book)
+    if state.strays:
+        out += stray.advance(state)
     if state.hub_down:
         out += check_outage(state)
     if state.read_again_at and state.now >= state.read_again_at:
@@ -137,6 +139,7 @@ def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
         state.orders[key] = mark_unanswered(order)
     for session in state.sessions.values():
         session.at_seam = True  # what was missed comes from history again
+    stray.begin_anew(state)
     state.orphans.clear()  # what the last life asked for may never have left: it is asked again
     for book in state.books.values():
         if book.guard is not None:
