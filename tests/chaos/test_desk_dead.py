@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.services.test_alerts import Receiver
 from workbench.commands.stack import DemoOptions, DemoStack
 from workbench.storage.home import Home
 from workbench.storage.latch import drop_stop_file, read_latch
@@ -24,7 +25,16 @@ ACCOUNT = 1001
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[DemoStack]:
+def phone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """The operator's channel, known to every process of the stack."""
+    receiver = Receiver()
+    monkeypatch.setenv("WORKBENCH_ALERT_URLS", receiver.url)
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def demo(tmp_path: Path, phone: Receiver) -> Iterator[DemoStack]:
     options = DemoOptions(ports=(0, 0, 0, 0), rate=120.0, parameters={"fast": 2, "slow": 4})
     with DemoStack(options, Home(tmp_path / "home")) as stack:
         stack.choose_contract()
@@ -70,7 +80,9 @@ def kill_desk(stack: DemoStack) -> None:
 
 @pytest.mark.statement(39)
 @pytest.mark.statement(40)
-def test_stop_with_the_desk_dead_closes_verifies_and_is_cleared_only_with_a_reason(demo: DemoStack) -> None:
+def test_stop_with_the_desk_dead_closes_verifies_and_is_cleared_only_with_a_reason(
+    demo: DemoStack, phone: Receiver
+) -> None:
     runner = runner_of(demo)
     kill_desk(demo)
     assert AccountLock(demo.home.account(ACCOUNT)).holder() is not None, "the runner outlives the desk"
@@ -81,6 +93,8 @@ def test_stop_with_the_desk_dead_closes_verifies_and_is_cleared_only_with_a_reas
     assert truth(demo)["positions"] == []
     assert open_orders(demo) == []
     assert is_zombie(runner), "the runner is gone"
+    told = [m["message"] for m in phone.got if m["title"].startswith("Workbench command line")]
+    assert len(told) == 1 and "without a desk (the desk is dead): FLAT" in told[0]
     assert read_latch(demo.home, ACCOUNT) is not None
 
     refused = workbench(demo, "stop", "--clear")
@@ -93,13 +107,15 @@ def test_stop_with_the_desk_dead_closes_verifies_and_is_cleared_only_with_a_reas
 
 
 @pytest.mark.statement(39)
-def test_a_dropped_stop_file_stops_with_the_desk_dead(demo: DemoStack) -> None:
+def test_a_dropped_stop_file_stops_with_the_desk_dead(demo: DemoStack, phone: Receiver) -> None:
     runner = runner_of(demo)
     kill_desk(demo)
     drop_stop_file(demo.home, "dropped by hand")
     until("the runner has closed and gone", lambda: AccountLock(demo.home.account(ACCOUNT)).holder() is None, 20)
     until("flat", lambda: truth(demo)["positions"] == [] and open_orders(demo) == [], 10)
-    until("the process has ended", lambda: not Path(f"/proc/{runner}").exists() or is_zombie(runner), 10)
+    until("the process has ended", lambda: not Path(f"/proc/{runner}").exists() or is_zombie(runner), 20)
+    told = [m["message"] for m in phone.got if "stopped without a desk" in m["message"]]
+    assert len(told) == 1 and f"account {ACCOUNT}" in told[0] and "FLAT" in told[0] and "NOT_FLAT" not in told[0]
 
 
 def is_zombie(pid: int) -> bool:
