@@ -20,12 +20,13 @@ from workbench.backtest.session_replay import SessionReplay
 from workbench.domain import events as e
 from workbench.domain.bar import ticks_schema
 from workbench.domain.clock import MINUTE, SECOND
+from workbench.domain.commands import ModifyOrder
 from workbench.domain.contract import parse_contract
 from workbench.domain.errors import InputError, UnknownName
 from workbench.domain.timeframe import timeframe
 from workbench.ingestion.aggregate import bars_from_ticks
 from workbench.rules import parse_strategy
-from workbench.services.session_replay import BARS, DELAY_NS, PRINTS, SessionReplayed, replay_session
+from workbench.services.session_replay import BARS, DELAY_NS, IN_PARTS, PRINTS, SessionReplayed, replay_session
 from workbench.simulator.config import Matching
 from workbench.storage.bars import BarStore
 from workbench.storage.home import Home
@@ -171,6 +172,29 @@ def test_other_fees_and_other_prices_are_told_apart(recorded: Home) -> None:
     assert set(by_cause) == {"fill price", "fee"} and adds_up(done)
 
 
+def test_orders_that_were_filled_in_parts_are_counted_and_what_they_change_says_so(recorded: Home) -> None:
+    path, parts = recorded.account(1) / "journal.wbj", 2
+    whole = replay_session(recorded, "s1")
+    first, second = whole.live.trips[:2]
+    records = list(read_journal(path))
+    path.unlink()
+    journal = Journal(path)
+    for record in records:
+        event, commands = record.event, record.commands
+        if isinstance(event, e.BarClosed) and first.bar < event.end <= first.exit_at:
+            commands = [c for c in commands if not isinstance(c, ModifyOrder)]
+        journal.append(event, commands)
+        if isinstance(event, e.FillReported) and parts:  # both orders of the first trip bring another contract, dearer
+            parts -= 1
+            more = msgspec.structs.replace(event.fill, trade_id=10**9 + parts, ticks=event.fill.ticks + 1)
+            journal.append(msgspec.structs.replace(event, fill=more), [])
+    journal.close()
+    done = replay_session(recorded, "s1")
+    assert (whole.in_parts, done.in_parts, done.facts()["orders_filled_in_parts"]) == (0, 2, 2)
+    assert "2 filled in parts" in str(done) and "in parts" not in str(whole)
+    assert done.decided and all(first.bar < d.bar < second.bar and d.text.endswith(IN_PARTS) for d in done.decided)
+
+
 def test_an_order_that_nothing_explains_is_a_difference_of_the_signal(recorded: Home) -> None:
     found = {"left": 3}
 
@@ -267,8 +291,10 @@ async def test_a_recorded_paper_session_decides_the_same_again(tmp_path: Path, s
         by_fills = [d for d in done.decided if d.cause in ("fill price", "timing") and ": exit " in d.text]
         if "parts" in happens:  # the replay fills whole, so a stop may stand elsewhere and take one of them out first
             assert list(done.decided) == by_fills and len(by_fills) <= 2, str(done)
+            assert all(d.text.endswith(IN_PARTS) for d in by_fills), str(done)
+            assert done.in_parts > 0
         else:
-            assert done.is_same, str(done)
+            assert done.is_same and done.in_parts == 0, str(done)
         assert adds_up(done)
         assert all("volume" in text for text in done.unlike), "a hub that comes back may tell a print again"
         assert {d.cause for d in done.filled} <= {"fill price", "timing", "fee"}

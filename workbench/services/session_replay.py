@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from workbench.backtest.decisions import (
     CAUSES,
+    FILL_PRICE,
     MISSED,
+    TIMING,
     Difference,
     Run,
     decided_otherwise,
@@ -22,6 +24,7 @@ from workbench.domain import events as e
 from workbench.domain.contract import Contract, parse_contract
 from workbench.domain.errors import InputError, UnknownName
 from workbench.domain.hours import trading_hours
+from workbench.domain.position import Fill
 from workbench.domain.timeframe import Timeframe
 from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.risk.limits import Limits
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 PRINTS, BARS = "prints", "bars"
 SOURCES = (PRINTS, BARS)
+IN_PARTS = "what was held had been filled in parts, the replay fills whole"
 DELAY_NS = 150_000_000  # from a decision to the order in the market, as the gateway was measured
 # What persons and the machine did: it was no answer of the broker and no decision, so it happens again.
 OUTSIDE = (
@@ -91,6 +95,10 @@ class SessionReplayed:
         Bars of the replay's data that are not those of the journal.
     late : int
         Bars that reached the runner too late to be acted on.
+    in_parts : int
+        Orders that were filled in parts. The replay fills each whole, at its first price: a stop that hangs on the
+        price of entry may then stand elsewhere, and one of the two is out before the other. Decisions that differ
+        because of that say so.
     """
 
     session: str
@@ -99,6 +107,7 @@ class SessionReplayed:
     again: Run
     bars: int
     late: int
+    in_parts: int = 0
     decided: tuple[Difference, ...] = ()
     filled: tuple[Difference, ...] = ()
     unlike: tuple[str, ...] = ()
@@ -122,6 +131,7 @@ class SessionReplayed:
             "same": self.is_same,
             "bars": self.bars,
             "late_bars": self.late,
+            "orders_filled_in_parts": self.in_parts,
             "orders": self.live.orders,
             "decisions": {"live": len(self.live.decisions), "replay": len(self.again.decisions)},
             "net_usd": {"live": f"{self.live.net_usd:.2f}", "replay": f"{self.again.net_usd:.2f}"},
@@ -135,7 +145,8 @@ class SessionReplayed:
         live, again = self.live, self.again
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(Counter(d.kind for d in live.decisions).items()))
         lines = [
-            f"{self.session}, replayed from {self.source}: {self.bars} bars ({self.late} late), {live.orders} orders",
+            f"{self.session}, replayed from {self.source}: {self.bars} bars ({self.late} late), {live.orders} orders"
+            + (f", {self.in_parts} filled in parts" if self.in_parts else ""),
             f"decisions: {kinds or 'none'}; " + ("all the same" if self.is_same else f"{len(self.decided)} differ"),
             *(f"  {d.cause}: {d.text} (bar ending {d.bar})" for d in self.decided[:20]),
             f"net {live.net_usd:.2f} USD, the replay {again.net_usd:.2f} USD; by cause:",
@@ -216,6 +227,8 @@ def replay_session(home: Home, session: str, *, source: str = PRINTS) -> Session
         bar_ns=frame.length,
         held=held_otherwise(live.trips, again.trips, frame.length),
     )
+    parts = _in_parts(found)
+    decided = [_with_parts(d, _parted(live, again, parts, frame.length)) for d in decided]
     causes = {d.bar: d.cause for d in decided} | dict.fromkeys(late, MISSED)
     return SessionReplayed(
         session=session,
@@ -224,10 +237,38 @@ def replay_session(home: Home, session: str, *, source: str = PRINTS) -> Session
         again=again,
         bars=len(data),
         late=len(late),
+        in_parts=len(parts),
         decided=tuple(decided),
         filled=tuple(filled_otherwise(live.trips, again.trips, causes, contract.spec)),
         unlike=tuple(text for _, text in unlike),
     )
+
+
+def _in_parts(found: Recording) -> list[int]:
+    # When each order of the contract that was filled in parts had its last part (UTC ns).
+    fills: dict[int, Fill] = {}
+    for record in found.records:
+        event = record.event
+        told = [event.fill] if isinstance(event, e.FillReported) else getattr(event, "fills", ())
+        fills |= {f.trade_id: f for f in told if f.contract == found.started.contract and not f.voided}
+    orders: dict[int, list[int]] = {}
+    for fill in fills.values():
+        if fill.at >= found.started.at:
+            orders.setdefault(fill.order_id, []).append(fill.at)
+    return [max(times) for times in orders.values() if len(times) > 1]
+
+
+def _parted(live: Run, again: Run, parts: Sequence[int], bar_ns: int) -> list[tuple[int, int]]:
+    # From when to when one of the two held what an order filled in parts had to do with; a bar more, as for the causes.
+    until = {t.bar: t.exit_at for t in again.trips}
+    held = [t for t in live.trips if any(t.entry_at <= at <= t.exit_at for at in parts)]
+    return [(t.bar, max(t.exit_at, until.get(t.bar, 0)) + bar_ns) for t in held]
+
+
+def _with_parts(made: Difference, parted: Sequence[tuple[int, int]]) -> Difference:
+    if made.cause in (FILL_PRICE, TIMING) and any(begin <= made.bar <= end for begin, end in parted):
+        return replace(made, text=f"{made.text}; {IN_PARTS}")
+    return made
 
 
 def _series(home: Home, contract: Contract, frame: Timeframe, told: Sequence[e.BarClosed], source: str) -> Series:
