@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections import deque
 from typing import Any
 
-from workbench.domain.contract import front_month, parse_contract, spec
 from workbench.domain.errors import GatewayError, InputError, StopLatched, UnknownName
 from workbench.domain.events import AccountReported
 from workbench.domain.hours import trading_hours
 from workbench.gateway.rest import Rest
 from workbench.gateway.tokens import LoginTokens
 from workbench.gateway.transport import Transport
-from workbench.rules.strategy import Strategy
 from workbench.services.alerts import Channels
 from workbench.services.broker import RestBroker
 from workbench.services.budgets import lease_budgets
@@ -24,13 +21,12 @@ from workbench.services.children import Child
 from workbench.services.clock import MarketClock, wall_ns
 from workbench.services.desk_actions import DeskActions
 from workbench.services.desk_file import TOKEN_ENV, ingest_lock
-from workbench.services.desk_service import ManualOrder, StartSession
+from workbench.services.desk_sessions import DeskSessions
 from workbench.services.desk_view import DeskView
 from workbench.services.hearts import Hearts
 from workbench.services.link import ChildChannel, ask_for_all
 from workbench.services.logs import hide
 from workbench.services.open_hours import OpenHours
-from workbench.services.permission import require_permission
 from workbench.services.projections import Projections
 from workbench.services.recorded import Recorded
 from workbench.services.red_button import RedButton
@@ -39,7 +35,6 @@ from workbench.services.session_stop import stop_session
 from workbench.services.settings import Profile
 from workbench.services.simulator_status import follow_simulator
 from workbench.services.snapshot import fill_dict, order_dict
-from workbench.services.strategies import resolve_strategy
 from workbench.storage.database import Database
 from workbench.storage.home import Home
 from workbench.storage.latch import read_latch
@@ -53,7 +48,7 @@ Json = dict[str, Any]
 ACCOUNTS_EVERY_S = 30.0
 
 
-class Desk(DeskActions):
+class Desk(DeskActions, DeskSessions):
     """What the API serves; also the only place that logs in.
 
     Parameters
@@ -241,7 +236,7 @@ class Desk(DeskActions):
         hide(token)
         return {"token": token}
 
-    # --- sessions ---------------------------------------------------------------------------------------------------
+    # --- what is stopped ---------------------------------------------------------------------------------------------
 
     def _latch(self, account: int | None) -> Any:
         return read_latch(self.home, account)
@@ -255,91 +250,6 @@ class Desk(DeskActions):
             )
         if load_link(self.home, account) is None:
             raise InputError(f"account {account} is not linked; link it first: workbench account link {account}")
-
-    async def start_session(self, request: StartSession) -> Json:
-        """Register the version, make sure of the runner, and start."""
-        strategy = resolve_strategy(request.strategy, self.registry)
-        strategy = strategy.with_parameters(**request.parameters)
-        version = self.registry.register(strategy, at=wall_ns()).version
-        contract = self._contract(request.contract, strategy.roots[0])
-        strategy.require_contract(contract)
-        await self._require_permission(request.account, strategy)
-        runner = await self.ensure_runner(request.account)
-        session = f"{strategy.name}-{request.account}-{secrets.token_hex(3)}"
-        body = {
-            "session": session,
-            "version": version,
-            "contract": contract,
-            "timeframe": strategy.timeframe,
-            "parameters": dict(strategy.values),
-            "person": "",
-        }
-        answer = await runner.request("start_session", body, 30.0)
-        sessions = runner.last.setdefault("snapshot", {}).setdefault("sessions", [])
-        if not any(s["session"] == session for s in sessions):
-            sessions.append(answer)  # so that a command right behind it finds the session
-        await self.watch_contracts([contract])
-        return answer
-
-    async def _require_permission(self, account: int, strategy: Strategy) -> None:
-        self._require_free(account)
-        link = load_link(self.home, account)
-        if self.profile.is_simulator or link is None:
-            return
-        warning = await asyncio.to_thread(require_permission, self.home, link.kind, strategy)
-        if warning:
-            self.alert("warning", warning, account)
-
-    def _contract(self, written: str | None, root: str) -> str:
-        today = trading_hours(spec(written or root)).trading_date(self.clock.now())
-        if written is None:
-            return front_month(root, today).id
-        try:
-            return parse_contract(written, near=today).id
-        except InputError:
-            return front_month(written, today).id
-
-    async def watch_contracts(self, contracts: list[str]) -> None:
-        """Have ingest record these contracts, now and after every restart of it."""
-        await self.recorded.want(contracts)
-
-    def find_session(self, session: str) -> tuple[int, Json]:
-        """Return the account and the shown row of a session; UnknownName when there is none."""
-        known: dict[str, tuple[int, Json]] = {}
-        for account, runner in self.runners.items():
-            for found in self.view.sessions(account, runner.last.get("snapshot", {})):
-                known[found["session"]] = (account, found)
-        if session not in known:
-            raise UnknownName("session", session, known)
-        return known[session]
-
-    async def command_session(self, session: str, verb: str, person: str) -> Json:
-        """Carry out a verb: start and resume let it trade, pause stops entries, flatten closes, end is for good."""
-        account, found = self.find_session(session)
-        if found["state"] == "ended":
-            raise InputError(f"session {session} is over; start a new one")
-        runner = self.runners[account]
-        if verb in ("start", "resume"):
-            runner = await self.ensure_runner(account)
-        body = {"session": session, "contract": found["contract"], "person": person}
-        return await runner.request("resume" if verb == "start" else verb, body)
-
-    async def manual_order(self, request: ManualOrder) -> Json:
-        """An order by a person, through the account's own gate."""
-        contract = self._contract(request.contract, request.contract)
-        product = spec(contract)
-        runner = await self.ensure_runner(request.account)
-        body = {
-            "request": request.request,
-            "contract": contract,
-            "side": 0 if request.side == "BUY" else 1,
-            "type": {"MARKET": 2, "LIMIT": 1, "STOP": 4}[request.type],
-            "qty": request.qty,
-            "limit_ticks": None if request.limit_price is None else product.ticks(request.limit_price),
-            "stop_ticks": None if request.stop_price is None else product.ticks(request.stop_price),
-            "person": request.person,
-        }
-        return await runner.request("manual_order", body, 15.0)
 
     # --- the red button ---------------------------------------------------------------------------------------------
 
