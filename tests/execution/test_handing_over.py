@@ -10,7 +10,7 @@ from tests.execution.fake_broker import FEE, MES, START, Ride, enter
 from tests.execution.limit_scenes import USD, holding, price, refuses_a_person, takes, to
 from workbench.domain import events as e
 from workbench.domain.commands import CancelOrder
-from workbench.domain.order import OrderType
+from workbench.domain.order import OrderType, Side
 from workbench.execution.fills import earned_by
 
 
@@ -130,3 +130,72 @@ def test_a_position_that_closes_before_the_first_price_gives_the_baseline_too() 
     ride.broker.fill(ride.broker.exit(OrderType.STOP).order_id or 0)
     ride.settle()
     assert ride.state.day_pnl_usd() is not None
+
+
+# --- a session begins -------------------------------------------------------------------------------------------------
+
+
+def left_open(qty: int = 2, **rule: object) -> Ride:
+    """A session that starts over what somebody has opened without a stop."""
+    ride = Ride()
+    ride.broker.external(Side.BUY, qty)
+    ride.broker.fill_markets()
+    ride.broker.events.clear()
+    fresh = ride.state.rules
+
+    def made(strategy: str, contract: str, parameters: dict[str, float | int | str | bool]) -> object:
+        script = fresh(strategy, contract, parameters)
+        for name, value in rule.items():
+            setattr(script, name, value)
+        return script
+
+    ride.state.rules = made  # type: ignore[assignment]
+    return ride.start()
+
+
+def stop_by_hand(ride: Ride, qty: int = 2) -> None:
+    ride.broker.external(Side.SELL, qty, OrderType.STOP, stop_ticks=START - 20)
+    ride.settle()
+
+
+@pytest.mark.statement(42)
+def test_a_position_that_is_adopted_without_a_stop_alarms_enters_nothing_and_is_closed_in_time() -> None:
+    ride = left_open()
+    (told,) = (a for a in ride.alerts if "without a working stop" in a.text)
+    assert told.level == "critical" and "within 30 s" in told.text
+    ride.wait(29)
+    assert not ride.outgoing
+    ride.bar(enter(1))
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes) == (0, 1) and not ride.placed
+
+
+@pytest.mark.statement(42)
+def test_an_adopted_position_stays_when_a_stop_works_for_all_of_it_in_time() -> None:
+    for qty, stays in ((1, False), (2, True)):
+        ride = left_open()
+        ride.wait(10)
+        stop_by_hand(ride, qty)
+        ride.wait(31)
+        ride.settle()
+        assert (ride.broker.qty() == 2) is stays
+
+
+def test_an_adopted_position_whose_stop_works_alarms_nobody() -> None:
+    ride = holding(2)
+    ended(ride)
+    ride.alerts.clear()
+    ride.start_session("s2")
+    assert not ride.alerts
+    ride.wait(31)
+    assert not ride.outgoing
+
+
+def test_a_strategy_that_declares_no_stop_adopts_a_position_without_one() -> None:
+    ride = left_open(has_stop=False)
+    ride.wait(60)
+    assert not ride.said("without a working stop") and not ride.outgoing and ride.broker.qty() == 2
+
+
+def test_with_nothing_there_a_session_that_adopts_begins_quietly() -> None:
+    assert not Ride().start().alerts

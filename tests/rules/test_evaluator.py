@@ -161,6 +161,11 @@ def test_stops_are_signed_ticks_from_the_fill(stop: str, side: str, ticks: int) 
     assert signal is not None and signal.stop_ticks == ticks and signal.target_ticks is None
 
 
+def test_a_strategy_says_whether_it_declares_a_stop() -> None:
+    for sections, has in (({}, False), ({"stop": "{ticks: 10}"}, True), ({"trail": "{ticks: 10}"}, True)):
+        assert strategy(entry="{long: 'close > 0'}", **sections).start().has_stop is has
+
+
 def test_without_its_stop_nothing_is_entered() -> None:
     for stop in ("{points: close - open - 1}", "{points: 1 / (close - open)}"):
         assert entries(strategy(entry="{long: 'close > 0'}", stop=stop), [5, 5, 5]) == []

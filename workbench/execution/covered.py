@@ -52,3 +52,9 @@ def adopted_stops(state: AccountState, book: Book, shown: AbstractSet[int | None
         if o.family is None and o.order_id in shown and o.tag in state.risk.ticks_at_stake
     )
     return min(abs(book.qty), max(0, book.bracketed - resting))
+
+
+def require_stops(book: Book) -> None:
+    """From here on all that is held must show a stop, whoever opened it."""
+    book.bracketed = max(book.bracketed, abs(book.qty))
+    book.since_flat, book.shares, book.flat_base, book.base_stops = [], {}, book.position, abs(book.qty)

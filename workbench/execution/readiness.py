@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from workbench.domain import events as e
 from workbench.domain.clock import SECOND
+from workbench.domain.commands import Alert
 from workbench.domain.contract import spec
 from workbench.domain.hours import local, trading_hours
 from workbench.domain.timeframe import timeframe
+from workbench.execution.covered import require_stops, stopped
 from workbench.execution.fills import take_over
 from workbench.execution.flatten import start_flatten
 from workbench.execution.state import AccountState, Book, Session
@@ -58,13 +60,30 @@ def begin(state: AccountState, session: Session) -> Out:
     book, contract = state.book(session.contract), session.contract
     if session.start_policy == "adopt":
         take_over(state, book, session.session)
-        return []
+        return demand_stop(state, book, session)
     if state.synced and _is_flat(state, book):
         return []
     session.waits_flat = True
     if session.start_policy != "flatten":
         return []
     return list(start_flatten(state, contract, f"session {session.session} begins flat"))
+
+
+def demand_stop(state: AccountState, book: Book, session: Session) -> Out:
+    """Ask for a working stop of a position that a session adopts, unless its strategy declares that it has none.
+
+    A person, or the platform, has the protection's patience to place one; then the position is closed
+    (`flatten.check_protection`). Until it is gone the session enters nothing.
+    """
+    if stopped(state, book) >= abs(book.qty) or not getattr(session.rule, "has_stop", True):
+        return []
+    require_stops(book)
+    text = (
+        f"session {session.session} adopts {book.qty:+d} {session.contract} without a working stop for all of it: it "
+        f"enters nothing, and the position is closed unless one works within {state.limits.protect_within_s:g} s; "
+        "place a stop now"
+    )
+    return [Alert(account=state.account, contract=session.contract, level="critical", text=text)]
 
 
 def is_waiting(state: AccountState, session: Session) -> bool:

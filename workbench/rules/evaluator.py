@@ -110,6 +110,11 @@ class RuleState:
         """Loss of a day (USD) and contracts that the strategy allows itself."""
         return None if self.plan is None else (self.plan.daily_loss_usd, self.plan.max_position)
 
+    @property
+    def has_stop(self) -> bool:
+        """Whether the strategy declares a stop, of its own or by its trail."""
+        return self.strategy.stop is not None or self.strategy.trail is not None
+
     def save(self) -> dict[str, Any]:
         """Return all that it remembers, as plain values; see `rules.memory`."""
         if self.plan is None or self._day is None or self._decision is None:
