@@ -12,10 +12,12 @@ from workbench.domain.errors import InputError
 from workbench.domain.hours import local, trading_hours
 from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.research_data import (
+    TICKS,
     When,
     data_for,
     data_version,
     home_of,
+    read_prints,
     read_stored,
     store_at,
     stored_contract,
@@ -55,7 +57,7 @@ def bars(
     contract : str
         Contract id or code, or a root: then the contract of that root with the newest bars.
     timeframe : str
-        1s … 1mo. What is not stored is built from stored shorter bars.
+        1s … 1mo. What is not stored is built from stored shorter bars. ``"ticks"``: the recorded prints.
     start, end : date, datetime, str or int, optional
         A day means the exchange's trading date, the last one included; a time without a zone is Chicago time; an int is
         UTC ns. Both are open when left out.
@@ -63,7 +65,8 @@ def bars(
     Returns
     -------
     pandas.DataFrame
-        Columns open, high, low, close (points), volume; indexed by the START of the bar, UTC. `attrs` names contract,
+        Columns open, high, low, close (points), volume; indexed by the START of the bar, UTC. Of prints price, size and
+        side (0 buy, 1 sell, as the gateway counts; -1 unknown) in their order of arrival. `attrs` names contract,
         timeframe and data version.
 
     Raises
@@ -72,6 +75,8 @@ def bars(
         Unknown contract or timeframe, or nothing stored of it.
     """
     place = home_of(home)
+    if timeframe == TICKS:
+        return to_pandas(*read_prints(contract, start, end, place), TICKS)
     chosen = stored_contract(contract, timeframe, place)
     frame = read_stored(chosen, timeframe, start, end, place)
     if frame.is_empty():

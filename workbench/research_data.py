@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.storage.bars import BarStore
 
 When = str | date | datetime | int | None
+TICKS = "ticks"
 _LOOKED_AT = 5_000  # bars tell their timeframe long before their end
 
 
@@ -165,6 +166,24 @@ def read_stored(contract: Contract, timeframe: str, start: When, end: When, plac
         if shorter:
             return bars_from_bars(store.read(contract, shorter[-1], first, last), shorter[-1], wanted, hours)
     return store.read(contract, wanted, first, last)
+
+
+def read_prints(written: str, start: When, end: When, place: Home) -> tuple[pl.DataFrame, Contract]:
+    """Return recorded prints (ts, price, size, side), and whose they are: of a root, those that reach the furthest."""
+    from workbench.storage.ticks import TickStore
+
+    store, full = TickStore(place.market), full_contract(written)
+    held = {c.contract: c.last for c in store.coverage() if full is not None or spec(c.contract) == spec(written)}
+    chosen = full or (parse_contract(max(held, key=held.__getitem__)) if held else None)
+    if chosen is None or chosen.id not in held:
+        raise InputError(
+            f"no recorded prints of {written} in the store; those of "
+            f"{', '.join(sorted(c.contract for c in store.coverage())) or 'nothing'} are. A desk records what its "
+            "sessions trade; workbench data import brings a file"
+        )
+    hours = trading_hours(chosen.spec)
+    found = store.read(chosen, _instant(start, hours, last=False), _instant(end, hours, last=True))
+    return found.select("ts", "price", "size", "side"), chosen
 
 
 def _builds(source: str, wanted: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from workbench.backtest.played import E4, MOVES, NO_LEVEL, STATUSES, Played
 from workbench.backtest.trades import Float64Array, Int64Array, Trips, entry_rules, exit_rules
 from workbench.domain.contract import ContractSpec
+from workbench.domain.hours import TradingHours
 from workbench.domain.order import OrderType
 
 if TYPE_CHECKING:
@@ -42,6 +43,19 @@ def trades(
         }
     )
     return frame.astype({"side": object, "rule": object, "exit_rule": object})
+
+
+def days(of: pd.DataFrame, daily: pd.DataFrame, hours: TradingHours) -> list[list[tuple[float, float, float]]]:
+    """Return (net, worst, best) of the closed trades of each trading date (by the exit) in USD, for `passing`."""
+    import pandas as pd
+
+    closed = of[of["exit_at"].notna()]
+    dates = hours.trading_dates_of(closed["exit_at"].dt.tz_convert(None).to_numpy("datetime64[ns]").astype(np.int64))
+    made: dict[pd.Timestamp, list[tuple[float, float, float]]] = {date: [] for date in daily.index}
+    rows = zip(*(closed[name].tolist() for name in ("net_usd", "mae_usd", "mfe_usd")), strict=True)
+    for date, row in zip(pd.DatetimeIndex(dates), rows, strict=True):
+        made[date].append(row)
+    return list(made.values())
 
 
 def orders(played: Played, spec: ContractSpec) -> pd.DataFrame:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     import vectorbt as vbt
 
     from workbench.backtest.alarms import Alarm
+    from workbench.backtest.passing import Chance
     from workbench.backtest.static import Picture
+    from workbench.domain.account import AccountProgramme
     from workbench.rules.explanation import Explanation
 
 CAPITAL_USD = 50_000.0  # the account of a backtest that names none
@@ -236,6 +238,17 @@ class Result:
         index = frames.utc(self._bars.starts, "ts")
         columns = dict(zip(("open", "high", "low", "close"), self._bars.points, strict=True))
         return pd.DataFrame({**columns, "volume": self._bars.volume}, index=index)
+
+    def chance_to_pass(self, account: str | AccountProgramme, **options: Any) -> Chance:
+        """Return how often days like these, drawn anew or in other orders, pass a firm's programme.
+
+        `account` as `workbench.account` takes it, options as `workbench.backtest.passing.chance_to_pass` does: drawn,
+        size, length, samples, seed.
+        """
+        from workbench.backtest.passing import chance_to_pass
+        from workbench.domain.account_file import account as programme
+
+        return chance_to_pass(frames.days(self.trades, self.daily, self._bars.hours), programme(account), **options)
 
     @cached_property
     def portfolio(self) -> vbt.Portfolio:

@@ -23,6 +23,7 @@ from workbench.rules.windows import Window
 
 if TYPE_CHECKING:
     from workbench.domain.contract import Contract
+    from workbench.rules.check import Finding
     from workbench.rules.evaluator import RuleState
     from workbench.rules.explanation import Explanation
     from workbench.rules.plan import Plan
@@ -162,6 +163,12 @@ class Strategy:
         from workbench.rules.explain import explain
 
         return explain(self, bars, at, contract=contract, trades=trades)
+
+    def findings(self) -> list[Finding]:
+        """Return what reads well and makes no sense, errors first; see `workbench.rules.check`."""
+        from workbench.rules.check import check
+
+        return check(self)
 
     def with_parameters(self, **values: object) -> Strategy:
         """Return the same strategy (and version) with other parameter values.

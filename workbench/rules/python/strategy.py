@@ -22,6 +22,7 @@ from workbench.rules.python.normal import normal
 from workbench.rules.strategy import SEMANTICS, Parameter, Value
 
 if TYPE_CHECKING:
+    from workbench.rules.check import Finding
     from workbench.rules.python.running import PythonRule
 
 # Raised when the same source would decide something else than before: it is part of every version.
@@ -136,6 +137,12 @@ class PythonStrategy:
                 raise UnknownName("parameter", name, self.parameters, where=self.where)
         given = {name: self.parameters[name].require(value, self._line(name)) for name, value in values.items()}
         return replace(self, values={**self.values, **given})._kept()
+
+    def findings(self) -> list[Finding]:
+        """Return what makes no sense in its parameters, and what would make its runs differ."""
+        from workbench.rules.check import check
+
+        return check(self)
 
     def with_timeframe(self, written: str) -> PythonStrategy:
         """Return the same class on another timeframe: another strategy, with a version of its own."""
