@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.desk import CONTRACT, OPEN_AT, FakeDesk
 from workbench.apps import frame as shown
+from workbench.apps import live_rows as rows
 
 Json = dict[str, Any]
 
@@ -48,7 +49,6 @@ async def test_missing_values_are_dashes_and_never_zero(snapshot: Json) -> None:
     tiles = shown.tiles(snapshot, shown.subject(snapshot))
     assert {t["value"] for t in tiles} == {"–"}
     assert tile(tiles, "daily loss left")["gauge"] is None
-    assert "0" not in "".join(str(cell) for cell in shown.sessions(snapshot)["rows"][0][4:])
 
 
 async def test_nan_is_a_dash_too(snapshot: Json) -> None:
@@ -68,17 +68,17 @@ async def test_without_a_session_the_position_is_the_subject(snapshot: Json) -> 
 
 
 def test_an_empty_desk_can_be_shown() -> None:
-    content = shown.frame({"accounts": [], "sessions": []}, silent_s=0.1, error="", order_rows=[])
-    assert content["positions"]["rows"] == [] and content["age"] == {"state": "unknown", "age_s": None}
+    content = shown.frame({"accounts": [], "sessions": []}, silent_s=0.1, error="")
+    assert content["tiles"] and content["age"] == {"state": "unknown", "age_s": None}
 
 
 def test_no_snapshot_at_all_is_a_dead_desk() -> None:
-    assert "refused" in shown.frame(None, silent_s=0.0, error="connection refused", order_rows=[])["dead"]
+    assert "refused" in shown.frame(None, silent_s=0.0, error="connection refused")["dead"]
 
 
 async def test_old_news_is_marked_dead_only_after_a_while(snapshot: Json) -> None:
-    assert shown.frame(snapshot, silent_s=0.4, error="reconnecting", order_rows=[])["dead"] == ""
-    assert shown.frame(snapshot, silent_s=9.0, error="no desk", order_rows=[])["dead"] == "no desk"
+    assert shown.frame(snapshot, silent_s=0.4, error="reconnecting")["dead"] == ""
+    assert shown.frame(snapshot, silent_s=9.0, error="no desk")["dead"] == "no desk"
 
 
 async def test_data_age_is_that_of_the_pages_contract(snapshot: Json) -> None:
@@ -114,7 +114,7 @@ async def test_a_runner_that_is_down_alarms_only_where_a_session_wants_it(snapsh
 
 async def test_a_position_that_was_closed_is_no_row(snapshot: Json) -> None:
     snapshot["accounts"][0]["positions"][0].update(qty=0, average_price=None)
-    assert shown.positions(snapshot)["rows"] == []
+    assert rows.position_rows(snapshot) == []
     assert tile(shown.tiles(snapshot, shown.subject(snapshot)), "Position")["note"] == "MES Z26"
 
 
@@ -128,16 +128,6 @@ async def test_a_price_of_zero_and_a_negative_one_are_prices(snapshot: Json) -> 
     working[0]["stop_price"], working[1]["limit_price"] = 0.0, -37.63
     prices = [line["price"] for line in shown.price_lines(snapshot, shown.subject(snapshot))]
     assert prices[1:] == [0.0, -37.63]
-
-
-async def test_the_blotter_is_newest_first_and_limited(snapshot: Json) -> None:
-    rows = [
-        {"order_id": n, "at": n * 10**9, "contract": CONTRACT, "side": "BUY", "type": "LIMIT", "qty": 1, "filled": 0,
-         "limit_price": 1.0, "status": "WORKING"}
-        for n in range(1, 100)
-    ]  # fmt: skip
-    table = shown.orders(rows, limit=30)
-    assert len(table["rows"]) == 30 and table["rows"][0][0] > table["rows"][1][0]
 
 
 def test_fill_arrows_sit_on_the_bar_they_fell_into() -> None:

@@ -37,7 +37,19 @@ async def feed() -> DeskFeed:
 @pytest.fixture
 def page(feed: DeskFeed, monkeypatch: pytest.MonkeyPatch) -> tuple[LivePage, dict[str, list[dict[str, Any]]]]:
     made, sent = LivePage(feed), {}
-    for name in ("head", "nav", "board", "chart", "tables", "ack"):
+    for name in (
+        "head",
+        "nav",
+        "board",
+        "chart",
+        "equity",
+        "sessions",
+        "positions",
+        "orders",
+        "limits",
+        "signals",
+        "ack",
+    ):
         sent[name] = []
         monkeypatch.setattr(getattr(made, name), "_send_msg", sent[name].append)
     return made, sent
@@ -123,3 +135,33 @@ def numbers(value: Any) -> list[float]:
     if isinstance(value, list | tuple):
         return [number for item in value for number in numbers(item)]
     return [value] if isinstance(value, int | float) else []
+
+
+async def test_another_session_becomes_the_subject_and_a_gone_one_is_let_go(page: Any, feed: DeskFeed) -> None:
+    made, sent = page
+    assert feed.snapshot is not None
+    first = feed.snapshot["sessions"][0]
+    other = {**first, "session": "nq-1", "contract": "CON.F.US.ENQ.Z26"}
+    feed.snapshot["sessions"].append(other)
+    made._push()
+    made.subject.value = "nq-1 · ENQ Z26 · 1001"
+    made._push()
+    assert sent["chart"][-1]["title"] == "ENQ Z26 · 1m"
+    feed.snapshot["sessions"].pop()
+    made._push()
+    assert sent["chart"][-1]["title"] == "MES Z26 · 1m"
+
+
+async def test_what_a_person_presses_is_asked_once_and_a_refusal_is_told(page: Any, feed: DeskFeed) -> None:
+    made, sent = page
+    asked: list[Any] = []
+
+    async def ask(method: str, path: str, **options: Any) -> Any:
+        asked.append((method, path, options["json"]))
+        return {"accepted": False, "reason": "the market is closed"}
+
+    feed.ask = ask  # type: ignore[method-assign]
+    await made._position("close", f"1001/{CONTRACT}", {})
+    await made._position("close", f"1001/{CONTRACT}", {})
+    assert len({body["request"] for _, _, body in asked}) == 2, "two presses are two requests"
+    assert "the market is closed" in sent["nav"][-1]["told"] and sent["nav"][-1]["tone"] == "alarm"

@@ -157,7 +157,7 @@ def test_on_a_phone_the_stop_and_the_numbers_fit(browser: Any, board: Dashboard)
 def test_the_light_theme_reaches_every_part(browser: Any, board: Dashboard) -> None:
     page = open_page(browser, board.link)
     page.get_by_label("Toggle theme").click()
-    wait_until(lambda: min(_lightness(page, part) for part in (".wb-tile", ".wb-table", ".wb-chart")) > 0.9)
+    wait_until(lambda: min(_lightness(page, part) for part in (".wb-tile", ".wb-grid", ".wb-chart")) > 0.9)
     page.close()
 
 

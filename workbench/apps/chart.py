@@ -37,3 +37,18 @@ class CandleChart(pn.custom.JSComponent):
     def show(self, message: dict[str, Any]) -> None:
         """Send one message to the browser."""
         self._send_msg(message)
+
+
+class EquityChart(pn.custom.JSComponent):
+    """The account's equity as a line, green above where it began and red below.
+
+    Messages: ``{"op": "all" | "tail", "title", "points": [{"time", "value"}]}``, times as the candles have them.
+    """
+
+    height_px = param.Integer(default=150)
+
+    _esm = library() + "\n" + script("theme.js", "equity.js")
+
+    def show(self, message: dict[str, Any]) -> None:
+        """Send one message to the browser."""
+        self._send_msg(message)

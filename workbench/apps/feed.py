@@ -19,6 +19,9 @@ POLL_S = 0.5
 SILENT_S = 5.0  # the desk beats once a second: five missed beats are a dead connection
 BARS = 600
 
+POINTS = 4_000  # of an equity line; more are thinned
+
+Point = tuple[int, float]
 Place = tuple[str, str]  # base URL and full token of the desk
 
 
@@ -43,6 +46,7 @@ class DeskFeed:
         self.orders: list[dict[str, Any]] = []
         self.fills: list[dict[str, Any]] = []
         self.bars: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.equity: dict[int, list[Point]] = {}  # account → seconds and USD, since this process listens
         self.wanted: dict[object, tuple[str, str]] = {}  # a page's key → the bars it shows
         self.version = 0
         self._origins: set[str] = set()
@@ -113,7 +117,18 @@ class DeskFeed:
                     self.error = message["error"]
                 else:
                     self.snapshot, self.heard_at, self.error = message, time.monotonic(), ""
+                    self._note_equity(message)
                 self.version += 1
+
+    def _note_equity(self, snapshot: dict[str, Any]) -> None:
+        for account in snapshot.get("accounts", []):
+            usd, at = account.get("equity_usd"), int(snapshot.get("at") or 0) // 10**9
+            points = self.equity.setdefault(account["account"], [])
+            if usd is None or (points and at <= points[-1][0]):
+                continue
+            points.append((at, usd))
+            if len(points) > POINTS:
+                points[:] = thinned(points)
 
     async def _poll(self) -> None:
         while True:
@@ -149,6 +164,19 @@ class DeskFeed:
         if not response.is_success:
             raise DeskRefusedPage(_refusal(path, response))
         return response.json()
+
+
+def thinned(points: list[Point]) -> list[Point]:
+    """Return about half of the points; of each four the lowest and the highest stay, so no extreme is lost.
+
+    >>> thinned([(1, 5.0), (2, 9.0), (3, 1.0), (4, 5.0), (5, 6.0)])
+    [(2, 9.0), (3, 1.0), (5, 6.0)]
+    """
+    kept: list[Point] = []
+    for begin in range(0, len(points), 4):
+        part = points[begin : begin + 4]
+        kept += sorted({min(part, key=lambda p: p[1]), max(part, key=lambda p: p[1])})
+    return kept if not points or kept[-1] == points[-1] else [*kept, points[-1]]
 
 
 def _refusal(path: str, response: httpx.Response) -> str:

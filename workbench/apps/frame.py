@@ -9,13 +9,14 @@ from typing import Any
 
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError
-from workbench.widgets.cards import CHICAGO, STATES, chicago, money, plain_money, signed, version_name
+from workbench.widgets.cards import CHICAGO, chicago, money, plain_money, signed
 
 Json = dict[str, Any]
 SILENT_S = 3.0
 
 
-def _tone(value: float | None) -> str:
+def tone(value: float | None) -> str:
+    """Return ``up``, ``down``, or nothing for 0 and unknown."""
     return "" if not value else "up" if value > 0 else "down"
 
 
@@ -31,6 +32,15 @@ def subject(snapshot: Json) -> Json:
     for row in snapshot.get("data", []):
         return {"contract": row["contract"], "timeframe": row["timeframe"]}
     return {}
+
+
+def subject_name(session: Json) -> str:
+    """Return what a session is called where one is chosen.
+
+    >>> subject_name({"session": "s1", "contract": "CON.F.US.MES.Z26", "account": 1001})
+    's1 · MES Z26 · 1001'
+    """
+    return f"{session['session']} · {short(session['contract'])} · {session['account']}"
 
 
 def short(contract: str | None) -> str:
@@ -71,7 +81,8 @@ def shifted(seconds: int) -> int:
     return seconds + int(offset.total_seconds() if offset else 0)
 
 
-def _account(snapshot: Json, about: Json) -> Json:
+def account_of(snapshot: Json, about: Json) -> Json:
+    """Return the account that the page is about, else the first one, else nothing."""
     accounts = snapshot.get("accounts", [])
     return dict(next((a for a in accounts if a["account"] == about.get("account")), accounts[0] if accounts else {}))
 
@@ -110,7 +121,7 @@ _RUNNER = {"running": "ok", "starting": "warn", "stopped": "warn"}
 
 def tiles(snapshot: Json, about: Json) -> list[Json]:
     """Return the big numbers."""
-    account = _account(snapshot, about)
+    account = account_of(snapshot, about)
     position = next((p for p in account.get("positions", []) if p["contract"] == about.get("contract")), None)
     qty = about.get("position") if position is None else position["qty"]
     note = short(about.get("contract"))
@@ -119,10 +130,10 @@ def tiles(snapshot: Json, about: Json) -> list[Json]:
     if (account.get("runner") or {}).get("state") not in ("running", None):
         note = "last known: no runner"
     shown = [
-        {"label": "Day P&L", **_usd(money(account.get("day_pnl_usd"))), "tone": _tone(account.get("day_pnl_usd")),
+        {"label": "Day P&L", **_usd(money(account.get("day_pnl_usd"))), "tone": tone(account.get("day_pnl_usd")),
          "note": f"realised {money(account.get('realized_usd'))}"},
-        {"label": "Open P&L", **_usd(money(account.get("open_usd"))), "tone": _tone(account.get("open_usd"))},
-        {"label": "Position", "value": signed(qty), "tone": _tone(qty), "note": note},
+        {"label": "Open P&L", **_usd(money(account.get("open_usd"))), "tone": tone(account.get("open_usd"))},
+        {"label": "Position", "value": signed(qty), "tone": tone(qty), "note": note},
         {"label": "Balance", **_usd(plain_money(account.get("balance_usd"))), "note": account.get("name", "")},
     ]  # fmt: skip
     return shown + [_gauge(limit) for limit in account.get("headroom", [])[:2]]
@@ -145,52 +156,7 @@ def _gauge(limit: Json) -> Json:
     }
 
 
-def sessions(snapshot: Json) -> Json:
-    """Return the table of sessions."""
-    head = ["Session", "State", "Strategy", "Contract", "#Position", "#P&L", "#Trades", "Last signal"]
-    rows = [
-        [s["session"], STATES.get(s["state"], s["state"]), version_name(s), f"{short(s['contract'])} {s['timeframe']}",
-         [signed(s.get("position")), _tone(s.get("position"))], [money(s.get("pnl_usd")), _tone(s.get("pnl_usd"))],
-         "–" if s.get("trades") is None else str(s["trades"]), s.get("last_signal") or "–"]
-        for s in snapshot.get("sessions", [])
-    ]  # fmt: skip
-    return {"head": head, "rows": rows, "empty": "no session"}
-
-
-def positions(snapshot: Json) -> Json:
-    """Return the table of open positions of all accounts."""
-    head = ["Account", "Contract", "#Qty", "#Average", "#Last", "#Open P&L"]
-    rows = [
-        [str(a["account"]), short(p["contract"]), [signed(p["qty"]), _tone(p["qty"])],
-         price(p.get("average_price"), p["contract"]), price(p.get("last_price"), p["contract"]),
-         [money(p.get("open_usd")), _tone(p.get("open_usd"))]]
-        for a in snapshot.get("accounts", []) for p in a.get("positions", []) if p["qty"]
-    ]  # fmt: skip
-    return {"head": head, "rows": rows, "empty": "flat"}
-
-
-def orders(rows: list[Json], *, limit: int = 30) -> Json:
-    """Return the blotter, newest first."""
-    head = ["Time CT", "Contract", "Side", "Type", "#Qty", "#Filled", "#Price", "Status", "Rule"]
-    newest = sorted(rows, key=lambda o: (o.get("at") or 0, o.get("order_id") or 0), reverse=True)[:limit]
-    cells = [
-        [
-            chicago(o.get("at")).removesuffix(" CT"),
-            short(o["contract"]),
-            [f"{'▲' if o['side'] == 'BUY' else '▼'} {o['side']}", "up" if o["side"] == "BUY" else "down"],
-            o["type"],
-            str(o["qty"]),
-            str(o["filled"]),
-            price(_level(o), o["contract"]),
-            str(o["status"]).upper(),
-            o.get("rule") or "–",
-        ]
-        for o in newest
-    ]
-    return {"head": head, "rows": cells, "empty": "no orders today"}
-
-
-def _level(order: Json) -> float | None:
+def level(order: Json) -> float | None:
     """Return the price an order waits at; 0 is a price."""
     stop: float | None = order.get("stop_price")
     return order.get("limit_price") if stop is None else stop
@@ -198,17 +164,17 @@ def _level(order: Json) -> float | None:
 
 def price_lines(snapshot: Json, about: Json) -> list[Json]:
     """Return the lines across the chart: average price and working orders of the page's contract."""
-    account, contract = _account(snapshot, about), about.get("contract")
+    account, contract = account_of(snapshot, about), about.get("contract")
     lines = [
         {"price": position["average_price"], "title": signed(position["qty"]), "tone": "info"}
         for position in account.get("positions", [])
         if position["contract"] == contract and position.get("average_price") is not None
     ]
     for order in account.get("working", []):
-        level = _level(order)
-        if order["contract"] == contract and level is not None:
+        waits_at = level(order)
+        if order["contract"] == contract and waits_at is not None:
             text = f"{order['type'].lower()} {order['side'].lower()} {order['qty']}"
-            lines.append({"price": level, "title": text, "tone": "down" if order["type"] == "STOP" else "up"})
+            lines.append({"price": waits_at, "title": text, "tone": "down" if order["type"] == "STOP" else "up"})
     return lines
 
 
@@ -233,11 +199,11 @@ def stop_state(stop: Json) -> Json:
     return {"latched": bool(stop.get("latched")), "reason": stop.get("reason"), "last_result": shown}
 
 
-def frame(snapshot: Json | None, *, silent_s: float, error: str, order_rows: list[Json]) -> Json:
-    """Return all that is shown beside the chart; `silent_s` is how long the desk has said nothing."""
+def frame(snapshot: Json | None, *, silent_s: float, error: str, about: Json | None = None) -> Json:
+    """Return lights and numbers; `silent_s` is how long the desk has said nothing, `about` what the page is about."""
     if snapshot is None:
         return {"dead": error or "no news from the desk yet", "lights": [], "tiles": [], "silent_s": None}
-    about = subject(snapshot)
+    about = subject(snapshot) if about is None else about
     return {
         "dead": error if silent_s > SILENT_S else "",
         "silent_s": silent_s,
@@ -245,8 +211,4 @@ def frame(snapshot: Json | None, *, silent_s: float, error: str, order_rows: lis
         "age": data_age(snapshot, about),
         "lights": lights(snapshot),
         "tiles": tiles(snapshot, about),
-        "sessions": sessions(snapshot),
-        "positions": positions(snapshot),
-        "orders": orders(order_rows),
-        "stop": stop_state(snapshot.get("stop") or {}),
     }

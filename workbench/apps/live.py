@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import panel_material_ui as pmui
 
 from workbench.apps import frame as shown
-from workbench.apps.chart import CandleChart
+from workbench.apps import live_rows as rows
+from workbench.apps.chart import CandleChart, EquityChart
 from workbench.apps.feed import DeskFeed
+from workbench.apps.grid import Grid
 from workbench.apps.parts import Board
 from workbench.apps.visit import Visit
 
 FRAME_S = 0.2
 TIMEFRAMES = ["1m", "5m", "15m", "1h"]
+FIRST = "the first live session"
+MARGIN = (0, 10, 10, 10)
 
 
 class LivePage(Visit):
@@ -25,17 +30,29 @@ class LivePage(Visit):
     def __init__(self, feed: DeskFeed) -> None:
         super().__init__(feed)
         self.nav.quiet = True  # the board counts how old its numbers are
-        self.board, self.chart = Board(), CandleChart()
-        self.tables = Board(parts=["positions", "sessions", "orders"], titles=TITLES)
-        self.timeframe = pmui.RadioButtonGroup(options=TIMEFRAMES, value="1m", size="small", margin=(0, 10, 6, 10))
+        self.board, self.chart, self.equity = Board(), CandleChart(), EquityChart()
+        self.subject = pmui.Select(options=[FIRST], value=FIRST, size="small", width=300, margin=(0, 10, 6, 10))
+        self.timeframe = pmui.RadioButtonGroup(options=TIMEFRAMES, value="1m", size="small", margin=(0, 10, 6, 0))
+        tell = {"tell": self.tell}
+        self.sessions = Grid(title="Sessions", on_act=self._session, **tell)
+        self.positions = Grid(title="Positions", on_act=self._position, **tell)
+        self.orders = Grid(title="Orders of the day", searchable=True, on_act=self._order, **tell)
+        self.limits = Grid(title="Headroom to every limit")
+        self.signals = Grid(title="Signals and alerts", searchable=True)
         self._chart_key: tuple[str, str] | None = None
         self._chart_time = 0
+        self._equity_key: int | None = None
+        self._equity_time = 0
 
     def body(self) -> list[Any]:
-        """Return lights and numbers, the chart, and the tables."""
-        for part in (self.board, self.chart, self.tables):
-            part.param.update(sizing_mode="stretch_width", margin=(0, 10, 10, 10))
-        return [self.board, self.timeframe, self.chart, self.tables]
+        """Return lights and numbers, the charts, and the tables."""
+        parts: list[Any] = [self.board, self.chart, self.equity]
+        parts += [self.sessions, self.positions, self.orders, self.limits, self.signals]
+        for part in parts:
+            part.param.update(sizing_mode="stretch_width", margin=MARGIN)
+        choice = pmui.FlexBox(self.subject, self.timeframe, sizing_mode="stretch_width", align_items="center")
+        top, charts = parts[:1], parts[1:3]
+        return [*top, choice, *charts, self.positions, self.sessions, self.orders, self.limits, self.signals]
 
     def gone(self) -> None:
         """Look at no bars any more."""
@@ -43,16 +60,58 @@ class LivePage(Visit):
 
     def push(self) -> None:
         """Send one frame: numbers, tables and the newest bars."""
-        feed = self.feed
-        silent_s = feed.silent_s if feed.snapshot is not None else 0.0
-        content = shown.frame(feed.snapshot, silent_s=silent_s, error=feed.error, order_rows=feed.orders)
-        self.board.show({key: value for key, value in content.items() if key not in (*TITLES, "stop")})
-        self.tables.show({key: content.get(key) for key in ("dead", "silent_s", *TITLES)})
-        if feed.snapshot is not None:
-            self._push_chart(feed.snapshot)
+        feed, snapshot = self.feed, self.feed.snapshot
+        silent_s = feed.silent_s if snapshot is not None else 0.0
+        about = None if snapshot is None else self._about(snapshot)
+        self.board.show(shown.frame(snapshot, silent_s=silent_s, error=feed.error, about=about))
+        if snapshot is None or about is None:
+            return
+        self._push_tables(snapshot)
+        self._push_chart(snapshot, about)
+        self._push_equity(snapshot, about)
 
-    def _push_chart(self, snapshot: dict[str, Any]) -> None:
-        about = shown.subject(snapshot)
+    def _about(self, snapshot: dict[str, Any]) -> dict[str, Any]:
+        # What the page is about: what the person chose, as long as it is there.
+        found = {shown.subject_name(s): dict(s) for s in snapshot.get("sessions", [])}
+        options = [FIRST, *found]
+        if options != self.subject.options:
+            self.subject.options = options
+            if self.subject.value not in options:
+                self.subject.value = FIRST
+        return found.get(str(self.subject.value)) or shown.subject(snapshot)
+
+    def _push_tables(self, snapshot: dict[str, Any]) -> None:
+        self.sessions.rows(rows.SESSION_HEADS, rows.session_rows(snapshot), empty="no session")
+        self.positions.rows(rows.POSITION_HEADS, rows.position_rows(snapshot), empty="flat")
+        self.orders.rows(rows.ORDER_HEADS, rows.order_rows(self.feed.orders), empty="no orders today")
+        self.limits.rows(rows.LIMIT_HEADS, rows.limit_rows(snapshot), empty="no limit has been reported yet")
+        self.signals.rows(rows.SIGNAL_HEADS, rows.signal_rows(snapshot), empty="nothing has been said")
+
+    # --- what a person asks for --------------------------------------------------------------------------------------
+
+    async def _session(self, verb: str, row: str, values: dict[str, str]) -> None:
+        told = await self._ask(rows.session_request(verb, row))
+        self.tell(f"{verb} {row}: now {told.get('state', 'done')}", "ok")
+
+    async def _position(self, verb: str, row: str, values: dict[str, str]) -> None:
+        self._say(verb, row, await self._ask(rows.position_request(verb, row, values, _key())))
+
+    async def _order(self, verb: str, row: str, values: dict[str, str]) -> None:
+        self._say(verb, row, await self._ask(rows.order_request(verb, row, values, self.feed.orders, _key())))
+
+    async def _ask(self, request: rows.Request) -> Any:
+        method, path, body = request
+        return await self.feed.ask(method, path, json=body)
+
+    def _say(self, verb: str, row: str, answer: dict[str, Any]) -> None:
+        if answer.get("accepted"):
+            self.tell(f"{verb} {row}: on its way to the exchange", "ok")
+        else:
+            self.tell(f"{verb} {row}: refused: {answer.get('reason') or 'no reason given'}", "alarm")
+
+    # --- charts ------------------------------------------------------------------------------------------------------
+
+    def _push_chart(self, snapshot: dict[str, Any], about: dict[str, Any]) -> None:
         contract = about.get("contract")
         if contract is None:
             return
@@ -80,8 +139,26 @@ class LivePage(Visit):
         self._chart_time = bars[-1]["time"]
         return {"op": "all" if fresh else "tail", "bars": [{**bar, "time": shown.shifted(bar["time"])} for bar in part]}
 
+    def _push_equity(self, snapshot: dict[str, Any], about: dict[str, Any]) -> None:
+        account = shown.account_of(snapshot, about)
+        number = account.get("account")
+        points = self.feed.equity.get(number, []) if number is not None else []
+        if not points:
+            return
+        fresh = number != self._equity_key
+        part = points if fresh else [p for p in points if p[0] >= self._equity_time]
+        self._equity_key, self._equity_time = number, points[-1][0]
+        self.equity.show(
+            {
+                "op": "all" if fresh else "tail",
+                "title": f"Equity of {account.get('name') or number}",
+                "points": [{"time": shown.shifted(at), "value": usd} for at, usd in part],
+            }
+        )
 
-TITLES = {"positions": "Positions", "sessions": "Sessions", "orders": "Orders today"}
+
+def _key() -> str:
+    return f"dashboard-{secrets.token_hex(8)}"
 
 
 page = LivePage

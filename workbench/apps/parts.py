@@ -38,10 +38,7 @@ class Nav(Shown):
 
 
 class Board(Shown):
-    """Lights and big numbers; or, with `parts`, the tables of that name in the frame."""
-
-    parts = param.List(default=[], item_type=str)
-    titles = param.Dict(default={})
+    """Lights and big numbers."""
 
     _esm = script("theme.js", "board.js")
 

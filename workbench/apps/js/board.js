@@ -1,4 +1,4 @@
-// Lights, big numbers and tables. Texts come ready from Python; what is computed here is only how old they have become.
+// Lights and big numbers. Texts come ready from Python; what is computed here is only how old they have become.
 const SHAPES = { ok: "●", alarm: "✖", warn: "▲", off: "○", info: "■" };
 
 function ageText(seconds) {
@@ -22,13 +22,7 @@ const CSS = `
   .wb-up { color: var(--wb-up); } .wb-down { color: var(--wb-down); }
   .wb-track { display: block; height: 5px; border-radius: 3px; background: var(--wb-line); margin-top: 5px; } .wb-track i { display: block; height: 100%; border-radius: 3px; background: var(--wb-up); }
   .wb-track i.wb-high { background: var(--wb-warn); } .wb-track i.wb-full { background: var(--wb-down); }
-  .wb-table { border: 1px solid var(--wb-line); border-radius: 10px; background: var(--wb-card); padding: 10px 14px 12px; overflow-x: auto; margin-bottom: 10px; }
-  .wb-table h2 { font-size: 12px; letter-spacing: .06em; text-transform: uppercase; color: var(--wb-dim); margin: 0 0 6px; font-weight: 600; }
-  table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-  th, td { text-align: left; padding: 5px 14px 5px 0; white-space: nowrap; border-bottom: 1px solid var(--wb-line); font-weight: 400; }
-  th { color: var(--wb-dim); font-size: 12px; } tr:last-child td { border-bottom: 0; } .wb-number { text-align: right; }
-  .wb-empty { color: var(--wb-dim); }
-  .wb-board.wb-old .wb-tiles, .wb-board.wb-old .wb-table { opacity: .5; }
+  .wb-board.wb-old .wb-tiles { opacity: .5; }
   @media (max-width: 600px) { .wb-tiles { grid-template-columns: 1fr 1fr; gap: 8px; } .wb-tile { padding: 8px 10px; } .wb-tile:last-child:nth-child(odd) { grid-column: span 2; } .wb-value { font-size: 17px; } .wb-clock { margin-left: 0; } }
 `;
 
@@ -46,29 +40,10 @@ function tile(item) {
   return box;
 }
 
-function table(title, content) {
-  const box = node("div", "wb-table"), grid = node("table"), top = node("tr");
-  const numbers = content.head.map((text) => text.startsWith("#"));
-  content.head.forEach((text, i) => top.append(node("th", numbers[i] ? "wb-number" : "", text.replace(/^#/, ""))));
-  const head = node("thead"), body = node("tbody");
-  head.append(top);
-  content.rows.forEach((row) => {
-    const line = node("tr");
-    row.forEach((cell, i) => {
-      const [text, tone] = Array.isArray(cell) ? cell : [cell, ""];
-      line.append(node("td", `${numbers[i] ? "wb-number" : ""} ${tone ? `wb-${tone}` : ""}`, text));
-    });
-    body.append(line);
-  });
-  grid.append(head, body);
-  box.append(node("h2", "", title), content.rows.length ? grid : node("div", "wb-empty", content.empty));
-  return box;
-}
-
 export function render({ model }) {
   const host = node("div", "wb-board"), place = node("div");
   host.append(styled(CSS), place);
-  let frame = null, heardAt = performance.now(), drawn = "";
+  let frame = null, heardAt = performance.now();
 
   // How old everything is, counted on here, so that a frozen server cannot look fresh.
   const silent = () => (frame && frame.silent_s != null ? frame.silent_s : 0) + (performance.now() - heardAt) / 1000;
@@ -103,17 +78,9 @@ export function render({ model }) {
     return tile({ label: "Data age", value: words[0], tone: fresh ? "up" : age.state === "closed" ? "" : "down", note: age.state === "live" && !fresh ? "▲ STALE: no news" : words[1] });
   }
 
-  function drawTables() {
-    const wanted = JSON.stringify(model.parts.map((name) => frame[name]));
-    if (wanted === drawn) return;
-    drawn = wanted;
-    place.replaceChildren(...model.parts.filter((name) => frame[name]).map((name) => table(model.titles[name] || name, frame[name])));
-  }
-
-  const draw = () => (model.parts.length ? frame && (drawTables(), host.classList.toggle("wb-old", Boolean(frame.dead) || silent() > 3)) : drawTop());
-  model.on("msg:custom", (event) => { frame = payload(event); heardAt = performance.now(); draw(); });
-  const timer = setInterval(draw, 500), end = followTheme(host, () => {});
-  draw();
+  model.on("msg:custom", (event) => { frame = payload(event); heardAt = performance.now(); drawTop(); });
+  const timer = setInterval(drawTop, 500), end = followTheme(host, () => {});
+  drawTop();
   model.on("remove", () => { clearInterval(timer); end(); });
   return host;
 }

@@ -6,7 +6,7 @@ const GRID_CSS = `
   .wb-grid h2 { font-size: 12px; letter-spacing: .06em; text-transform: uppercase; color: var(--wb-dim); margin: 0; font-weight: 600; }
   .wb-grid .wb-note { color: var(--wb-dim); font-size: 12.5px; }
   .wb-grid .wb-find { margin-left: auto; width: min(210px, 100%); background: transparent; color: inherit; border: 1px solid var(--wb-line); border-radius: 6px; padding: 4px 8px; font: inherit; }
-  .wb-scroll { overflow-x: auto; }
+  .wb-grid [hidden] { display: none; } .wb-scroll { overflow-x: auto; }
   .wb-grid table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
   .wb-grid th, .wb-grid td { text-align: left; padding: 5px 14px 5px 0; white-space: nowrap; border-bottom: 1px solid var(--wb-line); font-weight: 400; }
   .wb-grid th { color: var(--wb-dim); font-size: 12px; } .wb-grid tr:last-child td { border-bottom: 0; }
@@ -51,7 +51,7 @@ export function render({ model }) {
   function act(row, one, place) {
     const values = {};
     const done = () => { place.querySelectorAll("input").forEach((input) => { values[input.name] = input.value; }); asked.delete(row.id); send({ act: one.verb, id: row.id, values }); place.replaceChildren(node("span", "wb-dim", "asked…")); };
-    const undo = () => { asked.delete(row.id); lines.delete(row.id); draw(); };
+    const undo = () => free(row.id);
     if (!one.sure && !one.inputs) return done();
     asked.add(row.id);
     const sure = node("button", "wb-sure", one.sure || one.label), no = node("button", "", "Keep");
@@ -70,29 +70,51 @@ export function render({ model }) {
     if (!fields.length) setTimeout(() => { if (asked.has(row.id) && place.contains(sure)) undo(); }, ASK_MS);
   }
 
+  // A row stays the same element as long as it is shown: a button that is replaced between press and release is not pressed.
   function line(row) {
-    const made = node("tr");
-    content.columns.forEach((column, i) => made.append(cell(row.cells[i], column)));
-    if (row.acts) {
-      const last = node("td"), place = node("div", "wb-acts");
-      row.acts.forEach((one) => {
-        const button = node("button", "", one.label);
-        button.type = "button";
-        if (one.why_not) { button.disabled = true; button.title = one.why_not; }
-        button.addEventListener("click", (event) => { event.stopPropagation(); act(row, one, place); });
-        place.append(button);
-      });
-      last.append(place);
-      made.append(last);
-    }
+    const element = node("tr"), held = { element, cells: [], acts: null, place: null };
+    content.columns.forEach(() => element.append(node("td")));
     if (model.selectable) {
-      made.className = "wb-pick";
-      made.tabIndex = 0;
+      element.className = "wb-pick";
+      element.tabIndex = 0;
       const pick = () => { picked = row.id; mark(); send({ act: "pick", id: row.id, values: {} }); };
-      made.addEventListener("click", pick);
-      made.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === made) pick(); });
+      element.addEventListener("click", pick);
+      element.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === element) pick(); });
     }
-    return made;
+    return held;
+  }
+
+  function fill(held, row) {
+    content.columns.forEach((column, i) => {
+      const told = JSON.stringify(row.cells[i]);
+      if (held.cells[i] === told) return;
+      held.cells[i] = told;
+      held.element.children[i].replaceWith(cell(row.cells[i], column));
+    });
+    const acts = JSON.stringify(row.acts || []);
+    if (held.acts === acts || asked.has(row.id)) return;
+    held.acts = acts;
+    if (held.place) held.place.parentElement.remove();
+    held.place = null;
+    if (!row.acts) return;
+    const last = node("td"), place = held.place = node("div", "wb-acts");
+    row.acts.forEach((one) => {
+      const button = node("button", "", one.label);
+      button.type = "button";
+      if (one.why_not) { button.disabled = true; button.title = one.why_not; }
+      button.addEventListener("click", (event) => { event.stopPropagation(); act(row, one, place); });
+      place.append(button);
+    });
+    last.append(place);
+    held.element.append(last);
+  }
+
+  // The buttons of a row come back: after an answer, or when the person thought better of it.
+  function free(id) {
+    asked.delete(id);
+    const held = lines.get(id);
+    if (held) held.acts = null;
+    draw();
   }
 
   const mark = () => lines.forEach((held, id) => held.element.setAttribute("aria-selected", String(id === picked)));
@@ -109,10 +131,10 @@ export function render({ model }) {
     page = Math.min(far() ? content.page : page, last);
     const rows = far() ? all : all.slice(page * ROWS, (page + 1) * ROWS), keep = new Map();
     rows.forEach((row, i) => {
-      const told = JSON.stringify(row), held = lines.get(row.id);
-      const element = held && (held.told === told || asked.has(row.id)) ? held.element : line(row);
-      keep.set(row.id, { told, element });
-      if (body.children[i] !== element) body.insertBefore(element, body.children[i] || null);
+      const held = lines.get(row.id) || line(row);
+      fill(held, row);
+      keep.set(row.id, held);
+      if (body.children[i] !== held.element) body.insertBefore(held.element, body.children[i] || null);
     });
     while (body.children.length > rows.length) body.lastChild.remove();
     lines = keep;
@@ -146,11 +168,13 @@ export function render({ model }) {
 
   model.on("msg:custom", (event) => {
     const message = payload(event);
-    if (message.done !== undefined) lines.delete(message.done);  // the buttons come back, whatever came of it
-    if (message.columns) content = message;
-    if (!content) return;
-    heads();
-    draw();
+    if (message.columns) {
+      if (content && content.columns.length !== message.columns.length) lines = new Map();
+      content = message;
+      heads();
+      draw();
+    }
+    if (message.done !== undefined && content && !asked.has(message.done)) free(message.done);
   });
   send({ act: "hello", id: "", values: {} });  // messages sent before this view stood are lost
   const end = followTheme(host, () => {});

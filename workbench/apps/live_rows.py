@@ -1,0 +1,229 @@
+"""The tables of the live desk, from snapshots: rows, what can be done with each, and the request that does it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.apps.frame import level, price, short, tick_of, tone
+from workbench.apps.grid import Act, Field, Row, columns
+from workbench.domain.errors import InputError
+from workbench.widgets.cards import STATES, chicago, money, signed, version_name
+
+Json = dict[str, Any]
+Request = tuple[str, str, Json]  # method, path, body
+
+SESSION_HEADS = columns("Session", "State", "Strategy", "Contract", "#Position", "#P&L", "#Trades", "~Last signal")
+POSITION_HEADS = columns("Account", "Contract", "#Qty", "#Average", "#Last", "#Open P&L")
+ORDER_HEADS = columns("Time CT", "Account", "Contract", "Side", "Type", "#Qty", "#Filled", "#Price", "Status", "Rule")
+SIGNAL_HEADS = columns("Time CT", "What", "Where", "~Text")
+LIMIT_HEADS = columns("Account", "Limit", "#Used USD", "#Of USD", "#Left USD", "#Left %")
+
+STATE_TONES = {"running": "ok", "paused": "warn", "warming": "info", "ended": "dim"}
+LEVELS = {"info": ("■ info", "info"), "warning": ("▲ warning", "warn"), "critical": ("✖ alarm", "alarm")}
+WORKING = ("WORKING", "PENDING", "SUSPENDED")
+
+
+def session_rows(snapshot: Json) -> list[Row]:
+    """Return a row for each session, with what may be asked of it in its state."""
+    return [
+        Row(
+            id=s["session"],
+            cells=[
+                s["session"], (STATES.get(s["state"], s["state"]), STATE_TONES.get(s["state"], "")), version_name(s),
+                f"{short(s['contract'])} {s['timeframe']}",
+                (signed(s.get("position")), tone(s.get("position"))), (money(s.get("pnl_usd")), tone(s.get("pnl_usd"))),
+                None if s.get("trades") is None else str(s["trades"]), s.get("last_signal"),
+            ],
+            acts=_session_acts(s),
+        )
+        for s in snapshot.get("sessions", [])
+    ]  # fmt: skip
+
+
+def _session_acts(session: Json) -> tuple[Act, ...]:
+    held, state = signed(session.get("position")), session["state"]
+    flatten = Act(verb="flatten", label="Flatten", sure=f"Close {held}, then pause?")
+    end = Act(verb="end", label="End", sure="End this session?")
+    if state in ("running", "warming"):
+        return Act(verb="pause", label="Pause"), flatten, end
+    if state == "paused":
+        return Act(verb="resume", label="Resume", sure="Trade again?"), flatten, end
+    return ()
+
+
+def position_rows(snapshot: Json) -> list[Row]:
+    """Return a row for each open position of all accounts."""
+    return [
+        Row(
+            id=f"{a['account']}/{p['contract']}",
+            cells=[
+                str(a["account"]), short(p["contract"]), (signed(p["qty"]), tone(p["qty"])),
+                price(p.get("average_price"), p["contract"]), price(p.get("last_price"), p["contract"]),
+                (money(p.get("open_usd")), tone(p.get("open_usd"))),
+            ],
+            acts=_position_acts(p),
+        )
+        for a in snapshot.get("accounts", []) for p in a.get("positions", []) if p["qty"]
+    ]  # fmt: skip
+
+
+def _position_acts(position: Json) -> tuple[Act, ...]:
+    qty = position["qty"]
+    close = Act(verb="close", label="Close", sure=f"Close {signed(qty)} at the market?")
+    reverse = Act(verb="reverse", label="Reverse", sure=f"Turn {signed(qty)} to {signed(-qty)}?")
+    if abs(qty) == 1:
+        return close, reverse
+    part = Field(name="qty", label="contracts", value=abs(qty) // 2, step=1)
+    return close, Act(verb="part-close", label="Part close", sure="Close these", inputs=(part,)), reverse
+
+
+def order_rows(rows: list[Json]) -> list[Row]:
+    """Return the blotter: what works first, then the newest first."""
+    ranked = sorted(rows, key=lambda o: (not _works(o), -(o.get("at") or 0), -(o.get("order_id") or 0)))
+    return [
+        Row(
+            id=f"{o['account']}/{o.get('order_id') or o.get('tag')}",
+            cells=[
+                chicago(o.get("at")).removesuffix(" CT"), str(o["account"]), short(o["contract"]),
+                (f"{'▲' if o['side'] == 'BUY' else '▼'} {o['side']}", "up" if o["side"] == "BUY" else "down"),
+                o["type"], str(o["qty"]), str(o["filled"]), price(level(o), o["contract"]),
+                _status(o), o.get("rule"),
+            ],
+            acts=_order_acts(o),
+        )
+        for o in ranked
+    ]  # fmt: skip
+
+
+def _works(order: Json) -> bool:
+    return str(order["status"]).upper() in WORKING
+
+
+def _status(order: Json) -> tuple[str, str]:
+    status = str(order["status"]).upper()
+    mark = {"FILLED": ("✓ ", "ok"), "REJECTED": ("✖ ", "alarm"), "UNKNOWN": ("▲ ", "warn")}
+    sign, shade = mark.get(status, ("● ", "info") if status in WORKING else ("", "dim"))
+    return sign + status, shade
+
+
+def _order_acts(order: Json) -> tuple[Act, ...]:
+    if not _works(order) or order.get("order_id") is None:
+        return ()
+    cancel = Act(verb="cancel", label="Cancel", sure="Cancel this order?")
+    waits_at = level(order)
+    if waits_at is None:
+        return (cancel,)
+    tick, _ = tick_of(order["contract"])
+    fields = (
+        Field(name="price", label="price", value=waits_at, step=tick),
+        Field(name="qty", label="qty", value=order["qty"], step=1),
+    )
+    return Act(verb="modify", label="Modify", sure="Change it", inputs=fields), cancel
+
+
+def signal_rows(snapshot: Json) -> list[Row]:
+    """Return what was said, the newest first: alerts, and what each session's rule last said."""
+    told = [
+        (a["at"], LEVELS.get(a["level"], (a["level"], "")), str(a.get("account") or ""), a["text"])
+        for a in snapshot.get("alerts", [])
+    ]
+    told += [
+        (s.get("last_bar_end") or 0, ("◆ signal", "up"), s["session"], s["last_signal"])
+        for s in snapshot.get("sessions", [])
+        if s.get("last_signal")
+    ]
+    newest = sorted(enumerate(told), key=lambda pair: (pair[1][0], pair[0]), reverse=True)
+    return [
+        Row(id=f"{at}-{text}-{where}", cells=[chicago(at).removesuffix(" CT"), what, where, text])
+        for _, (at, what, where, text) in newest
+    ]
+
+
+def limit_rows(snapshot: Json) -> list[Row]:
+    """Return how much room each account has to each of its limits, the tightest first."""
+    found = []
+    for account in snapshot.get("accounts", []):
+        for limit in account.get("headroom", []):
+            used, top = limit.get("used_usd"), limit.get("limit_usd")
+            known = used is not None and bool(top)
+            left = max(0.0, 1 - used / top) if known else None
+            shade = "" if left is None else "alarm" if left < 0.2 else "warn" if left < 0.5 else "ok"
+            mark = {"alarm": "✖ ", "warn": "▲ ", "ok": "● "}.get(shade, "")
+            cells = [
+                str(account["account"]), limit["limit"].replace("_", " "),
+                f"{used:,.2f}" if used is not None else None, f"{top:,.0f}" if top else None,
+                f"{top - used:,.2f}" if known else None, None if left is None else (f"{mark}{100 * left:.0f} %", shade),
+            ]  # fmt: skip
+            row = Row(id=f"{account['account']}/{limit['limit']}", cells=cells)
+            found.append((2.0 if left is None else left, row))
+    return [row for _, row in sorted(found, key=lambda pair: pair[0])]
+
+
+# --- what an action asks of the desk ---------------------------------------------------------------------------------
+
+
+def session_request(verb: str, session: str) -> Request:
+    """Return the request of a session's button."""
+    return "POST", f"/api/sessions/{session}/{verb}", {"person": "dashboard"}
+
+
+def position_request(verb: str, row: str, values: dict[str, str], key: str) -> Request:
+    """Return the request of a position's button; `key` makes it happen once.
+
+    Raises
+    ------
+    InputError
+        What was typed is not a number of contracts.
+    """
+    account, contract = row.split("/", 1)
+    body: Json = {"request": key, "person": "dashboard"}
+    if verb == "part-close":
+        body["qty"] = _whole(values.get("qty", ""), "contracts")
+    return "POST", f"/api/positions/{account}/{contract}/{verb}", body
+
+
+def order_request(verb: str, row: str, values: dict[str, str], orders: list[Json], key: str) -> Request:
+    """Return the request of an order's button: only what was changed is asked for.
+
+    Raises
+    ------
+    InputError
+        The order is gone, what was typed is not a number, or nothing was changed.
+    """
+    account, number = row.split("/", 1)
+    body: Json = {"request": key, "account": int(account), "person": "dashboard"}
+    if verb == "modify":
+        order = next((o for o in orders if str(o.get("order_id")) == number), None)
+        if order is None:
+            raise InputError(f"order {number} is not there any more")
+        body |= _changes(order, values)
+    return "POST", f"/api/orders/{number}/{verb}", body
+
+
+def _changes(order: Json, values: dict[str, str]) -> Json:
+    asked, qty = _number(values.get("price", ""), "price"), _whole(values.get("qty", ""), "qty")
+    changes: Json = {}
+    if asked != level(order):
+        changes["limit_price" if order.get("stop_price") is None else "stop_price"] = asked
+    if qty != order["qty"]:
+        changes["qty"] = qty
+    if not changes:
+        raise InputError(f"order {order['order_id']} has this price and size already; nothing was asked")
+    return changes
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value != value or value in (float("inf"), float("-inf")):
+        raise InputError(f"{name} {text!r} is not a number")
+    return value
+
+
+def _whole(text: str, name: str) -> int:
+    value = _number(text, name)
+    if value != int(value) or value < 1:
+        raise InputError(f"{name} {text!r} is not a whole number of one or more")
+    return int(value)
