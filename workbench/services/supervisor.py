@@ -40,7 +40,6 @@ from workbench.storage.home import Home
 from workbench.storage.latch import read_latch
 from workbench.storage.links import known_accounts, linked_accounts, load_link
 from workbench.storage.lock import AccountLock
-from workbench.storage.presence import note_presence
 from workbench.storage.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -264,11 +263,6 @@ class Desk(DeskActions, DeskSessions):
     async def stop_session(self, session: str, reason: str, person: str) -> Json:
         """End one session, cancel and close what it holds; the account is stopped when that is not confirmed in 2 s."""
         return await stop_session(self, session, reason, person)
-
-    async def operator_seen(self, person: str) -> Json:
-        """Note that a person attends: the heartbeat of the attended mode, for every runner of this home."""
-        await asyncio.to_thread(note_presence, self.home, person, wall_ns())
-        return {"person": person}
 
     async def clear_stop(self, reason: str, person: str, account: int | None) -> Json:
         """Release the latch, after a clean reading of every account."""
