@@ -140,6 +140,12 @@ async def test_a_stop_token_stops(client: httpx.AsyncClient, desk: FakeDesk) -> 
     assert response.status_code == 200 and desk.calls == [("stop", "button", None, "api")]
 
 
+async def test_a_stop_token_flattens_a_session(client: httpx.AsyncClient, desk: FakeDesk) -> None:
+    response = await client.post("/api/sessions/sma-cross-1/flatten", headers=await stop_token(client))
+    assert response.status_code == 200 and response.json()["state"] == "paused"
+    assert desk.calls == [("flatten", "sma-cross-1", "api")]
+
+
 async def test_a_stop_token_is_good_for_nothing_else(client: httpx.AsyncClient, desk: FakeDesk) -> None:
     headers = await stop_token(client)
     assert (await client.get("/api/health", headers=headers)).status_code == 200
@@ -151,6 +157,13 @@ async def test_a_stop_token_is_good_for_nothing_else(client: httpx.AsyncClient, 
         ("POST", "/api/origins", {"origin": "http://127.0.0.1:9"}),
         ("POST", "/api/sessions", {"strategy": "x", "account": 1001}),
         ("POST", "/api/sessions/sma-cross-1/end", None),
+        ("POST", "/api/sessions/sma-cross-1/resume", None),
+        ("POST", "/api/sessions/sma-cross-1/start", None),
+        ("POST", "/api/sessions/sma-cross-1/pause", None),
+        ("GET", "/api/sessions/sma-cross-1/flatten", None),
+        ("POST", "/api/sessions/sma-cross-1/flatten/", None),
+        ("POST", "/api/sessions/sma-cross-1/x/flatten", None),
+        ("POST", "/api/positions/1001/CON.F.US.MES.Z26/close", {"request": "x"}),
         ("GET", "/api/stop", None),
         ("POST", "/api/stop/", None),
         ("POST", "//api/stop", None),

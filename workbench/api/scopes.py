@@ -8,6 +8,7 @@ from dataclasses import dataclass
 OPEN, READ, TRADE, STOP, DESK = "open", "read", "trade", "stop", "desk"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 BUTTON_ONLY = {("POST", "/api/stop"), ("GET", "/api/health")}
+_FLATTEN = re.compile(r"/api/sessions/[^/]+/flatten")
 _DESKS_OWN = ("/internal", "/api/tokens", "/api/origins")
 _PART_STOP = re.compile(r"/api/(strategies|sessions)/[^/]+/emergency-stop")
 _READING_POSTS = {"/api/strategies/check"}
@@ -25,8 +26,8 @@ class Principal:
         """Whether this token is good for the request."""
         if self.kind == "desk":
             return True
-        if self.kind == "button":
-            return (method, path) in BUTTON_ONLY
+        if self.kind == "button":  # it makes flat: everything, or one session; it never opens, resumes or clears
+            return (method, path) in BUTTON_ONLY or (method == "POST" and _FLATTEN.fullmatch(path) is not None)
         return needed(method, path) in (OPEN, *self.scopes)
 
 

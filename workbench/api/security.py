@@ -23,7 +23,7 @@ FIRST_MESSAGE_SOCKETS = {"/api/stream", "/ws"}
 
 
 class Tokens:
-    """The desk's own token, the issued ones with their scopes, and short-lived ones that can do nothing but stop.
+    """The desk's own token, the issued ones with their scopes, and short-lived ones of buttons, which stop all or flatten a session.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Tokens:
         self._stop: dict[bytes, float] = {}
 
     def issue_stop(self) -> tuple[str, float]:
-        """Return a new stop-only token and its life in seconds."""
+        """Return a new token of a stop button and its life in seconds."""
         now = self._clock()
         self._stop = {token: until for token, until in self._stop.items() if until > now}
         while len(self._stop) >= MAX_STOP_TOKENS:
@@ -178,7 +178,7 @@ def _refuse_request(method: str, path: str, principal: Principal | None) -> tupl
         return 401, "token missing or wrong; send Authorization: Bearer <token> (the token is in desk/desk.json)"
     if not principal.may(method, path):
         if principal.kind == "button":
-            return 403, "this token is good for the emergency stop only"
+            return 403, "this token is good for the emergency stop and for flattening a session only"
         what = "the desk's own token" if need == "desk" else f"the scope {need}"
         return 403, f"{method} {path} needs {what}; token {principal.name} has {', '.join(sorted(principal.scopes))}"
     return None
