@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from workbench.commands.demo_folder import MARKER, fresh_home
-from workbench.commands.stack import CHICAGO, demo_start, replay_start
+from workbench.commands.stack import CHICAGO, DemoOptions, DemoStack, demo_start, replay_start
 from workbench.domain.errors import InputError
 from workbench.storage.home import Home
 
@@ -109,3 +109,10 @@ def test_a_recording_that_is_not_there_is_named(tmp_path: Path) -> None:
     done = demo(tmp_path, "--replay", str(tmp_path / "nothing.parquet"), "--for", "1")
     assert done.returncode == 1
     assert "nothing.parquet" in done.stderr
+
+
+def test_a_demo_that_runs_already_can_be_a_context_and_is_not_started_twice(tmp_path: Path) -> None:
+    stack = DemoStack(DemoOptions(), Home(tmp_path / "demo"))
+    stack.urls = {"simulator": "http://127.0.0.1:1", "desk": "http://127.0.0.1:2"}  # as `demo_stack` hands it out
+    with stack as same:
+        assert same is stack and not stack.programs and not (tmp_path / "demo").exists()

@@ -201,6 +201,21 @@ def test_the_table_has_a_row_for_each_indicator_also_for_an_own_one() -> None:
     assert indicator_markdown().count("\n") == len(INDICATORS) + 1
 
 
+def test_an_input_may_have_the_name_of_something_outside_of_the_step() -> None:
+    # in a notebook `open` is a function of IPython's, and a parameters cell has numbers of the usual names
+    space: dict[str, Any] = {"open": lambda: None, "length": 20.0}
+    versions = []
+    for space["length"] in (20.0, 30.0):
+        step = type(lambda: None)(shadowing.__code__, space, "shadowing")
+        indicator("mine", inputs=("open", "close"), constants={"length": 2})(step)
+        versions.append(INDICATORS["mine"].source_hash)
+    assert versions[0] == versions[1]
+
+
+def shadowing(state: Any, open: float, close: float, length: int) -> float:
+    return (close - open) / length
+
+
 def lambda_free_step_of_two(state: Any, x: float, gain: float) -> float:
     return x * gain
 

@@ -111,7 +111,7 @@ class DemoStack:
         self.session: Any = None
 
     def __enter__(self) -> Self:
-        return self.start()
+        return self if self.urls else self.start()  # `demo_stack` gives one that runs already
 
     def start(self) -> Self:
         """Bring everything up; a half-started demo is taken down again."""

@@ -186,7 +186,8 @@ def _sources(name: str, function: Callable[..., float], seen: dict[object, None]
     yield normal(ast.unparse(tree))
     outside = dict(inspect.getclosurevars(function).nonlocals)
     reads = function.__globals__ if isinstance(function, FunctionType) else {}
-    for word in sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}):
+    own = set(function.__code__.co_varnames) if isinstance(function, FunctionType) else set()  # `open` may be an input
+    for word in sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - own):
         if word not in outside and word not in reads:
             continue
         value = outside[word] if word in outside else reads[word]
