@@ -80,7 +80,9 @@ class FakeDesk:
         return {
             "at": at,
             "wall": time.time_ns(),
-            "desk": {"version": "0.1.0", "pid": 4242, "uptime_s": round(self._clock() - self._began, 1)},
+            "desk": {"version": "0.1.0", "pid": 4242, "uptime_s": round(self._clock() - self._began, 1),
+                     "ingest": {"state": "running", "pid": 4300, "since": OPEN_AT * 1_000_000_000, "restarts": 0,
+                                "age_s": 0.4, "reason": None}},
             "gateway": {"profile": "sim", "url": "http://127.0.0.1:8430", "connected": True,
                         "clock": {"rate": self.rate, "lockstep": False}},
             "stop": self._stop_part(),

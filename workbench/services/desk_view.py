@@ -48,6 +48,7 @@ class DeskView:
                 "version": program_version(),
                 "pid": os.getpid(),
                 "uptime_s": round(time.monotonic() - self._desk.begun),
+                "ingest": _process(self._desk.ingest),
             },
             "gateway": {
                 "profile": self._desk.profile.name,
@@ -123,16 +124,19 @@ class DeskView:
             listed is not None and runner is not None and self._desk.accounts_at > runner.heard_at
         ):  # the younger word counts
             known = {k: v for k, v in known.items() if k not in ("balance_usd", "can_trade")}
-        state = {
-            "state": runner.state if runner else "down",
-            "pid": runner.pid if runner else None,
-            "epoch": snapshot.get("epoch"),
-            "since": runner.since if runner else None,
-            "restarts": runner.restarts if runner else 0,
-            "age_s": round(time.monotonic() - runner.heard_at, 1) if runner and runner.heard_at else None,
-            "reason": (runner.reason or None) if runner else None,
-        }
+        state = {**_process(runner), "epoch": snapshot.get("epoch")}
         return {**base, **known, "linked": link is not None, "runner": state}
+
+
+def _process(child: Child | None) -> Json:
+    return {
+        "state": child.state if child else "down",
+        "pid": child.pid if child else None,
+        "since": child.since if child else None,
+        "restarts": child.restarts if child else 0,
+        "age_s": round(time.monotonic() - child.heard_at, 1) if child and child.heard_at else None,
+        "reason": (child.reason or None) if child else None,
+    }
 
 
 def _streams(child: Child) -> list[Json]:
