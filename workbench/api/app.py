@@ -96,7 +96,7 @@ def build_app(
         positions.routes(service),
         market.routes(service, history),
         strategies.routes(service, StrategyStore(home)),
-        jobs.routes(home, job_line),
+        jobs.routes(home, job_line, history),
         guards.limit_routes(service),
         guards.stop_routes(service, app.state.tokens),
         guards.presence_routes(home),

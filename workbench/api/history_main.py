@@ -6,8 +6,17 @@ import json
 import sys
 from typing import Any
 
+from workbench.api import stored_reads
 from workbench.domain.errors import WorkbenchError
 from workbench.storage.plain import plain
+
+READS = {
+    "stored": stored_reads.stored,
+    "quality": stored_reads.quality,
+    "chart": stored_reads.chart,
+    "trades": stored_reads.trades,
+    "runnable": stored_reads.runnable,
+}
 
 
 def main() -> None:
@@ -15,7 +24,8 @@ def main() -> None:
     out, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         try:
-            told = bars(json.loads(line))
+            asked = json.loads(line)
+            told = {"answer": READS[asked["read"]](asked)} if "read" in asked else bars(asked)
         except WorkbenchError as error:
             told = {"error": str(error)}
         except Exception as error:  # noqa: BLE001 - the desk reads what it was; the next question gets its answer

@@ -192,6 +192,48 @@ class Bar(BaseModel):
     volume: float
 
 
+class StoredSeries(BaseModel):
+    """What the store holds of a contract in a timeframe; `first` and `last` are bar starts in unix seconds."""
+
+    contract: str
+    timeframe: str
+    rows: int
+    first: int
+    last: int
+
+
+class RejectedRow(BaseModel):
+    """A row that failed validation, with its values as JSON; `time` in unix seconds, null where it had none."""
+
+    time: int | None
+    reason: str
+    source: str
+    values: str
+
+
+class QualityReport(BaseModel):
+    """Stored bars against the exchange's calendar: sums, one row per trading date, the longest gaps, rejected rows."""
+
+    contract: str
+    timeframe: str
+    totals: dict[str, int]
+    quarantine: dict[str, int]
+    days: list[dict[str, Any]]
+    gaps: list[dict[str, Any]]
+    rejected: list[RejectedRow]
+
+
+class Chart(BaseModel):
+    """Part of a stored series, from `offset` of `total` bars on; `lines` holds an indicator's value at each bar."""
+
+    contract: str
+    timeframe: str
+    total: int
+    offset: int
+    bars: list[Bar]
+    lines: dict[str, list[float | None]]
+
+
 class Placed(BaseModel):
     """What became of an order or an action: accepted by the gate, or why not."""
 
@@ -279,6 +321,32 @@ class StrategyText(StrategyRow):
     versions: list[str]
 
 
+class DeclaredParameter(BaseModel):
+    """A parameter that a strategy declares; a bound that is null is none."""
+
+    name: str
+    type: str = Field(examples=["int"])
+    default: float | bool
+    min: float | None
+    max: float | None
+    step: float | None
+    description: str
+
+
+class Runnable(BaseModel):
+    """What a backtest can run; `strategy` is what it is asked for with."""
+
+    strategy: str
+    name: str
+    version: str
+    stored: bool
+    description: str
+    timeframe: str
+    roots: list[str]
+    parameters: list[DeclaredParameter]
+    constraints: list[str]
+
+
 class Checked(BaseModel):
     """Whether a text is a strategy, and the version it would be."""
 
@@ -293,10 +361,10 @@ class Checked(BaseModel):
 
 
 class Job(BaseModel):
-    """A backtest, sweep or report that is run beside the desk. Times are UTC ns, `progress` from 0 to 1."""
+    """A backtest, sweep, walk-forward or report, run beside the desk. Times are UTC ns, `progress` from 0 to 1."""
 
     id: str
-    kind: Literal["backtest", "sweep", "report"]
+    kind: Literal["backtest", "sweep", "walk_forward", "report"]
     state: Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
     phase: str
     progress: float | None
@@ -307,6 +375,25 @@ class Job(BaseModel):
     ended_at: int | None
     error: str | None
     result: dict[str, Any] | None = None
+
+
+class TradeRow(BaseModel):
+    """One round trip of a backtest; prices in points, money in USD, times UTC ns. An open trade has no exit."""
+
+    entry_at: int
+    exit_at: int | None
+    side: str
+    qty: int
+    entry_price: float
+    exit_price: float | None
+    gross_usd: float
+    costs_usd: float
+    net_usd: float
+    rule: str | None
+    exit_rule: str | None
+    mae_usd: float | None
+    mfe_usd: float | None
+    bars: int
 
 
 class ReportRow(BaseModel):

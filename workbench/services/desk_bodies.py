@@ -178,6 +178,15 @@ class SweepRequest(Body):
     programme: str | None = Field(default=None, max_length=64)
 
 
+class WalkForwardRequest(SweepRequest):
+    """A walk-forward on stored bars: choose on `train` trading dates, trade the next `test`, move on."""
+
+    method: Literal["grid", "random"] = "grid"
+    train: int = Field(ge=2, le=10_000, examples=[60])
+    test: int = Field(ge=1, le=10_000, examples=[20])
+    anchored: bool = False
+
+
 class ReportRequest(Body):
     """A report to be run from a shipped template."""
 

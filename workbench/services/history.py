@@ -26,10 +26,14 @@ class History:
         Whose store is read.
     module : str
         What the child runs: it answers each JSON line with one.
+    may_take_s : float
+        Seconds that an answer may take.
     """
 
-    def __init__(self, home: Home, module: str = "workbench.api.history_main") -> None:
-        self._home, self._module = home, module
+    def __init__(
+        self, home: Home, module: str = "workbench.api.history_main", *, may_take_s: float = MAY_TAKE_S
+    ) -> None:
+        self._home, self._module, self._may_take_s = home, module, may_take_s
         self._child: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
 
@@ -43,20 +47,28 @@ class History:
         StorageError
             The store could not be read in time.
         """
+        told = await self._answer({**asked, "limit": limit, "offset": offset})
+        return told["rows"], int(told["total"])
+
+    async def read(self, what: str, **asked: Any) -> Any:
+        """Return what the child reads under this name, such as ``stored`` or ``quality``; raises as `bars` does."""
+        return (await self._answer({**asked, "read": what}))["answer"]
+
+    async def _answer(self, asked: Json) -> Json:
         async with self._turn:
             try:
-                told = await asyncio.wait_for(self._ask({**asked, "limit": limit, "offset": offset}), MAY_TAKE_S)
+                told = await asyncio.wait_for(self._ask(asked), self._may_take_s)
             except (TimeoutError, OSError, ValueError) as error:
                 self._end()
                 raise StorageError(
-                    f"the store was not read within {MAY_TAKE_S:g} s ({error!r}); ask for less"
+                    f"the store was not read within {self._may_take_s:g} s ({error!r}); ask for less"
                 ) from error
             except asyncio.CancelledError:
                 self._end()  # its answer would be taken for the next one's
                 raise
         if "error" in told:
             raise InputError(str(told["error"]))
-        return told["rows"], int(told["total"])
+        return told
 
     async def _ask(self, asked: Json) -> Json:
         if self._child is None or self._child.returncode is not None:

@@ -14,6 +14,7 @@ import secrets
 import signal
 import sys
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 from workbench.domain.errors import InputError, StorageError, UnknownName, WorkbenchError
@@ -154,7 +155,8 @@ class Jobs:
         if child.stdin is None or child.stdout is None:
             raise WorkbenchError("a job's process has no pipes")
         with contextlib.suppress(ConnectionError):
-            child.stdin.write(json.dumps({"kind": job["kind"], "asked": job["asked"]}).encode() + b"\n")
+            words = {"kind": job["kind"], "asked": job["asked"], "trades": str(self.trades_of(job["id"]))}
+            child.stdin.write(json.dumps(words).encode() + b"\n")
             await child.stdin.drain()
             child.stdin.close()
         async for line in child.stdout:
@@ -181,6 +183,10 @@ class Jobs:
             ended |= {"error": error or f"the result was not kept: {refused}", "result": result}
         job.update(ended)  # only now: who sees that it is done, in another thread, reads the result from the file
 
+    def trades_of(self, job: str) -> Path:
+        """Return where the trades of a backtest lie: too many for its result."""
+        return self._folder / f"{job}.trades.parquet"
+
     def _path(self, job: str) -> Any:
         return self._folder / f"{job}.json"
 
@@ -192,6 +198,7 @@ class Jobs:
             )
             for old in files[:-MOST_KEPT]:
                 old.unlink(missing_ok=True)
+                self.trades_of(old.stem).unlink(missing_ok=True)
             for path in files[-MOST_KEPT:]:
                 try:
                     body = read_json(path)

@@ -9,20 +9,21 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from workbench.api.routes.common import answer, name_of, nothing
-from workbench.services.desk_answers import Job, ReportRow
-from workbench.services.desk_bodies import BacktestRequest, ReportRequest, SweepRequest
+from workbench.services.desk_answers import Job, ReportRow, TradeRow
+from workbench.services.desk_bodies import BacktestRequest, ReportRequest, SweepRequest, WalkForwardRequest
+from workbench.services.history import History
 from workbench.services.jobs import Jobs
 from workbench.services.store_paths import strategy_of_request
 from workbench.storage.home import Home, read_json
 
 JobPath = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", examples=["0f3a5c7d9b1e"])]
 ReportPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-Kind = Literal["backtest", "sweep", "report"]
+Kind = Literal["backtest", "sweep", "walk_forward", "report"]
 # A report holds what its template computed; as a page of its own it may run nothing and load nothing.
 PAGE_HEADERS = {"content-security-policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"}
 
 
-def routes(home: Home, jobs: Jobs) -> APIRouter:
+def routes(home: Home, jobs: Jobs, history: History) -> APIRouter:
     """Return the routes of jobs and reports."""
     router = APIRouter(tags=["jobs"])
 
@@ -35,6 +36,21 @@ def routes(home: Home, jobs: Jobs) -> APIRouter:
     async def one_job(job: JobPath) -> Response:
         """Return a job: its progress, and its result when it is done."""
         return answer(await asyncio.to_thread(jobs.get, job))
+
+    @router.get("/jobs/{job}/trades", response_model=list[TradeRow])
+    async def trades(
+        job: JobPath,
+        limit: int = Query(100, ge=1, le=5_000),
+        offset: int = Query(0, ge=0, le=100_000_000),
+        order: Literal["time", "best", "worst"] = "time",
+    ) -> Response:
+        """Return the trades of a backtest, a part at a time; all of them are counted in ``X-Total-Count``."""
+        await asyncio.to_thread(jobs.get, job)
+        asked = {"path": str(jobs.trades_of(job)), "limit": limit, "offset": offset, "order": order}
+        told = await asyncio.wait_for(history.read("trades", **asked), 60)
+        response = answer(told["rows"])
+        response.headers["x-total-count"] = str(told["total"])
+        return response
 
     @router.post("/jobs/{job}/cancel", response_model=Job)
     async def cancel(job: JobPath) -> Response:
@@ -52,6 +68,12 @@ def routes(home: Home, jobs: Jobs) -> APIRouter:
         """Start a sweep on stored bars."""
         inside = body.model_copy(update={"strategy": strategy_of_request(body.strategy, home)})
         return answer(jobs.start("sweep", inside.model_dump(), by=name_of(request)), 202)
+
+    @router.post("/walk-forwards", status_code=202, response_model=Job)
+    async def walk_forward(body: WalkForwardRequest, request: Request) -> Response:
+        """Start a walk-forward on stored bars."""
+        inside = body.model_copy(update={"strategy": strategy_of_request(body.strategy, home)})
+        return answer(jobs.start("walk_forward", inside.model_dump(), by=name_of(request)), 202)
 
     @router.get("/reports", response_model=list[ReportRow])
     async def reports(limit: int = Query(100, ge=1, le=1_000)) -> Response:

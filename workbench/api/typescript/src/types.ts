@@ -99,6 +99,16 @@ export interface ChangeLimits {
   person: string;
 }
 
+/** Part of a stored series, from `offset` of `total` bars on; `lines` holds an indicator's value at each bar. */
+export interface Chart {
+  contract: string;
+  timeframe: string;
+  total: number;
+  offset: number;
+  bars: Bar[];
+  lines: Record<string, (number | null)[]>;
+}
+
 /** Whether a text is a strategy, and the version it would be. */
 export interface Checked {
   ok: boolean;
@@ -128,6 +138,17 @@ export interface ClosePosition {
 export interface DeactivateStrategy {
   account?: number | null;
   person?: string;
+}
+
+/** A parameter that a strategy declares; a bound that is null is none. */
+export interface DeclaredParameter {
+  name: string;
+  type: string;
+  default: number | boolean;
+  min: number | null;
+  max: number | null;
+  step: number | null;
+  description: string;
 }
 
 /** One fill; `qty` signed (+ bought), `gross_pnl_usd` null when it opened a position. */
@@ -163,10 +184,10 @@ export interface Here {
   person: string;
 }
 
-/** A backtest, sweep or report that is run beside the desk. Times are UTC ns, `progress` from 0 to 1. */
+/** A backtest, sweep, walk-forward or report, run beside the desk. Times are UTC ns, `progress` from 0 to 1. */
 export interface Job {
   id: string;
-  kind: "backtest" | "sweep" | "report";
+  kind: "backtest" | "sweep" | "walk_forward" | "report";
   state: "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted";
   phase: string;
   progress: number | null;
@@ -274,10 +295,29 @@ export interface PositionRow {
   open_usd: number | null;
 }
 
+/** Stored bars against the exchange's calendar: sums, one row per trading date, the longest gaps, rejected rows. */
+export interface QualityReport {
+  contract: string;
+  timeframe: string;
+  totals: Record<string, number>;
+  quarantine: Record<string, number>;
+  days: Record<string, unknown>[];
+  gaps: Record<string, unknown>[];
+  rejected: RejectedRow[];
+}
+
 /** Why nothing was done. `kind` is the name of the error. */
 export interface Refusal {
   error: string;
   kind: string;
+}
+
+/** A row that failed validation, with its values as JSON; `time` in unix seconds, null where it had none. */
+export interface RejectedRow {
+  time: number | null;
+  reason: string;
+  source: string;
+  values: string;
 }
 
 /** A report to be run from a shipped template. */
@@ -294,6 +334,19 @@ export interface ReportRow {
   error: string;
   started: string;
   seconds: number;
+}
+
+/** What a backtest can run; `strategy` is what it is asked for with. */
+export interface Runnable {
+  strategy: string;
+  name: string;
+  version: string;
+  stored: boolean;
+  description: string;
+  timeframe: string;
+  roots: string[];
+  parameters: DeclaredParameter[];
+  constraints: string[];
 }
 
 /** The process that trades an account. */
@@ -406,6 +459,15 @@ export interface StopToken {
   expires_in_s: number;
 }
 
+/** What the store holds of a contract in a timeframe; `first` and `last` are bar starts in unix seconds. */
+export interface StoredSeries {
+  contract: string;
+  timeframe: string;
+  rows: number;
+  first: number;
+  last: number;
+}
+
 /** One stored version of a strategy. */
 export interface StrategyRow {
   version: string;
@@ -494,6 +556,43 @@ export interface Told {
   [more: string]: unknown;
 }
 
+/** One round trip of a backtest; prices in points, money in USD, times UTC ns. An open trade has no exit. */
+export interface TradeRow {
+  entry_at: number;
+  exit_at: number | null;
+  side: string;
+  qty: number;
+  entry_price: number;
+  exit_price: number | null;
+  gross_usd: number;
+  costs_usd: number;
+  net_usd: number;
+  rule: string | null;
+  exit_rule: string | null;
+  mae_usd: number | null;
+  mfe_usd: number | null;
+  bars: number;
+}
+
+/** A walk-forward on stored bars: choose on `train` trading dates, trade the next `test`, move on. */
+export interface WalkForwardRequest {
+  strategy: string;
+  contract?: string | null;
+  timeframe?: string | null;
+  start?: string | null;
+  end?: string | null;
+  values: Record<string, (number | string | boolean)[] | number | string | boolean>;
+  method?: "grid" | "random";
+  trials?: number | null;
+  metric?: string;
+  seed?: number;
+  slippage_ticks?: number;
+  programme?: string | null;
+  train: number;
+  test: number;
+  anchored?: boolean;
+}
+
 /** What each route takes and answers; `scope` is what the token needs. */
 export interface Operations {
   "GET /api/accounts": {
@@ -537,6 +636,27 @@ export interface Operations {
     query: { contract: string; timeframe?: string; limit?: number };
     body: undefined;
     answer: Bar[];
+  };
+  "GET /api/data": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: StoredSeries[];
+  };
+  "GET /api/data/chart": {
+    scope: "read";
+    path: undefined;
+    query: { contract: string; timeframe?: string; at?: string | null; offset?: number | null; limit?: number; line?: string[] | null };
+    body: undefined;
+    answer: Chart;
+  };
+  "GET /api/data/quality": {
+    scope: "read";
+    path: undefined;
+    query: { contract: string; timeframe?: string; start?: string | null; end?: string | null };
+    body: undefined;
+    answer: QualityReport;
   };
   "GET /api/fills": {
     scope: "read";
@@ -583,7 +703,7 @@ export interface Operations {
   "GET /api/jobs": {
     scope: "read";
     path: undefined;
-    query: { kind?: "backtest" | "sweep" | "report" | null };
+    query: { kind?: "backtest" | "sweep" | "walk_forward" | "report" | null };
     body: undefined;
     answer: Job[];
   };
@@ -600,6 +720,13 @@ export interface Operations {
     query: undefined;
     body: undefined;
     answer: Job;
+  };
+  "GET /api/jobs/{job}/trades": {
+    scope: "read";
+    path: { job: string };
+    query: { limit?: number; offset?: number; order?: "time" | "best" | "worst" };
+    body: undefined;
+    answer: TradeRow[];
   };
   "GET /api/limits": {
     scope: "read";
@@ -733,6 +860,13 @@ export interface Operations {
     query: undefined;
     body: undefined;
     answer: string;
+  };
+  "GET /api/runnable": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Runnable[];
   };
   "GET /api/sessions": {
     scope: "read";
@@ -894,5 +1028,12 @@ export interface Operations {
     query: { account?: number | null; contract?: string | null; limit?: number; offset?: number };
     body: undefined;
     answer: FillRow[];
+  };
+  "POST /api/walk-forwards": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: WalkForwardRequest;
+    answer: Job;
   };
 }
