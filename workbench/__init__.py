@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workbench.desk import connect
     from workbench.research import backtest, bars, load_strategy, quality
     from workbench.rules.python.authoring import Strategy
+    from workbench.services.report_reviews import reviews
     from workbench.services.reports import run_report
 
 _WHERE = {
@@ -32,6 +33,7 @@ _WHERE = {
     "promote": "workbench.research_versions",
     "quality": "workbench.research",
     "replay": "workbench.research_session",
+    "reviews": "workbench.services.report_reviews",
     "run_report": "workbench.services.reports",
     "sweep": "workbench.research_sweep",
     "versions": "workbench.research_versions",
@@ -53,6 +55,7 @@ __all__ = [
     "promote",
     "quality",
     "replay",
+    "reviews",
     "run_report",
     "sweep",
     "versions",

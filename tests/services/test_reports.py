@@ -9,11 +9,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.services.test_session_replay import recorded
 from tests.test_research import CONTRACT, walk
 from workbench.domain.errors import InputError, StorageError, UnknownName
+from workbench.services.report_index import list_reports, rebuild_index, remove_report
 from workbench.services.reports import find_template, run_report
 from workbench.storage.bars import BarStore
 from workbench.storage.home import Home
+
+__all__ = ["recorded"]
 
 
 def notebook(path: Path, *sources: str) -> Path:
@@ -35,7 +39,8 @@ def test_a_report_holds_outputs_without_code_and_says_how_it_was_made(tmp_path: 
     assert not re.search(r"""(<script[^>]+src|<link[^>]+href)=["']https?://""", page)
     meta = json.loads((report.folder / "meta.json").read_text())
     assert (meta["status"], meta["parameters"]) == ("ok", {"number": 21})
-    assert [p.name for p in (tmp_path / "out").iterdir()] == [report.folder.name]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {report.folder.name, "index.html"}
+    assert "template" in page and "number = 21" in page and "created" in page  # its provenance
 
 
 def test_a_cell_that_raises_makes_a_failed_report_that_names_it(tmp_path: Path) -> None:
@@ -82,6 +87,39 @@ def test_the_backtest_report_runs_offline_from_the_store(tmp_path: Path) -> None
     report = run_report("backtest", {"overrides": '{"fast": 4}', "slippage_ticks": 2}, place.reports, home=place)
     assert report.ok, report.error
     page = report.html.read_text(encoding="utf-8")
-    assert "What would this strategy have done?" in page and "plotly" in page.lower()
-    assert '"fast": 4' in page and '"slippage_ticks": 2' in page
+    assert "What would this strategy have done?" in page and "drawdown, USD" in page  # a picture without a script
+    assert "fast = 4" in page and "slippage_ticks = 2" in page and "<script" not in page
+    assert len(page) < 400_000
     assert not re.search(r"""(<script[^>]+src|<link[^>]+href)=["']https?://""", page)
+
+
+def test_the_index_names_every_report_and_follows_what_is_there(tmp_path: Path) -> None:
+    for name, status, error in (("20261101T000000Z_a_00aa", "ok", ""), ("20261102T000000Z_b_00bb", "failed", "<boom>")):
+        (tmp_path / name).mkdir()
+        meta = {"template": "x/a.ipynb", "title": "Was it?", "status": status, "error": error, "seconds": 3.2}
+        (tmp_path / name / "meta.json").write_text(json.dumps(meta))
+    (tmp_path / "20261103T000000Z_c_00cc").mkdir()
+    (tmp_path / "20261103T000000Z_c_00cc" / "meta.json").write_text("{")
+    (tmp_path / ".20261104T000000Z_d_00dd.x").mkdir()
+    rows = list_reports(tmp_path)
+    assert [row["name"][-4:] for row in rows] == ["00cc", "00bb", "00aa"]
+    assert "not readable JSON" in rows[0]["error"] and rows[1]["template"] == "a"
+    text = rebuild_index(tmp_path).read_text()
+    assert text.count("✕") == 2 and text.count("✓ complete") == 1 and "&lt;boom&gt;" in text
+    assert "href='20261101T000000Z_a_00aa/report.html'" in text
+    remove_report(tmp_path, "20261102T000000Z_b_00bb")
+    assert "00bb" not in rebuild_index(tmp_path).read_text()
+    with pytest.raises(UnknownName, match="unknown report"):
+        remove_report(tmp_path, "../outside")
+    assert list_reports(tmp_path / "none") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("template", ["session", "week", "data"])
+def test_the_shipped_templates_run_on_what_was_recorded(recorded: Home, template: str) -> None:
+    report = run_report(template, {}, recorded.reports, home=recorded)
+    assert report.ok, report.error
+    page = report.html.read_text(encoding="utf-8")
+    assert report.title in page and report.about and report.about in page
+    assert "data" in report.provenance and "<script" not in page and "http" not in page.replace("http://www.w3.org", "")
+    assert report.seconds < 30

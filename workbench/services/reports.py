@@ -1,36 +1,34 @@
 """Reports: a notebook template run with parameters, kept as an executed notebook and as one HTML page without code.
 
-The page needs no network: what nbconvert and Plotly would fetch from elsewhere is taken out or put in. A report that
-fails is a report too: the page shows how far it came, and names the cell that failed. A run appears under its final
-name only when it is complete.
+A report that fails says so and names the cell that failed; a run appears under its final name only when it is complete.
+The page is made by `services.report_page`, the list of all of them by `services.report_index`.
 """
 
 from __future__ import annotations
 
-import html
+import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from workbench.domain.errors import InputError, StorageError, UnknownName
+from workbench.services.report_index import rebuild_index
+from workbench.services.report_page import page, title_of, told_provenance
+from workbench.services.version import program_version
 from workbench.storage.home import Home
 
 TEMPLATES = Path("notebooks") / "reports"
 KERNEL = "workbench-report"
 CELL_MAY_TAKE_S = 600
-HIDDEN_TAGS = {"hide", "parameters", "injected-parameters"}
-_OUTSIDE = re.compile(r"<script[^>]+src=[\"']https?://[^>]*>\s*</script>|<link[^>]+href=[\"']https?://[^>]*>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +42,10 @@ class Report:
     parameters: dict[str, Any]
     started: str
     seconds: float
+    title: str = ""
+    about: str = ""  # session, dates or strategy, as the notebook's provenance says
+    schedule: str = ""  # that asked for it
+    provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -69,6 +71,7 @@ def run_report(
     *,
     kernel_name: str | None = None,
     home: Home | None = None,
+    schedule: str = "",
 ) -> Report:
     """Run a template and write `run.ipynb`, `report.html` and `meta.json` into a new folder of `out_dir`.
 
@@ -84,6 +87,8 @@ def run_report(
         A Jupyter kernel; left out, one of the Python that runs this.
     home : Home, optional
         The home that the notebook sees.
+    schedule : str
+        The schedule that asked for it, if one did.
 
     Raises
     ------
@@ -92,7 +97,7 @@ def run_report(
     """
     source = find_template(template)
     _require_known(source, parameters)
-    begun, started = time.monotonic(), datetime.now(UTC)
+    started = datetime.now(UTC)
     name = f"{started:%Y%m%dT%H%M%SZ}_{source.stem}_{secrets.token_hex(2)}"
     try:
         Path(out_dir).mkdir(parents=True, exist_ok=True)
@@ -100,19 +105,11 @@ def run_report(
     except OSError as error:
         raise StorageError(f"cannot write reports to {out_dir}: {error.strerror or error}") from error
     try:
-        status, error_text = _execute(source, work / "run.ipynb", parameters, kernel_name, home)
-        (work / "report.html").write_text(_page(work / "run.ipynb", error_text), encoding="utf-8")
-        report = Report(
-            folder=Path(out_dir) / name,
-            template=str(source),
-            status=status,
-            error=error_text,
-            parameters=dict(parameters),
-            started=started.isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - begun, 2),
-        )
+        ended = _execute(source, work / "run.ipynb", parameters, kernel_name, home)
+        report = _report(source, work, Path(out_dir) / name, ended, dict(parameters), started, schedule)
         (work / "meta.json").write_text(json.dumps(report.to_dict(), default=str, indent=1), encoding="utf-8")
         work.rename(report.folder)
+        rebuild_index(Path(out_dir))
     except OSError as error:
         raise StorageError(f"cannot write the report to {out_dir}: {error.strerror or error}") from error
     finally:
@@ -145,9 +142,52 @@ def _require_known(source: Path, parameters: Mapping[str, Any]) -> None:
             raise UnknownName("parameter", name, known, where=str(source))
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    status: str = "ok"
+    error: str = ""
+    cell: int | None = None
+
+
+def _report(
+    source: Path, work: Path, folder: Path, ended: _Ended, parameters: dict[str, Any], started: datetime, schedule: str
+) -> Report:
+    # The notebook that papermill left behind becomes the page; what it says of its own provenance is kept beside it.
+    import nbformat
+
+    notebook = nbformat.read(str(work / "run.ipynb"), as_version=4) if (work / "run.ipynb").is_file() else None
+    title = (title_of(notebook) if notebook is not None else "") or source.stem
+    seconds = round((datetime.now(UTC) - started).total_seconds(), 2)
+    told = {} if notebook is None else told_provenance(notebook)
+    about = str(told.pop("about", ""))
+    provenance = {
+        **told,
+        "template": f"{source.stem} ({hashlib.sha256(source.read_bytes()).hexdigest()[:12]})",
+        "asked for": parameters or "what the template says",
+        "program": program_version(),
+        "created": f"{started:%Y-%m-%d %H:%M:%S} UTC, {seconds:.0f} s",
+        "report": folder.name,
+    }
+    facts = {"title": title, "about": about, "error": ended.error, "cell": ended.cell, "provenance": provenance}
+    (work / "report.html").write_text(page(notebook, facts), encoding="utf-8")
+    return Report(
+        folder=folder,
+        template=str(source),
+        status=ended.status,
+        error=ended.error,
+        parameters=parameters,
+        started=started.isoformat(timespec="seconds"),
+        seconds=seconds,
+        title=title,
+        about=about,
+        schedule=schedule,
+        provenance=told,
+    )
+
+
 def _execute(
     source: Path, target: Path, parameters: Mapping[str, Any], kernel_name: str | None, home: Home | None
-) -> tuple[str, str]:
+) -> _Ended:
     import papermill
 
     with _environment(home) as kernels:
@@ -165,10 +205,23 @@ def _execute(
             )
         except papermill.PapermillExecutionError as error:
             first = next((line for line in error.source.splitlines() if line.strip()), "")
-            return "failed", f"{error.ename}: {error.evalue} (cell {error.cell_index + 1}, `{first.strip()[:60]}`)"
+            said = f"{error.ename}: {error.evalue} (cell {error.cell_index + 1}, `{first.strip()[:60]}`)"
+            return _Ended("failed", said, _cell_of(target, error.source))
         except Exception as error:  # no kernel, a dead one, a time-out: the report says so
-            return "error", f"{type(error).__name__}: {str(error)[:300]}"
-    return "ok", ""
+            return _Ended("error", f"{type(error).__name__}: {str(error)[:300]}")
+    return _Ended()
+
+
+def _cell_of(notebook: Path, source: str) -> int | None:
+    # Its place in the file: papermill puts cells of its own (parameters, a banner) before it.
+    import nbformat
+
+    cells = nbformat.read(str(notebook), as_version=4).cells
+    return next((n for n, c in enumerate(cells) if c.cell_type == "code" and c.source == source and _raised(c)), None)
+
+
+def _raised(cell: Any) -> bool:
+    return any(output.output_type == "error" for output in cell.outputs)
 
 
 @contextmanager
@@ -196,24 +249,3 @@ def _environment(home: Home | None) -> Iterator[str]:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
-
-
-def _page(notebook: Path, error: str) -> str:
-    if not notebook.is_file():
-        return (
-            f"<!doctype html><meta charset='utf-8'><title>Report</title><p>This report failed: {html.escape(error)}</p>"
-        )
-    import nbformat
-    from nbconvert import HTMLExporter
-    from traitlets.config import Config
-
-    config = Config()
-    config.HTMLExporter.exclude_input = True
-    config.HTMLExporter.exclude_output_prompt = True
-    config.HTMLExporter.preprocessors = ["nbconvert.preprocessors.TagRemovePreprocessor"]
-    config.TagRemovePreprocessor.enabled = True
-    config.TagRemovePreprocessor.remove_cell_tags = HIDDEN_TAGS
-    exporter = HTMLExporter(config=config, mathjax_url="", require_js_url="", mermaid_js_url="", jquery_url="")
-    body, _ = exporter.from_notebook_node(nbformat.read(str(notebook), as_version=4))
-    banner = f"<p style='margin:1em;color:#b00020'><b>This report failed:</b> {html.escape(error)}</p>" if error else ""
-    return re.sub(r"(<body[^>]*>)", lambda tag: tag[1] + banner, _OUTSIDE.sub("", body), count=1)

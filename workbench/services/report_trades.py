@@ -1,0 +1,263 @@
+"""What the journals say of sessions, for reports: trades, equity, orders, headroom. Reads, computes, starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from workbench.domain import events as e
+from workbench.domain.commands import ClosePosition
+from workbench.domain.contract import ContractSpec, spec
+from workbench.domain.errors import InputError, UnknownName
+from workbench.domain.hours import trading_hours
+from workbench.domain.order import Order
+from workbench.domain.position import Fill
+from workbench.execution.fills import earned_by
+from workbench.execution.headroom import headroom
+from workbench.services.journal_fold import JournalFold, silent_state
+from workbench.storage.home import Home
+from workbench.storage.journal import read_history
+
+LOOK_EVERY = 250  # records between two looks at what orders have come to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """From flat to flat; prices in points (averages), money in USD. `exit_at` None: still open."""
+
+    session: str
+    contract: str
+    qty: int  # signed contracts at most
+    entry_at: int
+    exit_at: int | None
+    entry_price: float
+    exit_price: float | None
+    gross_usd: Decimal
+    fees_usd: Decimal
+    entry_rule: str = ""
+    exit_rule: str = ""
+
+    @property
+    def net_usd(self) -> Decimal:
+        """Profit net of fees."""
+        return self.gross_usd - self.fees_usd
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionFacts:
+    """One session as the journal of its account tells it.
+
+    Attributes
+    ----------
+    equity : list of (int, float)
+        UTC ns and net profit in USD (realised and open, fees taken off) at each of its closed bars.
+    headroom : dict
+        (limit, scope) → (most used, limit, UTC ns), USD.
+    """
+
+    account: int
+    started: e.SessionStarted
+    last_at: int = 0
+    status: str = ""
+    reason: str = ""
+    fills: list[Fill] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    equity: list[tuple[int, float]] = field(default_factory=list)
+    headroom: dict[tuple[str, str], tuple[float, float, int]] = field(default_factory=dict)
+    told: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.started.session
+
+    @property
+    def product(self) -> ContractSpec:
+        return spec(self.started.contract)
+
+    def dates(self) -> list[date]:
+        """The trading dates on which it filled or saw a bar, ascending."""
+        hours = trading_hours(self.product)
+        return sorted({hours.trading_date(at) for at in [t for t, _ in self.equity] + [f.at for f in self.fills]})
+
+
+def read_sessions(home: Home, accounts: Iterable[int] | None = None) -> dict[str, SessionFacts]:
+    """Return every session that the journals of a home know, by name, oldest first."""
+    found: dict[str, SessionFacts] = {}
+    for account in home.accounts() if accounts is None else accounts:
+        found |= _read_account(home, account)
+    return dict(sorted(found.items(), key=lambda item: item[1].started.at))
+
+
+def pick(sessions: Mapping[str, SessionFacts], name: str, where: str) -> SessionFacts:
+    """Return the session of that name; "" is the one that began last.
+
+    Raises
+    ------
+    InputError, UnknownName
+        There is none at all, or none of that name.
+    """
+    if not sessions:
+        raise InputError(f"no session has run yet in {where}; start one: workbench session start STRATEGY")
+    if name and name not in sessions:
+        raise UnknownName("session", name, sessions, where=where)
+    return sessions[name] if name else list(sessions.values())[-1]
+
+
+def _read_account(home: Home, account: int) -> dict[str, SessionFacts]:
+    fold, found = JournalFold(silent_state(account)), dict[str, SessionFacts]()
+    orders: dict[int, tuple[str, Order]] = {}
+    closes: list[tuple[int, str, str]] = []
+
+    def look() -> None:
+        orders.update({number: (key, order) for number, key, order in fold.changed_orders()})
+        for number in fold.gone_orders():
+            orders.pop(number, None)
+
+    for n, record in enumerate(read_history(home.account(account))):
+        event = record.event
+        fold.take(record)
+        if isinstance(event, e.SessionStarted):
+            found.setdefault(event.session, SessionFacts(account=account, started=event))
+        if isinstance(event, e.BarClosed):
+            _note_bar(fold, event, found)
+        closes += [(event.at, c.contract, c.reason) for c in record.commands if isinstance(c, ClosePosition)]
+        if n % LOOK_EVERY == 0:
+            look()
+    look()
+    for facts in found.values():
+        kept = fold.state.sessions.get(facts.name)
+        facts.status, facts.reason = (str(kept.status), kept.reason) if kept is not None else ("ended", "")
+    _share_out(found, list(orders.values()), [fill for _, fill in fold.fills], closes)
+    return found
+
+
+def _note_bar(fold: JournalFold, bar: e.BarClosed, found: Mapping[str, SessionFacts]) -> None:
+    state = fold.state
+    for name, session in state.sessions.items():
+        facts = found.get(name)
+        if facts is None or (session.contract, session.timeframe) != (bar.contract, bar.timeframe):
+            continue
+        if bar.end <= facts.started.at or session.status == "ended":
+            continue
+        net = earned_by(state, session.contract, name).net
+        facts.last_at = max(facts.last_at, bar.end)
+        if net is not None and (not facts.equity or facts.equity[-1][0] < bar.end):
+            facts.equity.append((bar.end, round(float(net), 2)))
+        for row in headroom(state):
+            if row["scope"] not in ("account", name) or row["used_usd"] is None:
+                continue
+            key = (str(row["limit"]), str(row["scope"]))
+            if key not in facts.headroom or row["used_usd"] > facts.headroom[key][0]:
+                facts.headroom[key] = (row["used_usd"], row["limit_usd"], bar.end)
+
+
+def _share_out(
+    found: Mapping[str, SessionFacts],
+    orders: Sequence[tuple[str, Order]],
+    fills: Sequence[Fill],
+    closes: Sequence[tuple[int, str, str]],
+) -> None:
+    # A protective leg belongs to its parent's session; what nobody's order filled, to who held the contract last.
+    whose = {order.order_id: order.session for _, order in orders}
+    rules = {order.order_id: order.rule for _, order in orders if order.rule}
+    why = lambda fill: rules.get(fill.order_id) or _closed_by(fill, closes)  # noqa: E731 - one expression
+    holder: dict[str, str] = {}
+    for fill in sorted(fills, key=lambda f: (f.at, f.trade_id)):
+        name = whose.get(fill.order_id) or holder.get(fill.contract, "")
+        holder[fill.contract] = name
+        if name in found:
+            found[name].fills.append(fill)
+    for _, order in orders:
+        if order.session in found:
+            found[order.session].orders.append(order)
+    for facts in found.values():
+        facts.orders.sort(key=lambda order: order.created_at)
+        facts.trades = trades_of(facts.name, facts.fills, facts.product, why)
+        facts.last_at = max([facts.last_at, facts.started.at, *(f.at for f in facts.fills)])
+
+
+def _closed_by(fill: Fill, closes: Sequence[tuple[int, str, str]]) -> str:
+    # The gateway's order for a close carries no word of ours: the last close that was asked for says why.
+    asked = [reason for at, contract, reason in closes if contract == fill.contract and at <= fill.at]
+    return asked[-1] if asked else "not ours"
+
+
+def trades_of(
+    session: str, fills: Sequence[Fill], product: ContractSpec, why: Callable[[Fill], str] = lambda fill: ""
+) -> list[Trade]:
+    """Return round trips from flat to flat; a fill that turns a position over ends one and begins the next.
+
+    Parameters
+    ----------
+    session : str
+    fills : sequence of Fill
+        Of one contract, in order of time.
+    product : ContractSpec
+    why : callable
+        Fill → what it was for.
+    """
+    out: list[Trade] = []
+    part: list[tuple[Fill, int, Decimal]] = []  # fill, contracts of it, fees of those
+    held = 0
+    for fill in fills:
+        left = fill.qty
+        while left:
+            turns = held * left < 0 and abs(left) > abs(held)
+            taken = -held if turns else left
+            part.append((fill, taken, fill.fees * abs(taken) / abs(fill.qty)))
+            held, left = held + taken, left - taken
+            if not held:
+                out.append(_trade(session, part, product, why))
+                part = []
+    if part:
+        out.append(_trade(session, part, product, why))
+    return out
+
+
+def _trade(
+    session: str, part: Sequence[tuple[Fill, int, Decimal]], product: ContractSpec, why: Callable[[Fill], str]
+) -> Trade:
+    sign = 1 if part[0][1] > 0 else -1
+    into, out = [(f, n) for f, n, _ in part if n * sign > 0], [(f, n) for f, n, _ in part if n * sign < 0]
+    entered, left = sum(abs(n) for _, n in into), sum(abs(n) for _, n in out)
+    entry = Decimal(sum(f.ticks * abs(n) for f, n in into)) / entered
+    leaving = Decimal(sum(f.ticks * abs(n) for f, n in out)) / left if left else None
+    is_over = entered == left
+    return Trade(
+        session=session,
+        contract=part[0][0].contract,
+        qty=sign * entered,
+        entry_at=part[0][0].at,
+        exit_at=part[-1][0].at if is_over else None,
+        entry_price=float(entry) * product.tick_size,
+        exit_price=None if leaving is None else float(leaving) * product.tick_size,
+        gross_usd=Decimal(0) if leaving is None else (leaving - entry) * left * sign * product.tick_value,
+        fees_usd=sum((fees for _, _, fees in part), Decimal(0)),
+        entry_rule=why(into[0][0]),
+        exit_rule=why(out[-1][0]) if out else "",
+    )
+
+
+def summed(trades: Sequence[Trade]) -> dict[str, Any]:
+    """Return what closed trades come to: count, net, gross, fees, winners, profit factor and the average (USD)."""
+    over = [t for t in trades if t.exit_at is not None]
+    won = sum((t.net_usd for t in over if t.net_usd > 0), Decimal(0))
+    lost = -sum((t.net_usd for t in over if t.net_usd < 0), Decimal(0))
+    net = won - lost
+    return {
+        "trades": len(over),
+        "open": len(trades) - len(over),
+        "net_usd": float(net),
+        "gross_usd": float(sum((t.gross_usd for t in over), Decimal(0))),
+        "fees_usd": float(sum((t.fees_usd for t in trades), Decimal(0))),
+        "winners": sum(t.net_usd > 0 for t in over),
+        "win_rate": sum(t.net_usd > 0 for t in over) / len(over) if over else None,
+        "profit_factor": float(won / lost) if lost else None,
+        "average_usd": float(net) / len(over) if over else None,
+        "best_usd": float(max((t.net_usd for t in over), default=Decimal(0))) if over else None,
+        "worst_usd": float(min((t.net_usd for t in over), default=Decimal(0))) if over else None,
+    }
