@@ -225,7 +225,11 @@ class FakeDesk:
         return [row for row in rows if before is None or str(row[cursor]) < before][:limit]
 
     async def monitor(self) -> dict[str, Any]:
-        return {"accounts": [{"account": 1001, "exposure_usd": 34_211.25 * abs(self.qty)}]}
+        account = (await self.snapshot())["accounts"][0]
+        sums = {name: account[name] for name in ("equity_usd", "day_pnl_usd", "open_usd")}
+        exposure = 34_211.25 * abs(self.qty)
+        row = {"account": 1001, "exposure_usd": exposure, "micros": abs(self.qty), "worst_micros": abs(self.qty)}
+        return {"accounts": [row], "sum": {**sums, "notional_usd": exposure}}
 
     async def limits(self) -> dict[str, Any]:
         return {"effective": {"1001": self.limit_values}, "history": []}

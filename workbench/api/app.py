@@ -14,7 +14,7 @@ from workbench.api.idempotency import Idempotency
 from workbench.api.openapi import describe
 from workbench.api.rate import DESK_RATE, ISSUED_RATE, Rate, RateLimit
 from workbench.api.recorder import ClosedConnections, Recorder
-from workbench.api.routes import guards, jobs, market, orders, positions, sessions, state, strategies
+from workbench.api.routes import guards, jobs, market, orders, positions, sessions, state, strategies, versions
 from workbench.api.routes.common import REFUSALS, answer
 from workbench.api.security import Guard, Origins, Tokens
 from workbench.api.stream import SharedSnapshot, stream
@@ -29,10 +29,12 @@ from workbench.services.kept_answers import KeptAnswers
 from workbench.services.strategy_store import StrategyStore
 from workbench.services.topics import Topics
 from workbench.services.version import program_version
+from workbench.services.version_store import VersionStore
 
 __all__ = ["answer", "build_app"]
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
+JUDGE_S, EXPLAIN_S = 600.0, 30.0  # that the gates, and one bar, may take
 
 
 def build_app(
@@ -86,6 +88,7 @@ def build_app(
     )
     home = service.home
     issued, audit, job_line, history = IssuedTokens(home), Audit(home), Jobs(home), History(home)
+    judge, explainer = (History(home, "workbench.api.version_main", may_take_s=s) for s in (JUDGE_S, EXPLAIN_S))
     app.state.tokens, app.state.origins = Tokens(token, issued=issued), Origins(allowed_origins)
     shared = SharedSnapshot(service)
     topics = Topics(service, shared.get)
@@ -95,6 +98,7 @@ def build_app(
         orders.routes(service),
         positions.routes(service),
         market.routes(service, history),
+        versions.routes(service, VersionStore(home), judge, explainer),  # before strategies/{name}
         strategies.routes(service, StrategyStore(home)),
         jobs.routes(home, job_line, history),
         guards.limit_routes(service),
@@ -119,7 +123,8 @@ def build_app(
     async def close() -> None:
         await topics.close()
         await job_line.close()
-        await history.close()
+        for child in (history, judge, explainer):
+            await child.close()
         kept.close()
 
     app.state.connection_closed = ClosedConnections(audit)

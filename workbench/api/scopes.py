@@ -11,7 +11,7 @@ BUTTON_ONLY = {("POST", "/api/stop"), ("GET", "/api/health")}
 _FLATTEN = re.compile(r"/api/sessions/[^/]+/flatten")
 _DESKS_OWN = ("/internal", "/api/tokens", "/api/origins")
 _PART_STOP = re.compile(r"/api/(strategies|sessions)/[^/]+/emergency-stop")
-_READING_POSTS = {"/api/strategies/check"}
+_READING_POSTS = {"/api/strategies/check", "/api/strategies/explain"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def details(line: Json) -> str:
         if v not in (None, "", {})
     ]
     text = " · ".join(parts)
-    return text if len(text) <= 240 else text[:239] + "…"
+    return text if len(text) <= 110 else text[:109] + "…"
 
 
 def latch_text(stop: Json) -> tuple[str, str]:
@@ -172,7 +172,7 @@ def board(
 def _tiles(snapshot: Json, monitored: Json, silent_s: float, rate: float | None, asked_ms: float | None) -> list[Json]:
     total, alerts = monitored.get("sum") or {}, snapshot.get("alerts", [])
     text, shade = latch_text(snapshot.get("stop") or {})
-    value, colour = ("LATCHED", "down") if shade == "alarm" else ("open", "up")
+    value, colour = ("LATCHED", "down") if shade == "alarm" else ("free", "up")
     alarms = sum(a["level"] == "critical" for a in alerts)
     count = {"value": str(alarms), "tone": "down" if alarms else "", "note": f"of {len(alerts)} alerts"}
     return [

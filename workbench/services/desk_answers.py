@@ -347,11 +347,21 @@ class Runnable(BaseModel):
     constraints: list[str]
 
 
+class StrategyFinding(BaseModel):
+    """One thing that is odd about a text; `line` 0 where there is none."""
+
+    level: Literal["error", "warning", "hint"]
+    code: str
+    text: str
+    line: int
+
+
 class Checked(BaseModel):
-    """Whether a text is a strategy, and the version it would be."""
+    """Whether a text is a strategy, the version it would be, and what is odd about it."""
 
     ok: bool
     error: str | None
+    findings: list[StrategyFinding]
     name: str | None
     version: str | None
     timeframe: str | None

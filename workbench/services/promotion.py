@@ -82,21 +82,45 @@ def promote(
         The database cannot be used; nothing has changed.
     """
     place = home if isinstance(home, Home) else home_at(home)
-    wanted, rules, versions = _state(to), load_gates(place, gates), Versions(place)
+    rules = load_gates(place, gates)
+    desk = _desk(place, version, to, session, reason.strip(), person)
+    problem, moves = desk.route()
+    if problem:
+        raise desk.refused([desk.verdict(problem)])
+    return desk.carry_out(moves, desk.judged(moves, rules, desk.gatherer(backtest, detect)))
+
+
+def trial(
+    version: str | Strategy,
+    *,
+    to: str,
+    backtest: Backtest,
+    session: str | None = None,
+    home: Place = None,
+    gates: str | Path | None = None,
+    detect: Detect | None = None,
+) -> list[Verdict]:
+    """Return what the gates would say to a promotion now; no state changes, only the evidence is kept.
+
+    The parameters are those of `promote`.
+    """
+    place = home if isinstance(home, Home) else home_at(home)
+    rules = load_gates(place, gates)
+    desk = _desk(place, version, to, session, "a trial", None)
+    problem, moves = desk.route()
+    return [desk.verdict(problem)] if problem else desk.judged(moves, rules, desk.gatherer(backtest, detect))
+
+
+def _desk(place: Home, version: str | Strategy, to: str, session: str | None, reason: str, person: str | None) -> _Desk:
+    wanted, versions = _state(to), Versions(place)
     strategy = stored(version, versions)
     standing = versions.standing()
     seat = session or (_only_seat(standing, strategy) if wanted in (State.LIVE, State.PAPER) else "")
     was = standing.state(strategy.version)
     if not (wanted is State.LIVE or (wanted is State.PAPER and was is State.LIVE)):
         seat = ""
-    desk = _Desk(
-        versions, strategy, wanted, was, seat, reason.strip(), person or getpass.getuser(), standing.seat(seat)
-    )
-    problem, moves = desk.route()
-    if problem:
-        raise desk.refused([desk.verdict(problem)])
-    gatherer = Gatherer(versions=versions, backtest=backtest, detect=detect or _detect, now=desk.at)
-    return desk.carry_out(moves, desk.judged(moves, rules, gatherer))
+    who = person or getpass.getuser()
+    return _Desk(versions, strategy, wanted, was, seat, reason, who, standing.seat(seat))
 
 
 def rollback(session: str, *, reason: str = "", person: str | None = None, home: Place = None) -> Promotion:
@@ -171,6 +195,9 @@ class _Desk:
         self.versions, self.strategy, self.wanted, self.was = versions, strategy, wanted, was
         self.session, self.reason, self.person, self.seat = session, reason, person, seat
         self.at = wall_ns()
+
+    def gatherer(self, backtest: Backtest, detect: Detect | None) -> Gatherer:
+        return Gatherer(versions=self.versions, backtest=backtest, detect=detect or _detect, now=self.at)
 
     def route(self) -> tuple[str, list[tuple[State, Step]]]:
         """Return why it cannot be done at all ("" if it can), and the states and steps on the way."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from workbench.domain.errors import InputError, StorageError, WorkbenchError
+from workbench.rules.check import ERROR, check
 from workbench.rules.load import parse_strategy
 from workbench.services.clock import wall_ns
 from workbench.storage.home import Home
@@ -67,16 +69,17 @@ class StrategyStore:
         return self.one(made.version)
 
     def check(self, source: str, *, code: bool) -> Json:
-        """Return whether a text is a strategy, and what it would be; nothing is stored."""
+        """Return whether a text is a strategy, what it would be, and what is odd about it; nothing is stored."""
         empty: Json = {"name": None, "version": None, "timeframe": None, "roots": [], "warmup": None, "parameters": {}}
         try:
             _require_declared(source, code)
             strategy = parse_strategy(source)
         except WorkbenchError as error:
-            return {"ok": False, "error": str(error), **empty}
+            return {"ok": False, "error": str(error), "findings": [_finding(str(error))], **empty}
         return {
             "ok": True,
             "error": None,
+            "findings": [finding.as_dict() for finding in check(strategy)],
             "name": strategy.name,
             "version": strategy.version,
             "timeframe": strategy.timeframe,
@@ -84,6 +87,11 @@ class StrategyStore:
             "warmup": int(getattr(strategy, "warmup", 0)) or None,
             "parameters": dict(strategy.values),
         }
+
+
+def _finding(error: str) -> Json:
+    place = re.search(r"\bline (\d+)", error)
+    return {"level": ERROR, "code": "unreadable", "text": error, "line": int(place[1]) if place else 0}
 
 
 def _require_declared(source: str, code: bool) -> None:

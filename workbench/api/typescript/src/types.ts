@@ -90,6 +90,14 @@ export interface CancelOrder {
   person?: string;
 }
 
+/** One thing that two versions do differently. */
+export interface Change {
+  what: string;
+  kind: "added" | "removed" | "changed";
+  before: string;
+  after: string;
+}
+
 /** New values for limits of one level; unset ones stay. Loosening needs that no session runs. */
 export interface ChangeLimits {
   level?: "global" | "accounts" | "markets" | "strategies";
@@ -109,10 +117,11 @@ export interface Chart {
   lines: Record<string, (number | null)[]>;
 }
 
-/** Whether a text is a strategy, and the version it would be. */
+/** Whether a text is a strategy, the version it would be, and what is odd about it. */
 export interface Checked {
   ok: boolean;
   error: string | null;
+  findings: StrategyFinding[];
   name: string | null;
   version: string | null;
   timeframe: string | null;
@@ -151,6 +160,26 @@ export interface DeclaredParameter {
   description: string;
 }
 
+/** A text, and the bar at whose close it is asked. Without `bars`, the desk's own recent ones. */
+export interface Explain {
+  source: string;
+  contract: string;
+  at: number;
+  limit?: number;
+}
+
+/** What every condition came to at the close of one bar: each rule as a tree of parts with value or truth. */
+export interface Explained {
+  strategy: string;
+  bar: string;
+  row: number;
+  end: number;
+  rules: Record<string, unknown>;
+  hurdles: Record<string, Record<string, unknown>[]>;
+  verdicts: Record<string, string>;
+  bars: number;
+}
+
 /** One fill; `qty` signed (+ bought), `gross_pnl_usd` null when it opened a position. */
 export interface FillRow {
   trade_id: number;
@@ -162,6 +191,23 @@ export interface FillRow {
   fees_usd: number | null;
   gross_pnl_usd: number | null;
   at: number;
+}
+
+/** What the gates file asks on the way into a state. */
+export interface GateAsked {
+  into: string;
+  gate: string;
+  wanted: string;
+}
+
+/** One gate's answer: what was found, what is asked, and in words why. */
+export interface GateVerdict {
+  into: string;
+  gate: string;
+  passed: boolean;
+  value: number | string | null;
+  bound: number | string | null;
+  text: string;
 }
 
 /** How much of one limit is used. */
@@ -198,6 +244,12 @@ export interface Job {
   ended_at: number | null;
   error: string | null;
   result?: Record<string, unknown> | null;
+}
+
+/** Ask the gates on the way to a state; nothing is promoted. */
+export interface Judge {
+  to: "tested" | "paper" | "live" | "retired";
+  session?: string | null;
 }
 
 /** An order by a person. `request` is a key of the caller's: the same key twice is one order. Prices in points. */
@@ -295,6 +347,32 @@ export interface PositionRow {
   open_usd: number | null;
 }
 
+/** Promote one exact version: through its gates, or refused with every reason. */
+export interface Promote {
+  to: "tested" | "paper" | "live" | "retired";
+  session?: string | null;
+  reason: string;
+  person: string;
+}
+
+/** What became of a promotion or a rollback; refused: `passed` is false and `reasons` says why. */
+export interface Promoted {
+  name: string;
+  version: string;
+  wanted: string;
+  was: string;
+  now: string;
+  session: string;
+  person: string;
+  reason: string;
+  at: number;
+  passed: boolean;
+  replaced: string | null;
+  parameters: Record<string, unknown>;
+  reasons: string[];
+  verdicts: GateVerdict[];
+}
+
 /** Stored bars against the exchange's calendar: sums, one row per trading date, the longest gaps, rejected rows. */
 export interface QualityReport {
   contract: string;
@@ -336,6 +414,12 @@ export interface ReportRow {
   seconds: number;
 }
 
+/** Make the version live again that was live before. */
+export interface Rollback {
+  reason: string;
+  person: string;
+}
+
 /** What a backtest can run; `strategy` is what it is asked for with. */
 export interface Runnable {
   strategy: string;
@@ -358,6 +442,13 @@ export interface RunnerRow {
   restarts?: number;
   reason?: string | null;
   age_s?: number | null;
+}
+
+/** A session in which a version is live (null when none is any more), and those before, the newest last. */
+export interface SeatRow {
+  session: string;
+  version: string | null;
+  before: string[];
 }
 
 /** Who gave a session command. */
@@ -468,6 +559,14 @@ export interface StoredSeries {
   last: number;
 }
 
+/** One thing that is odd about a text; `line` 0 where there is none. */
+export interface StrategyFinding {
+  level: "error" | "warning" | "hint";
+  code: string;
+  text: string;
+  line: number;
+}
+
 /** One stored version of a strategy. */
 export interface StrategyRow {
   version: string;
@@ -572,6 +671,63 @@ export interface TradeRow {
   mae_usd: number | null;
   mfe_usd: number | null;
   bars: number;
+}
+
+/** One promotion that was asked for, carried out or refused. */
+export interface VersionAttempt {
+  at: number;
+  wanted: string;
+  session: string;
+  person: string;
+  reason: string;
+  accepted: boolean;
+  program: string;
+  parameters: Record<string, unknown>;
+  verdicts: GateVerdict[];
+}
+
+/** One version with its lineage (the oldest first), ways on, attempts (the newest first), evidence and gates. */
+export interface VersionDetails {
+  version: string;
+  name: string;
+  state: string;
+  live_in: string[];
+  parent: string | null;
+  kind: string;
+  at: number;
+  person: string;
+  lineage: VersionRow[];
+  ways: string[];
+  attempts: VersionAttempt[];
+  evidence: VersionEvidence[];
+  gates: GateAsked[];
+}
+
+/** What `new` does differently from `old`, by meaning. */
+export interface VersionDifference {
+  old: VersionRow;
+  new: VersionRow;
+  changes: Change[];
+}
+
+/** The newest result of its kind that is attached to a version. */
+export interface VersionEvidence {
+  kind: string;
+  at: number;
+  data_version: string;
+  stats: Record<string, unknown>;
+}
+
+/** One stored version and where it stands; `at` in UTC ns. */
+export interface VersionRow {
+  version: string;
+  name: string;
+  state: string;
+  live_in: string[];
+  parent: string | null;
+  kind: string;
+  at: number;
+  person: string;
 }
 
 /** A walk-forward on stored bars: choose on `train` trading dates, trade the next `test`, move on. */
@@ -868,6 +1024,20 @@ export interface Operations {
     body: undefined;
     answer: Runnable[];
   };
+  "GET /api/seats": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: SeatRow[];
+  };
+  "POST /api/seats/{session}/rollback": {
+    scope: "trade";
+    path: { session: string };
+    query: undefined;
+    body: Rollback;
+    answer: Promoted;
+  };
   "GET /api/sessions": {
     scope: "read";
     path: undefined;
@@ -959,6 +1129,13 @@ export interface Operations {
     body: StrategySource;
     answer: Checked;
   };
+  "POST /api/strategies/explain": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: Explain;
+    answer: Explained;
+  };
   "GET /api/strategies/{name}": {
     scope: "read";
     path: { name: string };
@@ -1028,6 +1205,41 @@ export interface Operations {
     query: { account?: number | null; contract?: string | null; limit?: number; offset?: number };
     body: undefined;
     answer: FillRow[];
+  };
+  "GET /api/versions": {
+    scope: "read";
+    path: undefined;
+    query: { name?: string | null; limit?: number; offset?: number };
+    body: undefined;
+    answer: VersionRow[];
+  };
+  "GET /api/versions/{version}": {
+    scope: "read";
+    path: { version: string };
+    query: undefined;
+    body: undefined;
+    answer: VersionDetails;
+  };
+  "GET /api/versions/{version}/difference/{other}": {
+    scope: "read";
+    path: { version: string; other: string };
+    query: undefined;
+    body: undefined;
+    answer: VersionDifference;
+  };
+  "POST /api/versions/{version}/judge": {
+    scope: "trade";
+    path: { version: string };
+    query: undefined;
+    body: Judge;
+    answer: GateVerdict[];
+  };
+  "POST /api/versions/{version}/promote": {
+    scope: "trade";
+    path: { version: string };
+    query: undefined;
+    body: Promote;
+    answer: Promoted;
   };
   "POST /api/walk-forwards": {
     scope: "trade";
