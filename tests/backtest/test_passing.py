@@ -76,6 +76,15 @@ def test_twice_the_size_loses_twice_as_much() -> None:
     assert [(c.passed, c.failed, c.open) for c in made] == [(0, 0, 1), (0, 1, 0), (0, 0, 1), (1, 0, 0)]
 
 
+def test_a_part_of_the_edge_is_taken_off_every_trade_alike() -> None:
+    days = [day(160), day(40)]  # 100 a trade on average: half of it leaves 110 and −10, none of it 60 and −60
+    kept = [chance_to_pass(days, programme(), edge=edge, drawn=False, samples=50) for edge in (1.0, 0.5, 0.0)]
+    assert [c.passed for c in kept] == [1.0, 0.0, 0.0] and kept[2].failed == 0.0
+    lost = chance_to_pass(days, programme(max_loss=60, trail_basis="static"), edge=0.0, drawn=False, samples=400)
+    assert lost.failed == pytest.approx(0.5, abs=0.1)  # in the orders in which the 60 are lost first
+    assert lost.failed + lost.open == 1.0
+
+
 def test_a_best_day_that_is_too_much_of_the_profit_does_not_pass_at_once() -> None:
     days = [day(200)]
     assert chance_to_pass(days, programme(), length=1, samples=1).passed == 1.0

@@ -78,6 +78,7 @@ def chance_to_pass(
     *,
     drawn: bool = True,
     size: float = 1.0,
+    edge: float = 1.0,
     length: int | None = None,
     samples: int = SAMPLES,
     seed: int = 0,
@@ -95,6 +96,8 @@ def chance_to_pass(
         Draw days with replacement; False: the same days in other orders, each once.
     size : float
         Times as many contracts as were traded; the caps on contracts are not looked at.
+    edge : float
+        Share of the mean profit of a trade that is left; the rest is taken off every trade alike. 0: no edge at all.
     length : int, optional
         Trading dates of a history; as many as there are, when left out.
     samples, seed : int
@@ -113,8 +116,10 @@ def chance_to_pass(
     """
     rules = rules_of(programme)
     count = len(days) if length is None else length
-    _require(days, rules, programme.name, drawn, size, count, samples)
-    exact = [[_scaled(trade, size) for trade in day] for day in days]
+    _require(days, rules, programme.name, drawn, (size, edge), count, samples)
+    nets = [net for day in days for net, _, _ in day]
+    less = (1.0 - edge) * sum(nets) / len(nets)
+    exact = [[_scaled((net - less, worst, best), size) for net, worst, best in day] for day in days]
     random, ends, stops = np.random.default_rng(seed), list[tuple[str, int]](), 0
     for _ in range(samples):
         order = random.integers(0, len(days), count) if drawn else random.permutation(len(days))[:count]
@@ -137,14 +142,15 @@ def chance_to_pass(
 
 
 def _require(
-    days: Sequence[Day], rules: FirmRules, name: str, drawn: bool, size: float, count: int, samples: int
+    days: Sequence[Day], rules: FirmRules, name: str, drawn: bool, scale: tuple[float, float], count: int, samples: int
 ) -> None:
+    size, edge = scale
     if rules.target == NONE:
         raise InputError(f"{name} has no profit target to reach; wb.account(…, profit_target=3000) gives one")
     if not any(len(day) for day in days):
         raise InputError("there is no closed trade to draw from")
-    if not (size > 0 and math.isfinite(size)):
-        raise InputError(f"size={size} must be above 0")
+    if not (size > 0 and math.isfinite(size) and math.isfinite(edge)):
+        raise InputError(f"size={size} must be above 0 and edge={edge} a number, both finite")
     if samples < 1 or count < 1:
         raise InputError(f"samples={samples} and length={count} must be at least 1")
     if not drawn and count > len(days):

@@ -243,7 +243,7 @@ class Result:
         """Return how often days like these, drawn anew or in other orders, pass a firm's programme.
 
         `account` as `workbench.account` takes it, options as `workbench.backtest.passing.chance_to_pass` does: drawn,
-        size, length, samples, seed.
+        size, edge, length, samples, seed.
         """
         from workbench.backtest.passing import chance_to_pass
         from workbench.domain.account_file import account as programme
