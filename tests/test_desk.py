@@ -197,7 +197,7 @@ def test_a_restarted_desk_is_found_again(place: Home, fake: FakeDesk) -> None:
 
 def test_the_stop_token_stops_and_reads_nothing(desk: Desk) -> None:
     limited = Desk(desk.url, desk.stop_token())
-    with pytest.raises(DeskRefused, match="stop only"):
+    with pytest.raises(DeskRefused, match="stop and for flattening a session only"):
         limited.snapshot()
     assert limited.emergency_stop().is_flat
 

@@ -221,7 +221,7 @@ class Desk(Acts):
         return dict(self._request("POST", "/api/stop/clear", json=body))
 
     def stop_token(self) -> str:
-        """Return a short-lived token that can do nothing but stop; for pages in a browser."""
+        """Return a short-lived token that stops all or flattens a session, no more; for pages in a browser."""
         return str(self._request("POST", "/api/stop-token")["token"])
 
     def allow_origin(self, origin: str) -> None:

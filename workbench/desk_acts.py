@@ -21,6 +21,10 @@ class Acts:
     def _request(self, method: str, path: str, *, read_s: float = 15.0, **options: Any) -> Any:
         raise NotImplementedError
 
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """Ask the desk's REST API for anything else; `options` are those of an httpx request."""
+        return self._request(method, path, **options)
+
     def _act(self, path: str, request: str | None, **body: Any) -> dict[str, Any]:
         given = {name: value for name, value in body.items() if value is not None}
         key = request or secrets.token_hex(8)

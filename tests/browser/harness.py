@@ -139,6 +139,14 @@ def run_cells(page: Any, *cells: int) -> None:
         )
 
 
+CONTRAST = Path(__file__).with_name("contrast.js")
+
+
+def faint_texts(page: Any, selector: str) -> list[str]:
+    """Return the visible texts under `selector` whose contrast is below WCAG AA (4.5, or 3 for large text)."""
+    return list(page.evaluate(CONTRAST.read_text(), selector))
+
+
 def end_kernel(page: Any) -> None:
     """Shut the kernel of the open notebook down; kernels pile up otherwise."""
     page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")

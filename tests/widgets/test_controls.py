@@ -12,10 +12,10 @@ import pytest
 from tests.fakes.desk import FakeDesk
 from tests.fakes.serve import serving
 from workbench.api.app import build_app
-from workbench.desk import Desk
+from workbench.desk import Desk, DeskRefused
 from workbench.storage.home import Home
 from workbench.storage.latch import read_latch
-from workbench.widgets.controls import Controls
+from workbench.widgets.controls import Controls, newest
 
 TOKEN = "the-full-token-of-this-test"
 
@@ -67,13 +67,17 @@ def test_no_trait_and_no_saved_state_holds_a_token(
     assert not any(secret in repr(controls) for secret in secrets)
 
 
-def test_the_token_it_gives_away_can_only_stop(shown: tuple[Controls, list[dict[str, Any]]], desk: Desk) -> None:
+def test_the_token_it_gives_away_stops_and_flattens_and_never_trades(
+    shown: tuple[Controls, list[dict[str, Any]]], desk: Desk
+) -> None:
     import httpx
 
     controls, sent = shown
     say(controls, op="hello")
     headers = {"authorization": f"Bearer {sent[0]['token']}"}
     assert httpx.get(f"{desk.url}/api/state", headers=headers).status_code == 403
+    assert httpx.post(f"{desk.url}/api/sessions/sma-cross-1/resume", headers=headers).status_code == 403
+    assert httpx.post(f"{desk.url}/api/sessions/sma-cross-1/flatten", headers=headers).json()["position"] == 0
     assert httpx.post(f"{desk.url}/api/stop", headers=headers).json()["result"] == "FLAT"
 
 
@@ -102,6 +106,130 @@ def test_a_refusal_is_shown_and_nothing_raises(shown: tuple[Controls, list[dict[
     controls, sent = shown
     say(controls, op="command", session="nobody", verb="pause")
     assert "unknown session" in sent[0]["text"]
+
+
+def wait_for(sent: list[dict[str, Any]], op: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 10
+    while not (found := [message for message in sent if message["op"] == op]):
+        assert time.monotonic() < deadline, f"{op} was not sent; {[message['op'] for message in sent]}"
+        time.sleep(0.02)
+    return found[-1]
+
+
+def test_the_blotter_comes_with_a_view_the_newest_first(shown: tuple[Controls, list[dict[str, Any]]]) -> None:
+    controls, sent = shown
+    say(controls, op="hello")
+    told = wait_for(sent, "blotter")
+    assert [order["order_id"] for order in told["orders"]] == [9001, 9002, 9003]
+    assert told["fills"][0]["trade_id"] == 501
+    many = [{"at": at} for at in range(50)]
+    assert [row["at"] for row in newest(many)] == [49, 48, 47, 46, 45, 44, 43, 42]
+
+
+def test_a_refused_blotter_does_not_make_the_desk_dead(
+    shown: tuple[Controls, list[dict[str, Any]]], desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controls, sent = shown
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise DeskRefused("busy", "Busy", 429)
+
+    monkeypatch.setattr(desk, "ask", refuse)
+    say(controls, op="hello")
+    assert {message["op"] for message in sent} == {"access", "snapshot"}
+
+
+def test_the_start_form_offers_what_exists_and_asks_what_the_strategy_declares(
+    shown: tuple[Controls, list[dict[str, Any]]],
+) -> None:
+    controls, sent = shown
+    say(controls, op="offers")
+    offered = sent[-1]
+    assert {"id": "shipped:sma_cross", "label": "sma_cross"} in offered["shipped"]
+    assert offered["accounts"] == [{"account": 1001, "label": "1001 PRAC-V2-10001-1 · practice"}]
+    say(controls, op="declare", what="shipped:sma_cross")
+    declared = sent[-1]
+    fast = declared["parameters"][0]
+    assert (fast["name"], fast["type"], fast["value"], fast["min"], fast["max"]) == ("fast", "int", 5, 2, 100)
+    assert declared["contracts"] == ["CON.F.US.MES.Z26"] and declared["root"] == "MES"
+    say(controls, op="declare", what="shipped:gone")
+    assert sent[-1] == {"op": "form_error", "text": "there is no strategy 'shipped:gone' any more; choose again"}
+
+
+def test_a_start_is_checked_before_the_desk_hears_of_it(
+    shown: tuple[Controls, list[dict[str, Any]]], fake: FakeDesk
+) -> None:
+    controls, sent = shown
+    wish = {"op": "start", "what": "shipped:sma_cross", "account": 1001, "contract": None}
+    for values, said in (
+        ({"fast": 1}, "fast=1 must be from 2 to 100"),
+        ({"fast": 60, "slow": 30}, "fast=60 must be < slow=30"),
+        ({"fats": 3}, "fats"),
+    ):
+        sent.clear()
+        say(controls, **wish, values=values)
+        assert said in wait_for(sent, "form_error")["text"]
+        assert controls._starting is not None
+        controls._starting.join(timeout=10)
+    sent.clear()
+    say(controls, **{**wish, "account": None}, values={})
+    assert "no account is chosen" in wait_for(sent, "form_error")["text"]
+    assert fake.calls == []
+
+
+def test_a_start_reaches_the_desk_with_version_account_and_every_value(
+    shown: tuple[Controls, list[dict[str, Any]]], desk: Desk, fake: FakeDesk
+) -> None:
+    controls, sent = shown
+    values = {"fast": 12, "slow": 40}
+    wish = {"op": "start", "account": 1001, "contract": "CON.F.US.MES.Z26", "values": values}
+    say(controls, what="shipped:sma_cross", **wish)
+    assert wait_for(sent, "started")["session"] == "sma-cross-1"
+    ((verb, asked),) = fake.calls
+    stored = desk.ask("GET", "/api/strategies")[0]
+    assert (verb, asked.strategy, asked.account, asked.contract) == (
+        "start", stored["version"], 1001, "CON.F.US.MES.Z26")  # fmt: skip
+    assert {name: asked.parameters[name] for name in values} == values
+    assert controls._starting is not None
+    controls._starting.join(timeout=10)
+    sent.clear()
+    say(controls, op="offers")
+    (row,) = sent[-1]["stored"]
+    assert row["label"].startswith("sma_cross@") and row["id"] == f"version:{stored['version']}"
+    say(controls, what=row["id"], **wish)
+    assert wait_for(sent, "started") and len(fake.calls) == 2
+    controls._starting.join(timeout=10)
+
+
+def test_a_new_panel_after_a_kernel_restart_shows_the_same_session(
+    shown: tuple[Controls, list[dict[str, Any]]], desk: Desk, fake: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controls, sent = shown
+    say(controls, op="hello")
+    before = wait_for(sent, "snapshot")["snapshot"]["sessions"][0]
+    controls.close()
+    again, told = Desk(desk.url, TOKEN).controls(), []
+    monkeypatch.setattr(again, "send", told.append)
+    say(again, op="hello")
+    after = told[1]["snapshot"]["sessions"][0]
+    assert {name: after[name] for name in ("session", "state", "version", "position")} == {
+        name: before[name] for name in ("session", "state", "version", "position")
+    }
+    assert fake.calls == [], "neither closing nor coming back asks for anything"
+    say(again, op="bye")
+    again.close()
+
+
+def test_the_dashboards_link_goes_with_the_access_and_is_saved_nowhere(
+    shown: tuple[Controls, list[dict[str, Any]]], home: Any
+) -> None:
+    controls, sent = shown
+    place = Home(home).desk
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "dashboard.json").write_text(json.dumps({"link": "http://127.0.0.1:8421/live?token=of-the-page"}))
+    say(controls, op="hello")
+    assert sent[0]["page"] == "http://127.0.0.1:8421/live?token=of-the-page"
+    assert "of-the-page" not in json.dumps(controls.get_state(), default=str)
 
 
 def test_a_dead_desk_is_shown_as_dead_and_the_stop_becomes_a_file(monkeypatch: pytest.MonkeyPatch, home: Any) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Protocol
 
 import anywidget
 
-from workbench.domain.errors import WorkbenchError
+from workbench.domain.errors import InputError, WorkbenchError
+from workbench.storage.home import home, read_json
+from workbench.widgets.offers import chosen, declaration, offers
 
 PUSH_S = 0.5
-SHOWN_FOR_S = (
-    15 * 60.0
-)  # a view that has not spoken for so long is gone (a busy kernel cannot hear it, so this is long)
+BLOTTER_S = 2.0
+BLOTTER_ROWS = 8
+SHOWN_FOR_S = 15 * 60.0  # a view silent for so long is gone (a busy kernel cannot hear it, so this is long)
 TOKEN_RENEW_S = 6 * 3600.0  # half a stop token's life
 
 
@@ -26,6 +30,10 @@ class DeskClient(Protocol):
     def snapshot(self) -> dict[str, Any]: ...
 
     def stop_token(self) -> str: ...
+
+    def ask(self, method: str, path: str, **options: Any) -> Any: ...
+
+    def start(self, strategy: Any, *, account: int | None, contract: str | None, **parameters: Any) -> Any: ...
 
     def command(self, session: str, verb: str) -> Any: ...
 
@@ -39,22 +47,24 @@ def script(*names: str) -> str:
 
 
 class Controls(anywidget.AnyWidget):
-    """Session cards and the emergency stop.
+    """Session cards, a start form, the blotter, and the emergency stop.
 
-    The kernel pushes snapshots from a thread, two a second, as long as a view is shown; the stop button posts from the
-    browser to the desk. Its token can do nothing but stop and travels in a message: traits are saved in the notebook.
+    The kernel pushes snapshots from a thread, two a second, as long as a view is shown. Stop and flatten are posted
+    from the browser straight to the desk. Their token can do nothing else and travels in a message: traits are saved
+    in the notebook.
     """
 
-    _esm = script("stop.js", "controls.js")
+    _esm = script("stop.js", "parts.js", "start_form.js", "blotter.js", "controls.js")
     _css = script("controls.css")
 
     def __init__(self, desk: DeskClient) -> None:
         super().__init__()
         self._desk = desk
         self._wake, self._closed = threading.Event(), threading.Event()
-        self._heard_at = self._granted_at = float("-inf")
+        self._heard_at = self._granted_at = self._blotter_at = float("-inf")
         self._desk_pid: int | None = None
         self._thread: threading.Thread | None = None
+        self._starting: threading.Thread | None = None
         self.on_msg(self._hear)
 
     def __repr__(self) -> str:
@@ -72,20 +82,56 @@ class Controls(anywidget.AnyWidget):
         op = message.get("op")
         self._heard_at = float("-inf") if op == "bye" else time.monotonic()
         if op == "hello":
-            self._granted_at = float("-inf")  # every new view needs the access message
+            self._granted_at = self._blotter_at = float("-inf")  # every new view needs the access message
             self._push()
             self._start()
         elif op == "command":
             self._answer(lambda: self._desk.command(str(message["session"]), str(message["verb"])))
         elif op == "stop_by_file":
             self._answer(lambda: self._desk.emergency_stop(str(message.get("reason") or "stop button in the notebook")))
+        elif op == "offers":
+            self._form(lambda: {"op": "offers", **offers(self._desk, self._desk.snapshot())})
+        elif op == "declare":
+            self._form(lambda: self._declared(str(message["what"])))
+        elif op == "start":
+            self._begin(message)
 
-    def _answer(self, act: Any) -> None:
+    def _answer(self, act: Callable[[], Any]) -> None:
         try:
             text = repr(act())
         except WorkbenchError as error:
             text = f"✖ {error}"
         self.send({"op": "answer", "text": text})
+        self._push()
+
+    def _form(self, made: Callable[[], dict[str, Any]]) -> None:
+        try:
+            self.send(made())
+        except WorkbenchError as error:
+            self.send({"op": "form_error", "text": str(error)})
+
+    def _declared(self, what: str) -> dict[str, Any]:
+        return {"op": "declared", **declaration(what, chosen(self._desk, what), self._desk.snapshot())}
+
+    def _begin(self, wish: dict[str, Any]) -> None:
+        # A new runner takes seconds: the kernel is not kept from its cells for that.
+        if self._starting is not None and self._starting.is_alive():
+            self.send({"op": "form_error", "text": "a start is on its way already; wait for its answer"})
+            return
+        self._starting = threading.Thread(target=self._begun, args=(wish,), name="workbench-start", daemon=True)
+        self._starting.start()
+
+    def _begun(self, wish: dict[str, Any]) -> None:
+        def started() -> dict[str, Any]:
+            what, values = str(wish["what"]), dict(wish.get("values") or {})
+            strategy = chosen(self._desk, what).with_parameters(**values)  # what it refuses never reaches the desk
+            if wish.get("account") is None:
+                raise InputError("no account is chosen; link one with workbench account link")
+            contract = str(wish["contract"]) if wish.get("contract") else None
+            session = self._desk.start(strategy, account=int(wish["account"]), contract=contract, **strategy.values)
+            return {"op": "started", "session": session.session, "text": repr(session)}
+
+        self._form(started)
         self._push()
 
     # --- to the browser ----------------------------------------------------------------------------------------------
@@ -109,10 +155,29 @@ class Controls(anywidget.AnyWidget):
             self.send({"op": "dead", "text": str(error)})
             return
         self.send({"op": "snapshot", "snapshot": snapshot})
+        with contextlib.suppress(WorkbenchError):  # a slow blotter does not make the desk dead
+            self._push_blotter()
+
+    def _push_blotter(self) -> None:
+        if time.monotonic() - self._blotter_at < BLOTTER_S:
+            return
+        self._blotter_at = time.monotonic()
+        parts = {name: self._desk.ask("GET", f"/api/{name}", params={"limit": 1000}) for name in ("orders", "fills")}
+        self.send({"op": "blotter", **{name: newest(rows) for name, rows in parts.items()}})
 
     def _grant(self, pid: int | None) -> None:
         """Send url and stop token to new views, after a restart of the desk, and before the old token dies."""
         if pid == self._desk_pid and time.monotonic() - self._granted_at < TOKEN_RENEW_S:
             return
-        self.send({"op": "access", "url": self._desk.url, "token": self._desk.stop_token()})
+        page = (read_json(home().desk / "dashboard.json") or {}).get("link")
+        self.send({"op": "access", "url": self._desk.url, "token": self._desk.stop_token(), "page": page})
         self._desk_pid, self._granted_at = pid, time.monotonic()
+
+
+def newest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the newest rows, the newest first.
+
+    >>> newest([{"at": 1}, {"at": 3}, {"at": None}])
+    [{'at': 3}, {'at': 1}, {'at': None}]
+    """
+    return sorted(rows, key=lambda row: row.get("at") or 0, reverse=True)[:BLOTTER_ROWS]

@@ -107,15 +107,17 @@ function createStop({ reason, person, onDead, renew }) {
   return { button, verdict, show, grant: (given) => { access = given; }, access: () => access, press };
 }
 
-// A button that asks once more before it acts; the question goes away by itself.
+// A button that asks once more before it acts; the question goes away by itself. `question` is a text, or makes one;
+// without one it acts at once.
 function confirmButton(text, question, act) {
   const button = element("button", "wb-button", text);
   button.type = "button";
   let timer = null;
   const calm = () => { timer = null; button.textContent = text; button.classList.remove("wb-asking"); };
   button.addEventListener("click", () => {
-    if (timer === null && question) {
-      button.textContent = question;
+    const words = typeof question === "function" ? question() : question;
+    if (timer === null && words) {
+      button.textContent = words;
       button.classList.add("wb-asking");
       timer = setTimeout(calm, 4000);
       return;
