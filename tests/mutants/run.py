@@ -17,8 +17,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from compileall import compile_dir
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import Any
 
 from tests.mutants.known import NO_DIFFERENCE
@@ -27,23 +29,28 @@ from tests.mutants.making import ROOT, Mutant, mutants
 COPIED = ("workbench", "tests", "strategies", "notebooks", "pyproject.toml", "README.md")
 LONGEST_S = 300
 IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
+# What the tests of the safety code need; the other plugins take longer to load than most mutants take to be noticed.
+PLUGINS = ("pytest_asyncio.plugin", "pytest_timeout", "_hypothesis_pytestplugin")
 
 
 class Bench:
     """A copy of the project in which one file at a time is another."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, like: Bench | None = None) -> None:
         self.folder = folder
+        source, ignored = (ROOT, IGNORED) if like is None else (like.folder, None)
         for name in COPIED:
-            place = ROOT / name
+            place = source / name
             if place.is_dir():
-                shutil.copytree(place, folder / name, ignore=IGNORED)
+                shutil.copytree(place, folder / name, ignore=ignored)
             else:
-                shutil.copy(place, folder / name)
+                shutil.copy2(place, folder / name)
+        if like is None:  # bytecode that is believed by the source's hash: a mutant is never taken for the original
+            compile_dir(folder / "workbench", quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
     def require_green(self, tests: tuple[str, ...]) -> None:
         """Run tests on the project as it is: what fails anyway notices nothing."""
-        said, code = self._tests(tests)
+        said, code = self._tests(tests, keep_bytecode=True)  # of the tests, which no mutant changes
         if code != 0:
             raise SystemExit(f"{' '.join(tests)} fail without any mutant:\n{said[-2000:]}")
 
@@ -60,10 +67,10 @@ class Bench:
         noticed = failed[0] if failed else "time-out" if code == -1 else "" if code == 0 else f"exit {code}"
         return {"noticed": noticed, "line": mutant.line}
 
-    def _tests(self, tests: tuple[str, ...]) -> tuple[str, int]:
+    def _tests(self, tests: tuple[str, ...], *, keep_bytecode: bool = False) -> tuple[str, int]:
         environment = {
-            **os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1",
-            "HYPOTHESIS_PROFILE": "first-failure",
+            **os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "" if keep_bytecode else "1",
+            "HYPOTHESIS_PROFILE": "first-failure", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }  # fmt: skip
         options = [
             "-x",
@@ -73,6 +80,7 @@ class Bench:
             "-m",
             "not slow and not browser",
             "--timeout=60",
+            *(word for plugin in PLUGINS for word in ("-p", plugin)),
             "-W",
             "default",
         ]
@@ -120,7 +128,7 @@ def main() -> int:
 
         def judge(mutant: Mutant) -> None:
             if not hasattr(benches, "mine"):
-                benches.mine = Bench(Path(tempfile.mkdtemp(dir=place)))
+                benches.mine = Bench(Path(tempfile.mkdtemp(dir=place)), first)
             verdict = benches.mine.judge(mutant)
             with lock:
                 done[key(mutant)] = verdict
