@@ -141,7 +141,7 @@ def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     with database.writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     for use in (Database(Home(tmp_path)).reading, Database(Home(tmp_path)).writing):
-        with pytest.raises(DatabaseNewer, match=r"revision 9999, this program knows 0003.*newer Workbench"), use():
+        with pytest.raises(DatabaseNewer, match=r"revision 9999, this program knows 0004.*newer Workbench"), use():
             pass
 
 

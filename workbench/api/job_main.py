@@ -140,7 +140,9 @@ def report(asked: Json, tell: Any) -> Json:
 
     place = home()
     tell(phase="running", progress=None)
-    made = run_report(asked["template"], asked["parameters"], place.reports, home=place)
+    made = run_report(
+        asked["template"], asked["parameters"], place.reports, home=place, schedule=asked.get("schedule", "")
+    )
     return {"name": made.folder.name, "status": made.status, "error": made.error, "seconds": made.seconds}
 
 

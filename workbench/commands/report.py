@@ -1,4 +1,4 @@
-"""`workbench report run | list | index`: notebook templates with parameters, as pages that need no network."""
+"""`workbench report run | list | index | schedule`: notebook templates as pages that need no network."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands import report_schedule
 from workbench.commands.output import show, table
 
 app = typer.Typer(help="Reports from notebook templates.", no_args_is_help=True)
+app.add_typer(report_schedule.app, name="schedule")
 Folder = Annotated[str | None, typer.Option("--home", help="Folder of state and data (WORKBENCH_HOME).")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 COLUMNS = ["name", "status", "about", "asked_by", "seconds"]

@@ -23,6 +23,7 @@ from workbench.services.crash import only_reason
 from workbench.services.desk_file import desk_token, only_desk, remove_desk_file, write_desk_file
 from workbench.services.logs import set_up
 from workbench.services.pauses import spare_pauses
+from workbench.services.schedule_runner import follow_schedules
 from workbench.services.schema import OTHER_PROGRAM, SCHEMA_HEADER, VERSION_HEADER, difference, identity
 from workbench.services.settings import Profile
 from workbench.services.supervisor import Desk
@@ -156,6 +157,7 @@ async def _serving(
         serving = [tasks.create_task(server.serve(sockets=[door])) for server, door in servers]
         supervising = tasks.create_task(desk.run(ready))
         projecting = tasks.create_task(desk.history.follow(home, lambda text: desk.alert("warning", text)))
+        scheduling = tasks.create_task(follow_schedules(desk))
         while not all(server.started for server, _ in servers):
             await asyncio.sleep(0.01)
         write_desk_file(home, **where, pid=os.getpid(), token=token)
@@ -165,6 +167,7 @@ async def _serving(
         finally:
             remove_desk_file(home)
             projecting.cancel()
+            scheduling.cancel()
             supervising.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await supervising

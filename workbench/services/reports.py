@@ -95,8 +95,7 @@ def run_report(
     InputError
         No such template, or a parameter it does not have. A cell that raises is a failed report, not an exception.
     """
-    source = find_template(template)
-    _require_known(source, parameters)
+    source = require_template(template, parameters)
     started = datetime.now(UTC)
     name = f"{started:%Y%m%dT%H%M%SZ}_{source.stem}_{secrets.token_hex(2)}"
     try:
@@ -130,16 +129,31 @@ def find_template(template: str | Path) -> Path:
     raise UnknownName("report template", str(template), names, where="notebooks/reports")
 
 
-def _require_known(source: Path, parameters: Mapping[str, Any]) -> None:
+def require_template(template: str | Path, parameters: Mapping[str, Any]) -> Path:
+    """Return the notebook behind a template that has these parameters.
+
+    Raises
+    ------
+    UnknownName, InputError
+        No such template, no such parameter, or no notebook.
+    """
+    source = find_template(template)
+    known = template_parameters(source)
+    for name in parameters:
+        if name not in known:
+            raise UnknownName("parameter", name, known, where=str(source))
+    return source
+
+
+def template_parameters(source: Path) -> dict[str, dict[str, str]]:
+    """Return the parameters of a notebook: name → ``default`` (as written) and ``help`` (the comment behind it)."""
     import papermill
 
     try:
         known = papermill.inspect_notebook(str(source))
     except Exception as error:  # whatever nbformat and json make of a file that is no notebook
         raise InputError(f"{source} is not a notebook: {error}") from error
-    for name in parameters:
-        if name not in known:
-            raise UnknownName("parameter", name, known, where=str(source))
+    return {name: {"default": str(told["default"]), "help": str(told["help"])} for name, told in known.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,3 +179,35 @@ read_journals = Table(  # how far each account's journal was read, and the state
     Column("state", LargeBinary, nullable=False),
     PrimaryKeyConstraint("account", name="pk_read_journals"),
 )
+
+# --- reports by the clock (`services.schedule_store`) ---
+
+schedules = Table(
+    "schedules",
+    METADATA,
+    Column("name", String(64), nullable=False),
+    Column("template", String(255), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("due", String(128), nullable=False),  # as a person wrote it
+    Column("keep", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("retry_s", Integer, nullable=False),
+    Column("person", String(128), nullable=False),
+    Column("since", BigInteger, nullable=True),  # market time at which a scheduler saw it first
+    Column("next_due", BigInteger, nullable=True),  # as the scheduler last told
+    PrimaryKeyConstraint("name", name="pk_schedules"),
+)
+
+report_runs = Table(  # one row for each due time that was taken: who holds it, and until when if nobody renews it
+    "report_runs",
+    METADATA,
+    Column("schedule", String(64), nullable=False),
+    Column("due", BigInteger, nullable=False),  # market time
+    Column("status", String(16), nullable=False),  # running, waiting (for another try), ok, failed
+    Column("holder", String(128), nullable=False),
+    Column("until", BigInteger, nullable=False),  # wall time: end of the lease, or when to try again
+    Column("tries", Integer, nullable=False),
+    Column("report", String(160), nullable=False),
+    Column("error", Text, nullable=False),
+    PrimaryKeyConstraint("schedule", "due", name="pk_report_runs"),
+)
