@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from tests.execution.fake_broker import FEE, MES, MORNING, START, FakeBroker, Ride, bar_closed, enter, leave
 from tests.execution.scenes import in_position, manual
 from workbench.domain import events as e
-from workbench.domain.clock import MINUTE, SECOND
+from workbench.domain.clock import HOUR, MINUTE, SECOND
 from workbench.domain.commands import CancelOrder, ClosePosition
 from workbench.domain.hours import at_local
 from workbench.domain.order import OrderType, Side
@@ -79,6 +80,8 @@ def test_the_daily_break_and_the_weekend_are_no_hole() -> None:
     friday = at_local(date(2026, 11, 20), "16:00")
     assert missing(bar_closed(monday, 6000.0), friday) == 0
     assert missing(bar_closed(monday + 2 * MINUTE, 6000.0), friday) == 2
+    day = msgspec.structs.replace(bar_closed(monday, 6000.0), timeframe="1d")
+    assert missing(day, friday - 30 * 24 * HOUR) == 0, "a day without a bar is a holiday, not a hole"
 
 
 @pytest.mark.statement(26)
@@ -135,6 +138,7 @@ def test_a_session_that_waits_neither_enters_nor_leaves_until_the_position_is_go
     assert not ride.outgoing
     (row,) = session_dicts(ride.state, {})
     assert (row["state"], row["start_policy"], row["position"]) == ("waiting", "wait_flat", 0)
+    assert row["reason"] == "waits until the position that was there before it is gone"
     ride.broker.external(Side.SELL, 2)
     ride.settle()
     ride.start_session("s1")  # that was somebody else's order: a person lets it go on
@@ -152,6 +156,7 @@ def test_a_session_that_begins_flat_closes_what_is_there_first() -> None:
 @pytest.mark.parametrize("policy", ["wait_flat", "flatten"])
 def test_with_nothing_there_every_policy_begins_at_once(policy: str) -> None:
     ride = Ride().start(start_policy=policy)
+    assert waiting_for(ride.state.sessions["s1"]) == "" and ride.state.book(MES).flatten is None
     ride.bar(enter(1))
     assert entered(ride)
 
