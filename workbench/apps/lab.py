@@ -97,6 +97,7 @@ class LabPage(Visit):
     def push(self) -> None:
         """Send what has changed."""
         if not self.strategies:
+            self.sheet.say({"empty": "Reading strategies and what is stored…"})
             return
         names = {row["strategy"]: row["name"] for row in self.strategies}
         self._push_form()

@@ -79,9 +79,13 @@ def groups(strategy: Json, stored: list[Json], values: Values, mode: str) -> lis
     found = contracts_of(strategy, stored)
     chosen = next((c for c in found if c["contract"] == values.get("contract")), found[0] if found else None)
     span = f"{day(chosen['first'])} … {day(chosen['last'])} is stored" if chosen else "nothing of it is stored"
+    count = f"{chosen['rows']:,} bars of {chosen['timeframe']}" if chosen else "workbench data pull brings bars"
     frames = [(AS_DECLARED, f"{strategy['timeframe']} (as declared)"), *((t, t) for t in timeframes_of(chosen))]
     data = [
-        _select("contract", "Contract", [(c["contract"], _contract_label(c)) for c in found], values),
+        {
+            **_select("contract", "Contract", [(c["contract"], short(c["contract"])) for c in found], values),
+            "hint": count,
+        },
         _select("timeframe", "Timeframe", frames, values),
         {"name": "start", "label": "From", "kind": "date", "value": values.get("start", ""), "hint": span},
         {"name": "end", "label": "To", "kind": "date", "value": values.get("end", ""), "hint": "empty: all of it"},
@@ -101,10 +105,6 @@ def groups(strategy: Json, stored: list[Json], values: Values, mode: str) -> lis
     if mode != "backtest":
         made.append({"title": "Search", "fields": _search(values, mode)})
     return made
-
-
-def _contract_label(row: Json) -> str:
-    return f"{short(row['contract'])} · {row['rows']:,} bars of {row['timeframe']}"
 
 
 def _select(name: str, label: str, options: list[tuple[str, str]], values: Values) -> Json:

@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.apps.frame import price, shifted, short, tone
 from workbench.apps.grid import Act, Row, columns
+from workbench.rules.parameter import shown
 from workbench.widgets.cards import CHICAGO, chicago, money
 
 Json = dict[str, Any]
@@ -110,8 +111,10 @@ def settings(asked: Json) -> str:
     """
     parts = [str(asked["timeframe"])] if asked.get("timeframe") else []
     for name, value in (asked.get("parameters") or asked.get("values") or {}).items():
-        many = isinstance(value, list)
-        parts.append(f"{name} {value[0]}…{value[-1]} ({len(value)})" if many else f"{name} {value}")
+        if isinstance(value, list):
+            parts.append(f"{name} {shown(value[0])}…{shown(value[-1])} ({len(value)})")
+        else:
+            parts.append(f"{name} {value if isinstance(value, str) else shown(value)}")
     if asked.get("programme"):
         parts.append(asked["programme"])
     return ", ".join(parts) or "as declared"
@@ -170,7 +173,7 @@ def comparison(job: Json, other: Json) -> list[Row]:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else shown(value)
 
 
 def _signed(value: float, unit: str) -> str:
@@ -181,7 +184,7 @@ def _signed(value: float, unit: str) -> str:
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-def run_rows(jobs: list[Json], names: dict[str, str], shown: str | None, beside: str | None) -> list[Row]:
+def run_rows(jobs: list[Json], names: dict[str, str], here: str | None, beside: str | None) -> list[Row]:
     """Return the runs, the newest first, each with what can be done with it."""
     return [
         Row(
@@ -190,7 +193,7 @@ def run_rows(jobs: list[Json], names: dict[str, str], shown: str | None, beside:
                 chicago(job["created_at"]).removesuffix(" CT"), KINDS[job["kind"]],
                 _name(job["asked"]["strategy"], names), short(job["asked"].get("contract")), _settled(job), _state(job),
             ],
-            acts=_run_acts(job, shown, beside),
+            acts=_run_acts(job, here, beside),
         )
         for job in jobs if job["kind"] in KINDS
     ]  # fmt: skip
@@ -208,18 +211,18 @@ def _state(job: Json) -> tuple[str, str]:
     return text, shade
 
 
-def _run_acts(job: Json, shown: str | None, beside: str | None) -> tuple[Act, ...]:
+def _run_acts(job: Json, open_: str | None, beside: str | None) -> tuple[Act, ...]:
     if job["state"] not in OVER:
         return (Act(verb="cancel", label="Cancel", sure="End this run?"),)
     if job["state"] != "done":
         return ()
-    here = "it is shown" if job["id"] == shown else ""
+    here = "it is shown" if job["id"] == open_ else ""
     acts = [Act(verb="show", label="Show", why_not=here)]
     if job["kind"] == "backtest":
         if job["id"] == beside:
             acts.append(Act(verb="apart", label="Do not compare"))
         else:
-            acts.append(Act(verb="beside", label="Compare", why_not=here or ("" if shown else "show a run first")))
+            acts.append(Act(verb="beside", label="Compare", why_not=here or ("" if open_ else "show a run first")))
     return tuple(acts)
 
 

@@ -17,7 +17,7 @@ export function render({ model, el }) {
     rightPriceScale: { scaleMargins: { top: 0.12, bottom: 0.2 } },
     crosshair: { mode: L.CrosshairMode.Normal },
   });
-  let palette = PALETTES.dark, lines = new Map(), marks = [], last = null, decimals = 2, heading = "";
+  let palette = PALETTES.dark, lines = new Map(), marks = [], overlays = new Map(), last = null, decimals = 2, heading = "";
   const candles = chart.addSeries(L.CandlestickSeries, { borderVisible: false, autoscaleInfoProvider: (natural) => widened(natural()) });
   const volume = chart.addSeries(L.HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
   chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.86, bottom: 0 } });
@@ -49,6 +49,18 @@ export function render({ model, el }) {
     for (const [key, held] of lines) if (!keep.has(key)) { candles.removePriceLine(held.line); lines.delete(key); }
   }
 
+  // Indicators: {name, tone, dash, pane, points}; each is a line of its own, in the candles' pane (0) or below it.
+  function drawOverlays(wanted) {
+    const keep = new Set(wanted.map((one) => one.name));
+    for (const [name, held] of overlays) if (!keep.has(name)) { chart.removeSeries(held.series); overlays.delete(name); }
+    for (const one of wanted) {
+      const pane = one.pane || 0, options = { color: palette[one.tone], lineStyle: one.dash || 0, lineWidth: 2, title: phone ? "" : one.name, priceLineVisible: false, lastValueVisible: pane > 0 && !phone, crosshairMarkerVisible: false };
+      if (!overlays.has(one.name)) overlays.set(one.name, { tone: one.tone, series: chart.addSeries(L.LineSeries, options, pane) });
+      overlays.get(one.name).series.setData(one.points);
+    }
+    chart.panes().forEach((pane, i) => pane.setStretchFactor(i ? 1 : 4));
+  }
+
   function drawMarks() {
     arrows.setMarkers(marks.map((m) => ({ time: m.time, text: m.text, position: m.qty > 0 ? "belowBar" : "aboveBar", shape: m.qty > 0 ? "arrowUp" : "arrowDown", color: m.qty > 0 ? palette.up : palette.down })));
   }
@@ -77,6 +89,8 @@ export function render({ model, el }) {
     empty.hidden = last !== null;
     empty.style.display = last ? "none" : "";
     drawLines(message.lines);
+    if (message.overlays) drawOverlays(message.overlays);
+    if (message.fit) chart.timeScale().setVisibleLogicalRange(message.fit);
     if (message.markers && JSON.stringify(message.markers) !== JSON.stringify(marks)) { marks = message.markers; drawMarks(); }
     drawTitle(last);
   }
@@ -89,6 +103,7 @@ export function render({ model, el }) {
     candles.applyOptions({ upColor: colours.up, downColor: colours.down, wickUpColor: colours.up, wickDownColor: colours.down });
     volume.setData(candles.data().map((b, i) => bar({ ...b, volume: (volume.data()[i] || {}).value || 0 })));
     lines.forEach((held) => held.line.applyOptions({ color: colours[held.tone] }));
+    overlays.forEach((held) => held.series.applyOptions({ color: colours[held.tone] }));
     drawMarks();
   });
   // Built in a box of no width, the chart would never follow live bars again: scroll once it has one.

@@ -36,6 +36,7 @@ export function render({ model }) {
   grid.append(top, body);
   scroll.append(grid);
   pages.append(back, where, on);
+  pages.hidden = true;
   host.append(styled(GRID_CSS), head, scroll, empty, pages);
   let content = null, page = 0, lines = new Map(), picked = null, asked = new Set();
 
