@@ -209,3 +209,26 @@ async def test_reports_are_listed_and_their_page_may_run_nothing(client: httpx.A
     page = await client.get(f"/api/reports/{folder.name}/page")
     assert page.text == "<p>hello" and page.headers["content-security-policy"].startswith("sandbox")
     assert (await client.get("/api/reports/none/page")).status_code == 404
+    templates = {row["name"]: row for row in (await client.get("/api/reports/templates")).json()}
+    assert {"backtest", "data", "session", "week"} <= set(templates)
+    days = next(p for p in templates["week"]["parameters"] if p["name"] == "days")
+    assert days == {"name": "days", "default": "7", "help": "calendar days"}
+
+
+async def test_a_schedule_is_kept_listed_and_removed(client: httpx.AsyncClient) -> None:
+    body = {"name": "evening", "template": "session", "due": "close + 10 min of MES", "parameters": {"session": "a"}}
+    made = await client.post("/api/reports/schedules", json=body)
+    assert made.status_code == 201 and made.json()["next_due"] is None
+    assert (await client.post("/api/reports/schedules", json=body)).status_code == 422  # the name is taken
+    listed = (await client.get("/api/reports/schedules")).json()
+    assert [(row["name"], row["parameters"], row["last"]) for row in listed] == [("evening", {"session": "a"}, None)]
+    for wrong, said in (
+        ({"due": "at five"}, "says not when"),
+        ({"template": "sesion"}, "did you mean session"),
+        ({"parameters": {"sesion": "a"}}, "did you mean session"),
+        ({"template": "../x"}, "template"),
+    ):
+        refused = await client.post("/api/reports/schedules", json=body | {"name": "b"} | wrong)
+        assert refused.status_code in (404, 422) and said in refused.text, wrong
+    assert (await client.delete("/api/reports/schedules/evening")).json() == []
+    assert (await client.delete("/api/reports/schedules/evening")).status_code in (404, 422)

@@ -14,7 +14,7 @@ from workbench.api.idempotency import Idempotency
 from workbench.api.openapi import describe
 from workbench.api.rate import DESK_RATE, ISSUED_RATE, Rate, RateLimit
 from workbench.api.recorder import ClosedConnections, Recorder
-from workbench.api.routes import guards, jobs, market, orders, positions, sessions, state, strategies, versions
+from workbench.api.routes import guards, jobs, market, orders, positions, reports, sessions, state, strategies, versions
 from workbench.api.routes.common import REFUSALS, answer
 from workbench.api.security import Guard, Origins, Tokens
 from workbench.api.stream import SharedSnapshot, stream
@@ -101,6 +101,7 @@ def build_app(
         versions.routes(service, VersionStore(home), judge, explainer),  # before strategies/{name}
         strategies.routes(service, StrategyStore(home)),
         jobs.routes(home, job_line, history),
+        reports.routes(home, job_line),
         guards.limit_routes(service),
         guards.stop_routes(service, app.state.tokens),
         guards.presence_routes(home),

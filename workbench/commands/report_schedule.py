@@ -42,7 +42,7 @@ def add(
     import getpass
 
     from workbench.commands.session import parameters
-    from workbench.services.reports import require_template
+    from workbench.services.report_templates import require_template
     from workbench.services.schedule_store import Schedule
 
     given = parameters(parameter or [])

@@ -407,10 +407,13 @@ class TradeRow(BaseModel):
 
 
 class ReportRow(BaseModel):
-    """One report that was run."""
+    """One report that was run: ok, failed (a cell raised) or error (it could not run at all)."""
 
     name: str
     template: str
+    title: str
+    about: str
+    schedule: str
     status: str
     error: str
     started: str

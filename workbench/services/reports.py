@@ -20,13 +20,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench.domain.errors import InputError, StorageError, UnknownName
+from workbench.domain.errors import StorageError
 from workbench.services.report_index import rebuild_index
 from workbench.services.report_page import page, title_of, told_provenance
+from workbench.services.report_templates import find_template, require_template
 from workbench.services.version import program_version
 from workbench.storage.home import Home
 
-TEMPLATES = Path("notebooks") / "reports"
+__all__ = ["Report", "find_template", "run_report"]
 KERNEL = "workbench-report"
 CELL_MAY_TAKE_S = 600
 
@@ -114,46 +115,6 @@ def run_report(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return report
-
-
-def find_template(template: str | Path) -> Path:
-    """Return the notebook behind a path or a name of ``notebooks/reports``; raise UnknownName with what there is."""
-    path = Path(template)
-    if path.suffix == ".ipynb" and path.is_file():
-        return path
-    folders = [TEMPLATES, Path(__file__).resolve().parents[2] / TEMPLATES]
-    for folder in folders:
-        if (folder / f"{path.stem}.ipynb").is_file() and path.parent == Path():
-            return folder / f"{path.stem}.ipynb"
-    names = {p.stem for folder in folders if folder.is_dir() for p in folder.glob("*.ipynb")}
-    raise UnknownName("report template", str(template), names, where="notebooks/reports")
-
-
-def require_template(template: str | Path, parameters: Mapping[str, Any]) -> Path:
-    """Return the notebook behind a template that has these parameters.
-
-    Raises
-    ------
-    UnknownName, InputError
-        No such template, no such parameter, or no notebook.
-    """
-    source = find_template(template)
-    known = template_parameters(source)
-    for name in parameters:
-        if name not in known:
-            raise UnknownName("parameter", name, known, where=str(source))
-    return source
-
-
-def template_parameters(source: Path) -> dict[str, dict[str, str]]:
-    """Return the parameters of a notebook: name → ``default`` (as written) and ``help`` (the comment behind it)."""
-    import papermill
-
-    try:
-        known = papermill.inspect_notebook(str(source))
-    except Exception as error:  # whatever nbformat and json make of a file that is no notebook
-        raise InputError(f"{source} is not a notebook: {error}") from error
-    return {name: {"default": str(told["default"]), "help": str(told["help"])} for name, told in known.items()}
 
 
 @dataclass(frozen=True, slots=True)

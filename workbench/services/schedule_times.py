@@ -214,7 +214,7 @@ def _number(text: str, low: int, high: int, names: tuple[str, ...], what: str) -
 @lru_cache(maxsize=64)
 def _edges(product: str, edge: str, period: str) -> list[int]:
     hours = trading_hours(product)
-    times = (hours.closes if edge == "close" else hours.opens).tolist()
+    times: list[int] = (hours.closes if edge == "close" else hours.opens).tolist()
     if period == "day":
         return times
     labels = [_period(day, period) for day in hours.dates.tolist()]

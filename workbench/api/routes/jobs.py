@@ -1,30 +1,26 @@
-"""Backtests, sweeps and reports as jobs: start, follow, cancel, read."""
+"""Backtests and sweeps as jobs: start, follow, cancel, read; a report is one, too (`routes.reports`)."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path as File
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from workbench.api.routes.common import answer, name_of, nothing
-from workbench.services.desk_answers import Job, ReportRow, TradeRow
-from workbench.services.desk_bodies import BacktestRequest, ReportRequest, SweepRequest, WalkForwardRequest
+from workbench.api.routes.common import answer, name_of
+from workbench.services.desk_answers import Job, TradeRow
+from workbench.services.desk_bodies import BacktestRequest, SweepRequest, WalkForwardRequest
 from workbench.services.history import History
 from workbench.services.jobs import Jobs
 from workbench.services.store_paths import strategy_of_request
-from workbench.storage.home import Home, read_json
+from workbench.storage.home import Home
 
 JobPath = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", examples=["0f3a5c7d9b1e"])]
-ReportPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Kind = Literal["backtest", "sweep", "walk_forward", "report"]
-# A report holds what its template computed; as a page of its own it may run nothing and load nothing.
-PAGE_HEADERS = {"content-security-policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"}
 
 
 def routes(home: Home, jobs: Jobs, history: History) -> APIRouter:
-    """Return the routes of jobs and reports."""
+    """Return the routes of jobs."""
     router = APIRouter(tags=["jobs"])
 
     @router.get("/jobs", response_model=list[Job])
@@ -75,47 +71,4 @@ def routes(home: Home, jobs: Jobs, history: History) -> APIRouter:
         inside = body.model_copy(update={"strategy": strategy_of_request(body.strategy, home)})
         return answer(jobs.start("walk_forward", inside.model_dump(), by=name_of(request)), 202)
 
-    @router.get("/reports", response_model=list[ReportRow])
-    async def reports(limit: int = Query(100, ge=1, le=1_000)) -> Response:
-        """List the reports that were run, the newest first."""
-        return answer(await asyncio.to_thread(_reports, home, limit))
-
-    @router.post("/reports", status_code=202, response_model=Job)
-    async def run_report(body: ReportRequest, request: Request) -> Response:
-        """Start a report from a shipped template."""
-        return answer(jobs.start("report", body.model_dump(), by=name_of(request)), 202)
-
-    @router.get(
-        "/reports/{name}/page",
-        response_class=Response,
-        responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
-    )
-    async def report_page(name: ReportPath) -> Response:
-        """Return the page of one report; it runs no code and loads nothing."""
-        text = await asyncio.to_thread(_page, home, name)
-        if text is None:
-            return nothing(f"report {name}")
-        return Response(text, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
-
     return router
-
-
-def _reports(home: Home, limit: int) -> list[dict[str, Any]]:
-    if not home.reports.is_dir():
-        return []
-    folders = sorted((p for p in home.reports.iterdir() if (p / "meta.json").is_file()), key=lambda p: p.name)
-    rows = []
-    for folder in folders[::-1][:limit]:
-        meta = read_json(folder / "meta.json") or {}
-        told = {name: meta.get(name, "") for name in ("template", "status", "error", "started")}
-        rows.append(
-            {"name": folder.name, **told, "template": File(told["template"]).stem, "seconds": meta.get("seconds", 0)}
-        )
-    return rows
-
-
-def _page(home: Home, name: str) -> bytes | None:
-    path = home.reports / name / "report.html"
-    if not path.is_file() or not path.resolve().is_relative_to(home.reports.resolve()):
-        return None
-    return path.read_bytes()

@@ -404,14 +404,48 @@ export interface ReportRequest {
   parameters?: Record<string, number | string | boolean>;
 }
 
-/** One report that was run. */
+/** One report that was run: ok, failed (a cell raised) or error (it could not run at all). */
 export interface ReportRow {
   name: string;
   template: string;
+  title: string;
+  about: string;
+  schedule: string;
   status: string;
   error: string;
   started: string;
   seconds: number;
+}
+
+/** How the last due report of a schedule went: running, waiting (for another try), ok or failed. */
+export interface ReportRun {
+  due: number;
+  status: string;
+  tries: number;
+  report: string;
+  error: string;
+}
+
+/** A report that is made by the clock; `next_due` is null until a scheduler has seen it. */
+export interface ReportSchedule {
+  name: string;
+  template: string;
+  due: string;
+  parameters: Record<string, unknown>;
+  keep: number;
+  tries: number;
+  retry_s: number;
+  person: string;
+  since: number | null;
+  next_due: number | null;
+  last: ReportRun | null;
+}
+
+/** A shipped template. */
+export interface ReportTemplate {
+  name: string;
+  title: string;
+  parameters: TemplateParameter[];
 }
 
 /** Make the version live again that was live before. */
@@ -442,6 +476,17 @@ export interface RunnerRow {
   restarts?: number;
   reason?: string | null;
   age_s?: number | null;
+}
+
+/** A schedule to be kept: cron, or a time around the exchange's open or close. */
+export interface ScheduleRequest {
+  name: string;
+  template: string;
+  due: string;
+  parameters?: Record<string, number | string | boolean>;
+  keep?: number;
+  tries?: number;
+  retry_s?: number;
 }
 
 /** A session in which a version is live (null when none is any more), and those before, the newest last. */
@@ -625,6 +670,13 @@ export interface SweepRequest {
   seed?: number;
   slippage_ticks?: number;
   programme?: string | null;
+}
+
+/** A parameter as its notebook declares it; `default` is Python as written, such as ``""`` or ``7``. */
+export interface TemplateParameter {
+  name: string;
+  default: string;
+  help: string;
 }
 
 /** A new token, shown this once. */
@@ -1009,6 +1061,34 @@ export interface Operations {
     query: undefined;
     body: ReportRequest;
     answer: Job;
+  };
+  "GET /api/reports/schedules": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: ReportSchedule[];
+  };
+  "POST /api/reports/schedules": {
+    scope: "trade";
+    path: undefined;
+    query: undefined;
+    body: ScheduleRequest;
+    answer: ReportSchedule;
+  };
+  "DELETE /api/reports/schedules/{name}": {
+    scope: "trade";
+    path: { name: string };
+    query: undefined;
+    body: undefined;
+    answer: ReportSchedule[];
+  };
+  "GET /api/reports/templates": {
+    scope: "read";
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: ReportTemplate[];
   };
   "GET /api/reports/{name}/page": {
     scope: "read";
