@@ -182,7 +182,7 @@ def usual_range(p: Json) -> tuple[float, float, float]:
 def _search(values: Values, mode: str) -> list[Json]:
     made = [
         _select("metric", "Best in", list(METRICS.items()), values),
-        _select("method", "Method", [("grid", "every combination"), ("random", "drawn at random")], values),
+        _select("method", "Method", [("grid", "all of them"), ("random", "random draws")], values),
         _whole_number("trials", "Draws", values, (100, 1, MOST_RUNS), "for random only"),
     ]
     if mode == "walk":

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 LABELS = {**METRICS, "trades": "Trades", "max_drawdown_usd": "Max drawdown"}
 UNITS = {"net_usd": "USD", "trades": "n", "max_drawdown_usd": "loss", "expectancy_usd": "USD"}
+LISTED = 12
 SMALLER_IS_BETTER = {"max_drawdown_usd"}
 
 
@@ -137,7 +138,7 @@ def top_rows(result: Json) -> list[Row]:
             ],
             acts=(Act(verb="run", label="Backtest"),),
         )
-        for n, row in enumerate(result["top"])
+        for n, row in enumerate(result["top"][:LISTED])
     ]
 
 
