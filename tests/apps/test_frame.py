@@ -145,3 +145,39 @@ def test_prices_have_the_decimals_of_their_tick() -> None:
     assert shown.price(6842.5, CONTRACT) == "6,842.50"
     assert shown.price(1.0, "CON.F.US.EU6.Z26") == "1.00000"
     assert shown.price(None, CONTRACT) == "–"
+
+
+# --- the newest price in the last bar --------------------------------------------------------------------------------
+
+BAR = {"time": 600, "open": 5.0, "high": 6.0, "low": 4.0, "close": 5.0, "volume": 9}
+
+
+@pytest.mark.parametrize(
+    ("at_s", "price", "expected"),
+    [
+        (600, 5.5, {**BAR, "close": 5.5}),
+        (659, 7.0, {**BAR, "close": 7.0, "high": 7.0}),
+        (630, 3.0, {**BAR, "close": 3.0, "low": 3.0}),
+        (660, 7.0, {"time": 660, "open": 7.0, "high": 7.0, "low": 7.0, "close": 7.0, "volume": 0}),
+        (7230, 7.0, {"time": 7200, "open": 7.0, "high": 7.0, "low": 7.0, "close": 7.0, "volume": 0}),
+        (599, 9.0, BAR),
+    ],
+)
+def test_the_newest_price_is_in_the_last_bar_or_begins_the_next(at_s: int, price: float, expected: Json) -> None:
+    bars = [{**BAR, "time": 540}, BAR]
+    moved = shown.moved(bars, {"last_ts": at_s * 10**9, "last_price": price}, 60)
+    assert moved[-1] == expected and moved[0] == bars[0]
+    assert bars[-1] == BAR, "what the feed holds is not changed"
+
+
+def test_without_bars_or_price_nothing_is_made_up() -> None:
+    assert shown.moved([], {"last_ts": 10**12, "last_price": 5.0}, 60) == []
+    assert shown.moved([BAR], {}, 60) == [BAR]
+
+
+async def test_the_freshest_row_of_the_contract_gives_the_price(snapshot: Json) -> None:
+    newer = {**snapshot["data"][0], "timeframe": "5m", "last_ts": snapshot["at"], "last_price": 1.0}
+    older = {**snapshot["data"][0], "last_ts": None}
+    snapshot["data"] += [newer, older]
+    assert shown.data_row(snapshot, CONTRACT)["last_price"] == 1.0
+    assert shown.data_row(snapshot, "CON.F.US.ENQ.Z26") == {}

@@ -1,4 +1,4 @@
-"""The snapshot, pushed: at most five times a second, the newest only, one snapshot for any number of viewers."""
+"""The snapshot, pushed: at most twenty times a second, the newest only, one snapshot for any number of viewers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.api.security import Tokens
 from workbench.domain.errors import WorkbenchError
 from workbench.services.desk_service import DeskService
 
-PERIOD_S = 0.2
+PERIOD_S = 0.05
 HEARTBEAT_S = 1.0  # an unchanged snapshot goes out all the same, so that silence means a dead desk and nothing else
 TOKEN_WAIT_S = 3.0
 ENCODER = msgspec.json.Encoder(decimal_format="number")

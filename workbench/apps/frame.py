@@ -13,6 +13,7 @@ from workbench.widgets.cards import CHICAGO, chicago, money, plain_money, signed
 
 Json = dict[str, Any]
 SILENT_S = 3.0
+HOUR_S = 3600  # longer bars hang on the session, not on the clock
 
 
 def tone(value: float | None) -> str:
@@ -94,6 +95,33 @@ def data_age(snapshot: Json, about: Json) -> Json:
         return {"state": "unknown", "age_s": None}
     freshest = min(rows, key=lambda row: float("inf") if row.get("age_s") is None else row["age_s"])
     return {"state": freshest["state"], "age_s": freshest.get("age_s")}
+
+
+def data_row(snapshot: Json, contract: str) -> Json:
+    """Return what is known of a contract's newest price, from its freshest row; empty when nothing is."""
+    rows = [row for row in snapshot.get("data", []) if row["contract"] == contract and row.get("last_ts")]
+    return max(rows, key=lambda row: int(row["last_ts"]), default={})
+
+
+def moved(bars: list[Json], row: Json, step_s: int) -> list[Json]:
+    """Return the bars with the newest price in the last one; bars are fetched seldom, prices come all the time.
+
+    A price of a later bar begins it, an older one changes nothing: the fetched bars know better.
+
+    >>> bars = [{"time": 60, "open": 5.0, "high": 6.0, "low": 4.0, "close": 5.0, "volume": 9}]
+    >>> moved(bars, {"last_ts": 110 * 10**9, "last_price": 7.0}, 60)
+    [{'time': 60, 'open': 5.0, 'high': 7.0, 'low': 4.0, 'close': 7.0, 'volume': 9}]
+    >>> moved(bars, {"last_ts": 121 * 10**9, "last_price": 7.0}, 60)[-1]
+    {'time': 120, 'open': 7.0, 'high': 7.0, 'low': 7.0, 'close': 7.0, 'volume': 0}
+    """
+    price, at = row.get("last_price"), int(row.get("last_ts") or 0) // 10**9
+    if not bars or price is None or step_s > HOUR_S or at < bars[-1]["time"]:
+        return bars
+    last = bars[-1]
+    if at < last["time"] + step_s:
+        return [*bars[:-1], {**last, "high": max(last["high"], price), "low": min(last["low"], price), "close": price}]
+    begin = at - (at - last["time"]) % step_s
+    return [*bars, {"time": begin, "open": price, "high": price, "low": price, "close": price, "volume": 0}]
 
 
 def lights(snapshot: Json) -> list[Json]:

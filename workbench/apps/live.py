@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any
 
 import panel_material_ui as pmui
@@ -15,8 +16,10 @@ from workbench.apps.grid import Grid
 from workbench.apps.parts import Board
 from workbench.apps.visit import Visit
 
-FRAME_S = 0.2
-TIMEFRAMES = ["1m", "5m", "15m", "1h"]
+FRAME_S = 0.05
+TABLES_S = 0.25
+EQUITY_S = 1.0
+TIMEFRAMES = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600}  # seconds
 FIRST = "the first live session"
 MARGIN = (0, 10, 10, 10)
 
@@ -32,7 +35,7 @@ class LivePage(Visit):
         self.nav.quiet = True  # the board counts how old its numbers are
         self.board, self.chart, self.equity = Board(), CandleChart(), EquityChart()
         self.subject = pmui.Select(options=[FIRST], value=FIRST, size="small", width=300, margin=(0, 10, 6, 10))
-        self.timeframe = pmui.RadioButtonGroup(options=TIMEFRAMES, value="1m", size="small", margin=(0, 10, 6, 0))
+        self.timeframe = pmui.RadioButtonGroup(options=list(TIMEFRAMES), value="1m", size="small", margin=(0, 10, 6, 0))
         tell = {"tell": self.tell}
         self.sessions = Grid(title="Sessions", on_act=self._session, **tell)
         self.positions = Grid(title="Positions", on_act=self._position, **tell)
@@ -41,6 +44,7 @@ class LivePage(Visit):
         self.signals = Grid(title="Signals and alerts", searchable=True)
         self._chart_key: tuple[str, str] | None = None
         self._chart_time = 0
+        self._tables_at = self._equity_at = float("-inf")
         self._equity_key: int | None = None
         self._equity_time = 0
 
@@ -66,9 +70,14 @@ class LivePage(Visit):
         self.board.show(shown.frame(snapshot, silent_s=silent_s, error=feed.error, about=about))
         if snapshot is None or about is None:
             return
-        self._push_tables(snapshot)
         self._push_chart(snapshot, about)
-        self._push_equity(snapshot, about)
+        now = time.monotonic()
+        if now - self._tables_at >= TABLES_S:
+            self._tables_at = now
+            self._push_tables(snapshot)
+        if now - self._equity_at >= EQUITY_S or shown.account_of(snapshot, about).get("account") != self._equity_key:
+            self._equity_at = now
+            self._push_equity(snapshot, about)
 
     def _about(self, snapshot: dict[str, Any]) -> dict[str, Any]:
         # What the page is about: what the person chose, as long as it is there.
@@ -117,7 +126,7 @@ class LivePage(Visit):
             return
         key = (contract, str(self.timeframe.value))
         self.feed.wanted[self] = key
-        bars = self.feed.bars.get(key, [])
+        bars = shown.moved(self.feed.bars.get(key, []), shown.data_row(snapshot, contract), TIMEFRAMES[key[1]])
         tick, decimals = shown.tick_of(contract)
         message = {
             "title": f"{shown.short(contract)} · {key[1]}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import Any
@@ -18,6 +19,7 @@ from workbench.apps.parts import Ack, Head, Nav
 from workbench.domain.errors import WorkbenchError
 
 LOST_ACK_S = 2.0  # an ack can get lost with a sleeping tab; then the next frame goes out all the same
+BEAT_S = 1.0  # the header and the navigation are told that the server lives
 THEME_COOKIE = "workbench_theme"
 log = logging.getLogger(__name__)
 
@@ -68,8 +70,10 @@ class Visit:
         self.head, self.ack = Head(), Ack(width=1, height=1)
         places = [{"title": p.title, "path": p.path, "here": p.name == self.name} for p in PAGES if p.is_there]
         self.nav = Nav(places=places, theme_cookie=THEME_COOKIE)
-        self._seq = self._flying = 0
-        self._sent_at = 0.0
+        self._seq = 0
+        self._ack_came = asyncio.Event()
+        self._sent_at = self._beat_at = 0.0
+        self._top: dict[str, Any] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -141,25 +145,30 @@ class Visit:
                 self._loop.call_soon_threadsafe(task.cancel)
 
     async def _painted(self, event: Any) -> None:
-        self._flying = 0
+        self._ack_came.set()
 
     async def _pump(self, document: Any) -> None:
         async def push() -> None:
             self._push()
 
         while True:
-            lost = time.monotonic() - self._sent_at > LOST_ACK_S
-            if not self._flying or lost:
-                document.add_next_tick_callback(push)
-            await asyncio.sleep(self.frame_s)
+            self._ack_came.clear()
+            document.add_next_tick_callback(push)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ack_came.wait(), LOST_ACK_S)
+            await asyncio.sleep(self._sent_at + self.frame_s - time.monotonic())
 
     def _push(self) -> None:
         self._seq += 1
-        self._flying, self._sent_at = self._seq, time.monotonic()
+        self._sent_at = time.monotonic()
         snapshot = self.feed.snapshot or {}
         dead = self.feed.error if self.feed.snapshot is None or self.feed.silent_s > shown.SILENT_S else ""
         pid = str(snapshot.get("desk", {}).get("pid", ""))
-        self.head.show({"stop": shown.stop_state(snapshot.get("stop") or {}), "desk_pid": pid})
-        self.nav.show({"dead": dead})
+        top = {"stop": shown.stop_state(snapshot.get("stop") or {}), "desk_pid": pid, "dead": dead}
+        beat = self._sent_at - self._beat_at >= BEAT_S
+        if beat or top != self._top:
+            self._top, self._beat_at = top, self._sent_at
+            self.head.show({"stop": top["stop"], "desk_pid": pid})
+            self.nav.show({"dead": dead})
         self.push()
         self.ack.show({"seq": self._seq})
