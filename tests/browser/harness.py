@@ -55,7 +55,7 @@ def desk_and_dashboard(fake: FakeDesk) -> Iterator[tuple[str, Dashboard]]:
         yield url, board
 
 
-def open_page(browser: Any, link: str, *, width: int = 1280, height: int = 900) -> Any:
+def open_page(browser: Any, link: str, *, width: int = 1280, height: int = 900, lively: bool = True) -> Any:
     """Open the dashboard and wait until it shows numbers; complaints and asked hosts are kept on the page object."""
     page = browser.new_page(viewport={"width": width, "height": height})
     page.complaints, page.asked = [], []
@@ -64,9 +64,10 @@ def open_page(browser: Any, link: str, *, width: int = 1280, height: int = 900) 
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("websocket", lambda socket: page.asked.append(socket.url))
     page.goto(link)
-    page.wait_for_selector("text=Day P&L", timeout=15_000)
     page.wait_for_selector(".wb-head[data-ready=yes]", timeout=15_000)
-    wait_until(lambda: page.locator(".wb-chart-empty").is_hidden())
+    if lively:  # a desk without a session has no candles
+        page.wait_for_selector("text=Day P&L", timeout=15_000)
+        wait_until(lambda: page.locator(".wb-chart-empty").is_hidden())
     return page
 
 
