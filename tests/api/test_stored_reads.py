@@ -87,6 +87,8 @@ async def test_all_trades_of_a_backtest_are_read_in_parts_and_the_curve_keeps_it
     answer = await client.get(path, params={"limit": 5, "offset": 1_000})
     assert answer.headers["x-total-count"] == str(len(here.trades))
     assert [row["net_usd"] for row in answer.json()] == pytest.approx(here.trades["net_usd"][1_000:1_005].tolist())
+    (newest,) = await got(client, path, limit=1, order="newest")
+    assert newest["entry_at"] == here.trades["entry_at"].iloc[-1].value
     worst = (await got(client, path, limit=1, order="worst"))[0]
     assert worst["net_usd"] == pytest.approx(here.trades["net_usd"].min()) == pytest.approx(here.stats["worst_usd"])
     curve = [point["drawdown_usd"] for point in over["result"]["equity"]]

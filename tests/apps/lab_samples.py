@@ -81,6 +81,7 @@ def sweep_result() -> dict[str, Any]:
         "grid": {"parameters": ["fast", "slow", "stop"], "metric": "sharpe_daily", "sign": 1, "columns": columns,
                  "left_out": 0},
         "overfit": {"trials": 12, "deflated_sharpe": 0.31, "pbo": 0.6, "hansen": None, "is_likely_luck": True,
-                    "reasons": {"reality_check": "15 trading dates are too few"}, "sentence": "This looks like luck: …"},
+                    "reasons": {"reality_check": "15 trading dates are too few"},
+                    "sentence": "This looks like luck: …"},
         "stability": {"best": 2.5, "neighbours": 5, "kept": 0.4, "profitable": 1.0, "reason": ""},
     }  # fmt: skip

@@ -84,7 +84,8 @@ def test_a_range_that_leads_nowhere_or_too_far_is_refused() -> None:
         with pytest.raises(InputError, match=said):
             tried(*wrong)
     huge = [parameter(name, 5, 0, 10_000, 1) for name in "abc"]
-    typed = {f"{p}.{part}": text for p in "abc" for part, text in (("vary", "true"), ("low", "0"), ("high", "999"), ("step", "1"))}  # fmt: skip
+    parts = (("vary", "true"), ("low", "0"), ("high", "999"), ("step", "1"))
+    typed = {f"{name}.{part}": text for name in "abc" for part, text in parts}
     with pytest.raises(InputError, match="1,000,000,000 combinations are too many"):
         form.request({**STRATEGY, "parameters": huge}, {**values("sweep"), **typed}, "sweep")
 

@@ -23,7 +23,7 @@ SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
 MOST_GAPS, MOST_REJECTED, MOST_VERSIONS = 200, 200, 300
 BEFORE = 10  # the tenth part of a chart lies before the date that was asked for
-ORDERS = {"time": ("entry_at", False), "best": ("net_usd", True), "worst": ("net_usd", False)}
+SORTED = {"best": True, "worst": False}  # by net profit: whether the largest comes first; all else is by time
 
 
 def stored(asked: Json) -> list[Json]:
@@ -129,12 +129,14 @@ def trades(asked: Json) -> Json:
     """Return a slice of the trades of a backtest that was run as a job."""
     import polars as pl
 
-    path, (column, down) = Path(asked["path"]), ORDERS[asked["order"]]
+    path = Path(asked["path"])
     if not path.is_file():
         raise InputError("there are no trades of this job: it is no backtest, or it is not done")
     frame = pl.read_parquet(path)
-    if asked["order"] != "time":
-        frame = frame.sort(column, descending=down, maintain_order=True)
+    if asked["order"] == "newest":
+        frame = frame.reverse()
+    elif asked["order"] in SORTED:
+        frame = frame.sort("net_usd", descending=SORTED[asked["order"]], maintain_order=True)
     rows = frame.slice(asked["offset"], asked["limit"]).to_dicts()
     return {"rows": plain(rows), "total": frame.height}
 

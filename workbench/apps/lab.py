@@ -214,7 +214,7 @@ class LabPage(Visit):
     async def _trades(self, job: Json, page: int) -> list[Json]:
         if not job["result"]["trades_in_all"]:
             return []
-        params = {"limit": rows.TRADES_A_PAGE, "offset": page * rows.TRADES_A_PAGE}
+        params = {"limit": rows.TRADES_A_PAGE, "offset": page * rows.TRADES_A_PAGE, "order": "newest"}
         found: list[Json] = await self.feed.ask("GET", f"/api/jobs/{job['id']}/trades", params=params, timeout=60)
         return found
 

@@ -38,7 +38,7 @@ def routes(home: Home, jobs: Jobs, history: History) -> APIRouter:
         job: JobPath,
         limit: int = Query(100, ge=1, le=5_000),
         offset: int = Query(0, ge=0, le=100_000_000),
-        order: Literal["time", "best", "worst"] = "time",
+        order: Literal["time", "newest", "best", "worst"] = "time",
     ) -> Response:
         """Return the trades of a backtest, a part at a time; all of them are counted in ``X-Total-Count``."""
         await asyncio.to_thread(jobs.get, job)

@@ -11,9 +11,9 @@ const FORM_CSS = `
   .wb-form select option { background: var(--wb-card); color: var(--wb-fg); }
   .wb-form input[type=number] { text-align: right; } .wb-form input[aria-invalid=true] { border-color: var(--wb-down); border-width: 2px; }
   .wb-hint { font-size: 12px; color: var(--wb-dim); overflow-wrap: anywhere; min-height: 1.3em; display: block; line-height: 1.3; margin-top: 2px; }
-  .wb-hint.wb-wrong { color: var(--wb-down); font-weight: 600; }
+  .wb-hint:empty { display: none; } .wb-hint.wb-wrong { color: var(--wb-down); font-weight: 600; }
   .wb-range { display: grid; grid-template-columns: 1fr 1fr 1fr; gap: 6px; } .wb-range label, .wb-range input { font-size: 13px; } .wb-range span { font-size: 11px; color: var(--wb-dim); }
-  .wb-vary { display: flex; gap: 7px; align-items: center; font-weight: 600; font-size: 13px; } .wb-vary input { width: 16px; height: 16px; accent-color: var(--wb-info); }
+  .wb-vary { display: flex; gap: 7px; align-items: center; font-weight: 600; font-size: 13px; } .wb-field > label.wb-vary { display: flex; min-height: 34px; white-space: normal; } .wb-vary input { width: 17px; height: 17px; margin: 0; flex: none; accent-color: var(--wb-info); }
   .wb-modes { display: inline-flex; border: 1px solid var(--wb-line); border-radius: 8px; overflow: hidden; margin-right: 12px; flex: none; }
   .wb-modes button { border: 0; border-radius: 0; background: transparent; color: var(--wb-dim); padding: 7px 14px; font: inherit; cursor: pointer; } .wb-modes button + button { border-left: 1px solid var(--wb-line); }
   .wb-modes button[aria-pressed=true] { background: color-mix(in srgb, var(--wb-info) 20%, transparent); color: var(--wb-fg); font-weight: 700; }
@@ -26,7 +26,7 @@ const FORM_CSS = `
   .wb-going { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; margin-left: auto; } .wb-going[hidden] { display: none; }
   .wb-going progress { width: 180px; height: 12px; accent-color: var(--wb-info); }
   .wb-form :focus-visible { outline: 3px solid var(--wb-info); outline-offset: 1px; }
-  @media (max-width: 600px) { .wb-fields { grid-template-columns: 1fr 1fr; } .wb-fields.wb-wide { grid-template-columns: 1fr; } .wb-modes { width: 100%; margin: 0; } .wb-modes button { flex: 1; padding: 8px 4px; } .wb-top select { flex: 1 1 100%; } .wb-going { margin-left: 0; } }
+  @media (max-width: 600px) { .wb-fields { grid-template-columns: 1fr 1fr; } .wb-fields.wb-wide { grid-template-columns: 1fr; } .wb-modes { width: 100%; margin: 0; } .wb-modes button { flex: 1; padding: 8px 4px; } .wb-top select { flex: 1 1 100%; width: 100%; min-width: 0; max-width: 100%; } .wb-going { margin-left: 0; } }
 `;
 const TYPED_MS = 250;
 
@@ -129,7 +129,7 @@ export function render({ model }) {
       }
       if (field.bounds) box.title = field.bounds;
       const label = labelled(field.label, box);
-      place.append(label, box);
+      if (field.kind === "checkbox") { label.className = "wb-vary"; label.prepend(box); place.append(label); } else place.append(label, box);
     }
     place.append(hint);
     return place;

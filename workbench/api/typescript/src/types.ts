@@ -932,7 +932,7 @@ export interface Operations {
   "GET /api/jobs/{job}/trades": {
     scope: "read";
     path: { job: string };
-    query: { limit?: number; offset?: number; order?: "time" | "best" | "worst" };
+    query: { limit?: number; offset?: number; order?: "time" | "newest" | "best" | "worst" };
     body: undefined;
     answer: TradeRow[];
   };
