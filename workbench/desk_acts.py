@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from workbench.desk_values import OrderAnswer
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -25,10 +27,11 @@ class Acts:
         """Ask the desk's REST API for anything else; `options` are those of an httpx request."""
         return self._request(method, path, **options)
 
-    def _act(self, path: str, request: str | None, **body: Any) -> dict[str, Any]:
+    def _act(self, path: str, request: str | None, **body: Any) -> OrderAnswer:
         given = {name: value for name, value in body.items() if value is not None}
         key = request or secrets.token_hex(8)
-        return dict(self._request("POST", path, json={"request": key, "person": person(), **given}, read_s=30.0))
+        answer = self._request("POST", path, json={"request": key, "person": person(), **given}, read_s=30.0)
+        return OrderAnswer(answer)
 
     def order(self, request: str | None = None, **fields: Any) -> dict[str, Any]:
         """Place one order by hand, through the account's own gate.

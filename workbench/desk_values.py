@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from workbench.domain.errors import UnknownName
-from workbench.widgets.cards import money, session_table, stop_card
+from workbench.widgets.cards import money, order_card, session_table, stop_card
 
 
 class Commander(Protocol):
@@ -140,3 +140,10 @@ class StopResult:
 
     def _repr_html_(self) -> str:
         return stop_card(self.result, self.latched, self.remaining, self.ms)
+
+
+class OrderAnswer(dict[str, Any]):
+    """What became of a wish about an order or a position: ``accepted``, and the ``order`` or the ``reason``."""
+
+    def _repr_html_(self) -> str:
+        return order_card(self)

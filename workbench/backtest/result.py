@@ -331,9 +331,21 @@ class Result:
         return f"<Result {self.summary()}{told}>"
 
     def _repr_html_(self) -> str:
-        from workbench.backtest.page import alarm_list, number_table
+        from workbench.backtest.page import alarm_list
+        from workbench.domain.html_table import muted, table
 
-        return f"<p><b>{html.escape(self.summary())}</b></p>{alarm_list(self)}{number_table(self)}"
+        numbers = table(("statistic", "value"), self.shown().items(), right=[1])
+        return f"<p><b>{html.escape(self.summary())}</b></p>{alarm_list(self)}{numbers}{muted(self.origin())}"
+
+    def origin(self) -> str:
+        """Return in a line what made this result: the versions of strategy, data and program, and the capital."""
+        told, data = self.provenance, self.provenance.get("data") or {}
+        parts = [f"made from {self.strategy.name}@{self.strategy.version}"]
+        parts += (
+            [f"{data.get('bars', len(self._bars)):,} bars, data version {data['version']}"] if "version" in data else []
+        )
+        parts += [f"program {told['program']}"] if "program" in told else []
+        return " · ".join([*parts, f"capital {_usd(self.capital_usd)}"])
 
     def shown(self) -> dict[str, str]:
         """The statistics as people read them; what is undefined says why."""

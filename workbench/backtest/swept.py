@@ -18,6 +18,7 @@ from workbench.backtest.neighbours import Stability, stability
 from workbench.backtest.search import Space
 from workbench.backtest.sweep import METRICS, Chunk, metrics, require_metric, score
 from workbench.domain.errors import InputError, UnknownName
+from workbench.domain.html_table import muted, table
 from workbench.rules.strategy import Strategy, Value
 
 if TYPE_CHECKING:
@@ -272,9 +273,14 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         columns = [*self.space.names, *dict.fromkeys((self.metric, *SHOWN))]
-        rows = self.top(8)[columns].to_html(index=False, border=0, float_format=lambda v: f"{v:,.4g}", na_rep="–")
-        verdict = html.escape(self.overfit.sentence)
-        return f"<p><b>{html.escape(self.summary())}</b></p>{rows}<p>{verdict}</p>"
+        best = self.top(8)[columns].itertuples(index=False, name=None)
+        rows = [["–" if value != value else f"{value:,.4g}" for value in row] for row in best]
+        luck = self.overfit
+        share = "–" if luck.deflated_sharpe is None else f"{luck.deflated_sharpe:.2f}"
+        counted = muted(f"{luck.trials:,} trials · deflated Sharpe probability {share} · best {len(rows)} shown")
+        shown = table(columns, rows, right=range(len(columns)))
+        verdict = f"<p>{html.escape(luck.sentence)}</p>"
+        return f"<p><b>{html.escape(self.summary())}</b></p>{shown}{counted}{verdict}"
 
 
 def _able(what: Callable[..., _Made] | None) -> Callable[..., _Made]:

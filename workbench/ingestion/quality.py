@@ -7,6 +7,7 @@ market could have had. Only the stretch between the first and the last bar is ju
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,6 +76,21 @@ class Quality:
                 for row in longest.iter_rows(named=True)
             ],
         }
+
+    def _repr_html_(self) -> str:
+        from workbench.domain.html_table import muted, table
+
+        sums = self.totals
+        share = f"{sums['present'] / sums['expected']:.2%}" if sums["expected"] else "–"
+        first, last = (
+            (None, None) if self.days.is_empty() else (self.days["trading_date"][0], self.days["trading_date"][-1])
+        )
+        title = escape(f"{self.contract} {self.timeframe}: {sums['present']:,} of {sums['expected']:,} bars ({share})")
+        names = ("missing", "gaps", "longest_gap", "outside_hours", "off_tick", "duplicates", "quarantined")
+        rows = [(name.replace("_", " "), f"{sums[name]:,}", "runs" if name == "gaps" else "bars") for name in names]
+        rows += [(f"quarantined: {reason}", f"{count:,}", "bars") for reason, count in self.reasons.items()]
+        lines = f"{first} … {last}, {sums['days']:,} trading dates" if first else "no bars are stored"
+        return f"<p><b>{title}</b></p>{table(('what', 'number', 'unit'), rows, right=[1])}{muted(lines)}"
 
 
 def quality(

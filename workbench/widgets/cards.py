@@ -8,6 +8,8 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from workbench.domain.html_table import table
+
 CHICAGO = ZoneInfo("America/Chicago")
 COLOURS = {"good": "#1a7f37", "bad": "#cf222e", "warn": "#9a6700", "": "inherit"}
 STATES = {"running": "● running", "paused": "‖ paused", "warming": "◔ warming", "ended": "○ ended"}
@@ -55,22 +57,6 @@ def chicago(at: int | None) -> str:
     return f"{datetime.fromtimestamp(at / 1e9, UTC).astimezone(CHICAGO):%H:%M:%S} CT"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
-    """Return an HTML table; cells are escaped, columns in `right` are right-aligned."""
-    numbers = set(right)
-
-    def cell(tag: str, column: int, text: str) -> str:
-        align = "right" if column in numbers else "left"
-        return f'<{tag} style="text-align:{align};padding:3px 10px;font-variant-numeric:tabular-nums">{text}</{tag}>'
-
-    lines = ["".join(cell("td", i, escape(str(text))) for i, text in enumerate(row)) for row in rows]
-    if not lines:
-        lines = [f'<td colspan="{len(head)}" style="text-align:left;padding:3px 10px;opacity:.7">none</td>']
-    top = "".join(cell("th", i, escape(text)) for i, text in enumerate(head))
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<table style="border-collapse:collapse"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-
-
 def session_table(rows: Iterable[dict[str, Any]]) -> str:
     """Return the table of sessions."""
     head = ("session", "state", "strategy", "contract", "account", "position", "P&L", "trades", "last bar")
@@ -89,6 +75,35 @@ def session_table(rows: Iterable[dict[str, Any]]) -> str:
         for row in rows
     ]
     return table(head, cells, right=(4, 5, 6, 7, 8))
+
+
+def order_card(answer: dict[str, Any]) -> str:
+    """Return what became of a wish to place, change, cancel or close: accepted, or refused with the reason."""
+    accepted = bool(answer.get("accepted"))
+    text = "✔ accepted: on its way to the exchange" if accepted else f"✖ refused: {answer.get('reason') or 'no reason'}"
+    tone, order = COLOURS["good" if accepted else "bad"], answer.get("order") or {}
+    rows = table(
+        ("order", "contract", "side", "type", "qty", "filled", "limit (points)", "stop (points)", "status", "rule"),
+        [(
+            order.get("order_id"), order.get("contract"), order.get("side"), order.get("type"), order.get("qty"),
+            order.get("filled"), points(order.get("limit_price")), points(order.get("stop_price")),
+            order.get("status"), order.get("rule"),
+        )],
+        right=(0, 4, 5, 6, 7),
+    ) if order else ""  # fmt: skip
+    head = f'<div style="border-left:6px solid {tone};padding:4px 12px"><b>{escape(text)}</b></div>'
+    return f"<div>{head}{rows}</div>"
+
+
+def points(value: float | None) -> str:
+    """Return a price in points; a missing one is a dash.
+
+    >>> points(6845.5), points(None)
+    ('6,845.50', '–')
+    """
+    return (
+        "–" if value is None or value != value else f"{value:,.2f}" if value * 100 == int(value * 100) else f"{value:,}"
+    )
 
 
 def stop_card(result: str, latched: bool, remaining: Sequence[str], ms: float | None) -> str:

@@ -195,6 +195,11 @@ class PythonStrategy:
     def __repr__(self) -> str:
         return f"<PythonStrategy {self}>"
 
+    def _repr_html_(self) -> str:
+        from workbench.rules.card import strategy_card
+
+        return strategy_card(self)
+
     def __str__(self) -> str:
         values = ", ".join(f"{name}={value:g}" for name, value in self.values.items())
         return f"{self.name}@{self.version} on {'/'.join(self.roots)} {self.timeframe}({values})"
