@@ -1,87 +1,92 @@
-"""What an entry may lose counts against the room that is left, and what is not known never counts as nothing.
+"""What a person sees of the limits and of what is held: hand sums, and nothing where something is not known.
 
-By hand: one tick of one MES is 1.25 USD.
+Two MES earn or lose 2.50 USD a tick, and have paid 0.74 USD to get in; a point of one MES is 5 USD.
 """
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from tests.execution.limit_scenes import (
-    MES,
-    START,
-    USD,
-    entries,
-    holding,
-    linked,
-    manual,
-    refuses_a_person,
-    started,
-    takes,
-)
+from tests.execution.limit_scenes import MES, START, USD, Ride, holding, linked, price, started
 from workbench.domain import events as e
-from workbench.domain.commands import ModifyOrder
-from workbench.domain.order import OrderType, Side
-from workbench.execution.exposure import at_risk_usd
-
-pytestmark = pytest.mark.statement(29)
-RESTING = {"type": OrderType.LIMIT, "limit_ticks": START - 10}
+from workbench.execution.headroom import Row, exposure, headroom
 
 
-def test_an_order_that_would_turn_the_position_is_at_stake_with_what_it_opens() -> None:
-    ride = holding(1)
-    price_of_the_stop = 20 * USD("1.25")
-    assert at_risk_usd(ride.state, None) == price_of_the_stop
-    takes(ride, qty=3, side=Side.SELL, type=OrderType.LIMIT, limit_ticks=START + 10, stop_loss_ticks=8)
-    assert at_risk_usd(ride.state, None) == price_of_the_stop + 2 * 8 * USD("1.25")  # one closes, two open
-    takes(ride, qty=1, side=Side.SELL, type=OrderType.LIMIT, limit_ticks=START + 11)
-    assert at_risk_usd(ride.state, None) is None  # all of that one opens, and it has no stop
-    assert at_risk_usd(ride.state, 4) == price_of_the_stop + (2 * 8 + 4) * USD("1.25")
+def shown(ride: Ride) -> dict[tuple[str, str], Row]:
+    return {(row["limit"], row["scope"]): row for row in headroom(ride.state)}
 
 
-def test_a_plain_entry_does_not_inherit_the_distance_of_an_older_one() -> None:
-    ride = started()
-    takes(ride, stop_loss_ticks=-8)
-    ride.broker.fill(ride.broker.leg(OrderType.STOP).order_id or 0)
-    ride.settle()
-    assert ride.state.book(MES).qty == 0
-    takes(ride)
-    assert at_risk_usd(ride.state, None) is None
-    assert at_risk_usd(ride.state, 40) == 50
+def numbers(row: Row) -> tuple[object, ...]:
+    return row["used_usd"], row["limit_usd"], row["left_usd"], row["left_percent"]
 
 
-def change(ride, order, **fields: object) -> None:  # type: ignore[no-untyped-def]
-    ride.outgoing.clear()
-    ride.feed(
-        e.OrderActionRequested(
-            at=ride.now, request=f"c{len(ride.log)}", kind="modify", contract=MES, order_id=order.order_id, **fields
-        )
-    )
+def test_only_limits_that_are_on_are_shown_and_the_daily_loss_stands_first() -> None:
+    ride = holding(2, daily_loss_usd=USD(1000))
+    assert [row["limit"] for row in headroom(ride.state)] == ["daily_loss"]
+    price(ride, START - 10, times=3)
+    assert numbers(headroom(ride.state)[0]) == (25.74, 1000.0, 974.26, 97.4)
 
 
-def test_a_changed_order_counts_once_and_with_its_own_stop() -> None:
-    ride = linked(started(), floor=49_940)  # 60 USD of room
-    takes(ride, qty=2, stop_loss_ticks=-20, **RESTING)  # 50 of them
-    order = next(o for o in ride.broker.working() if o.parent_id is None)
-    change(ride, order, limit_ticks=START - 9)
-    assert [type(c) for c in ride.outgoing] == [ModifyOrder]
-    change(ride, order, qty=3)  # 75
-    assert not ride.outgoing and ride.said("(headroom)")
+def test_every_money_limit_has_its_row_with_the_sum_by_hand() -> None:
+    ride = holding(
+        2, on_breach="refuse", daily_loss_usd=USD(1000), max_drawdown_usd=USD(500), daily_profit_usd=USD(200),
+        capital_at_risk_usd=USD(400), session_daily_loss_usd=USD(300), session_drawdown_usd=USD(150),
+    )  # fmt: skip
+    price(ride, START + 10, times=3)  # 25.00 − 0.74 = 24.26
+    price(ride, START - 10, times=3)  # −25.74: 50.00 below its best
+    rows = shown(ride)
+    assert numbers(rows["daily_loss", "account"])[0] == 25.74
+    assert numbers(rows["max_drawdown", "account"]) == (50.0, 500.0, 450.0, 90.0)
+    assert numbers(rows["daily_profit", "account"]) == (0.0, 200.0, 200.0, 100.0)
+    assert numbers(rows["capital_at_risk", "account"])[:2] == (25.0, 400.0)  # ten ticks more to the stop
+    assert numbers(rows["session_daily_loss", "s1"]) == (25.74, 300.0, 274.26, 91.4)
+    assert numbers(rows["session_drawdown", "s1"]) == (50.0, 150.0, 100.0, 66.7)
 
 
-def test_a_reversal_is_measured_without_the_position_that_it_closes() -> None:
-    ride = linked(started(), floor=49_940)
-    takes(ride, qty=2, stop_loss_ticks=-20)  # 50 of 60 USD
-    ride.outgoing.clear()
-    ride.feed(e.OrderActionRequested(at=ride.now, request="r", kind="reverse", contract=MES, qty=2, stop_loss_ticks=20))
-    ride.settle()
-    assert ride.state.book(MES).qty == -2
+def test_more_than_a_limit_leaves_nothing_and_not_less() -> None:
+    ride = holding(2, on_breach="refuse", daily_loss_usd=USD(20))
+    price(ride, START - 10, times=3)
+    assert numbers(headroom(ride.state)[0]) == (25.74, 20.0, 0.0, 0.0)
 
 
-def test_the_room_is_shared_by_what_is_held_and_what_works() -> None:
-    ride = linked(started(), floor=49_940)
-    takes(ride, qty=1, stop_loss_ticks=-20)
-    takes(ride, qty=1, stop_loss_ticks=-20, **RESTING)
-    refuses_a_person(ride, "headroom", stop_loss_ticks=-8)  # 50 and 10 of 60: down to the level
-    ride.feed(manual(ride, stop_loss_ticks=-7))
-    assert len(entries(ride)) == 1
+def test_the_levels_of_a_programme_count_from_its_floor_and_its_day() -> None:
+    ride = linked(holding(2, daily_loss_usd=USD(9000), unstopped_ticks=40))  # 50,000, floor 48,000, 1,000 a day
+    price(ride, START - 100, times=3)  # −250 and what was paid
+    rows = shown(ride)
+    assert numbers(rows["maximum_loss", "account"]) == (250.74, 2000.0, 1749.26, 87.5)
+    assert numbers(rows["programme_daily_loss", "account"]) == (250.74, 1000.0, 749.26, 74.9)
+
+
+def test_a_share_of_a_loss_over_all_accounts_is_shown_while_it_is_leased() -> None:
+    ride = holding(2, daily_loss_usd=USD(1000))
+    ride.feed(e.BudgetLeased(at=ride.now, until=ride.now + 10**12, daily_loss_usd=USD(100), max_micros=None))
+    price(ride, START - 10, times=3)
+    assert numbers(shown(ride)["all_accounts", "account"]) == (25.74, 100.0, 74.26, 74.3)
+
+
+def test_a_session_that_has_ended_has_no_row() -> None:
+    ride = started(session_daily_loss_usd=USD(300), session_drawdown_usd=USD(150))
+    assert {scope for _, scope in shown(ride)} == {"account", "s1"}
+    ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="enough"))
+    assert {scope for _, scope in shown(ride)} == {"account"}
+
+
+@pytest.mark.parametrize("last", [None, math.nan, math.inf])
+def test_without_a_price_nothing_is_called_used_or_left(last: float | None) -> None:
+    ride = holding(2, daily_loss_usd=USD(1000), session_daily_loss_usd=USD(300))
+    ride.state.book(MES).last_price = last
+    for row in headroom(ride.state):
+        assert (row["used_usd"], row["left_usd"], row["left_percent"]) == (None, None, None), row["limit"]
+    (held,) = exposure(ride.state)
+    assert held["notional_usd"] is None
+
+
+def test_what_is_held_is_told_in_contracts_micros_the_worst_case_and_dollars() -> None:
+    ride = holding(2, daily_loss_usd=USD(9000))
+    price(ride, START)
+    (row,) = exposure(ride.state)
+    assert (row["qty"], row["micros"], row["notional_usd"]) == (2, 2, 60_000.0)  # 6,000 points × 5 USD × 2
+    assert (row["worst"], row["worst_micros"]) == (2, 2), "the exits only make it smaller"
+    assert exposure(started(daily_loss_usd=USD(9000)).state) == []

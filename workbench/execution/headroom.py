@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from workbench.domain.programme import E4, NONE
+from workbench.domain.programme import E4, NONE, FirmAccount
 from workbench.execution.exposure import at_risk_usd, exposures
 from workbench.execution.risk_view import equity_e4, limits_of, session_day_usd, session_drawdown_usd
 from workbench.execution.state import AccountState, Book
@@ -30,7 +30,7 @@ def _used(state: AccountState) -> Iterator[tuple[str, str, Decimal | None, Decim
     loss = None if day is None else max(ZERO, -day)
     yield "daily_loss", "account", loss, limits.daily_loss_usd
     if risk.firm is not None:
-        yield from _of_programme(state)
+        yield from _of_programme(state, risk.firm)
     if limits.max_drawdown_usd is not None:
         used = None if total is None else max(ZERO, risk.best_usd - total)
         yield "max_drawdown", "account", used, limits.max_drawdown_usd
@@ -53,10 +53,8 @@ def _used(state: AccountState) -> Iterator[tuple[str, str, Decimal | None, Decim
             yield "session_drawdown", session.session, fall, own.session_drawdown_usd
 
 
-def _of_programme(state: AccountState) -> Iterator[tuple[str, str, Decimal | None, Decimal]]:
-    firm, equity = state.risk.firm, equity_e4(state)
-    if firm is None:
-        return
+def _of_programme(state: AccountState, firm: FirmAccount) -> Iterator[tuple[str, str, Decimal | None, Decimal]]:
+    equity = equity_e4(state)
     # down from where the floor would be if it stood its whole distance below the equity
     whole = Decimal(firm.rules.max_loss) / E4
     left = None if equity is None else Decimal(equity - firm.floor) / E4 - state.limits.floor_buffer_usd
