@@ -89,7 +89,7 @@ def test_a_result_shows_its_numbers_and_what_made_it(result: Any) -> None:
     require_tame(html)
     told = rows(html)
     assert told["trades"] == [("left", "trades"), ("right", f"{result.stats['trades']:,}")]
-    align, net = told["net_usd"][1]
+    align, net = told["net usd"][1]
     assert align == "right" and net == f"{result.stats['net_usd']:,.2f} USD"
     data = result.provenance["data"]
     assert (
@@ -102,7 +102,7 @@ def test_what_a_result_cannot_know_is_a_dash_with_the_reason(tmp_path: Any) -> N
     flat = made_bars()
     flat[["open", "high", "low", "close"]] = 5_000.0
     html = wb.backtest("sma_cross", bars=flat, contract="MES", home=tmp_path)._repr_html_()
-    align, text = rows(html)["win_rate"][1]
+    align, text = rows(html)["win rate"][1]
     assert align == "right" and text.startswith("– (")
 
 

@@ -334,8 +334,10 @@ class Result:
         from workbench.backtest.page import alarm_list
         from workbench.domain.html_table import muted, table
 
-        numbers = table(("statistic", "value"), self.shown().items(), right=[1])
-        return f"<p><b>{html.escape(self.summary())}</b></p>{alarm_list(self)}{numbers}{muted(self.origin())}"
+        told = self.shown()
+        numbers = table(("statistic", "value"), [(name.replace("_", " "), told[name]) for name in KEY], right=[1])
+        more = muted(f"the other {len(told) - len(KEY)} are in .stats, every trade in .trades, the picture in .plot()")
+        return f"<p><b>{html.escape(self.summary())}</b></p>{alarm_list(self)}{numbers}{more}{muted(self.origin())}"
 
     def origin(self) -> str:
         """Return in a line what made this result: the versions of strategy, data and program, and the capital."""
@@ -357,6 +359,10 @@ class Result:
         return made
 
 
+KEY = (
+    "net_usd costs_usd trades win_rate profit_factor expectancy_usd max_drawdown_usd worst_day_usd "
+    "sharpe cagr exposure average_bars open_position"
+).split()
 _SHARES = frozenset(
     "win_rate exposure cost_share net_share cagr volatility max_drawdown_share under_water winning_days".split()
 )

@@ -274,13 +274,19 @@ class Sweep:
     def _repr_html_(self) -> str:
         columns = [*self.space.names, *dict.fromkeys((self.metric, *SHOWN))]
         best = self.top(8)[columns].itertuples(index=False, name=None)
-        rows = [["–" if value != value else f"{value:,.4g}" for value in row] for row in best]
+        rows = [[_cell(name, value) for name, value in zip(columns, row, strict=True)] for row in best]
         luck = self.overfit
         share = "–" if luck.deflated_sharpe is None else f"{luck.deflated_sharpe:.2f}"
         counted = muted(f"{luck.trials:,} trials · deflated Sharpe probability {share} · best {len(rows)} shown")
         shown = table(columns, rows, right=range(len(columns)))
         verdict = f"<p>{html.escape(luck.sentence)}</p>"
         return f"<p><b>{html.escape(self.summary())}</b></p>{shown}{counted}{verdict}"
+
+
+def _cell(name: str, value: float) -> str:
+    if value != value:
+        return "–"
+    return f"{value:,.2f}" if name.endswith("_usd") else f"{value:.1%}" if name == "win_rate" else f"{value:,.4g}"
 
 
 def _able(what: Callable[..., _Made] | None) -> Callable[..., _Made]:

@@ -50,10 +50,24 @@ def _value(value: Any) -> str | None:
 
 def _rules(normal: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, rule in normal.get("rules", {}).items():
-        yield _NAMES.get(name, name), str(rule)
+        yield _NAMES.get(name, name), _bare(str(rule))
     for name, value in normal.items():
         if name in _HIDDEN or name == "rules" or value in (None, [], {}):
             continue
         if name == "cooldown" and value == "0":
             continue
         yield _NAMES.get(name, name.replace("_", " ")), words(value)
+
+
+def _bare(rule: str) -> str:
+    """Return a rule without the brackets around the whole of it.
+
+    >>> _bare("((a > b) and (c))"), _bare("(a) or (b)")
+    ('(a > b) and (c)', '(a) or (b)')
+    """
+    depth = 0
+    for at, sign in enumerate(rule):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if depth == 0 and at < len(rule) - 1:
+            return rule
+    return rule[1:-1] if rule.startswith("(") else rule
