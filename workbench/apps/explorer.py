@@ -41,6 +41,7 @@ class ExplorerPage(Visit):
         self.offset: int | None = None  # None: the newest
         self.told: Json | None = None
         self.report: Json | None = None
+        self.stamp = 0
         self._of: tuple[Any, ...] = ()
         self._drawn: Json | None = None
         self._wake, self._asking = asyncio.Event(), False
@@ -104,7 +105,7 @@ class ExplorerPage(Visit):
         text, tone = self._words(values)
         newest = [["older", "‹ Earlier", False], ["newer", "Later ›", False], ["newest", "Newest", False]]
         self.form.say(
-            {"groups": groups, "buttons": newest, "stamp": 0, "words": text, "tone": tone, "going": None}
+            {"groups": groups, "buttons": newest, "stamp": self.stamp, "words": text, "tone": tone, "going": None}
         )  # fmt: skip
         if self.told is not None and self.told is not self._drawn:
             self._push_chart(self.told, values)
@@ -163,6 +164,7 @@ class ExplorerPage(Visit):
         elif act == "newest":
             self.offset = None
             self.values["at"] = ""
+            self.stamp += 1
         rows.wanted(self._held()[1])  # what is wrong is said here, before it is asked
         self._wake.set()
 
@@ -171,6 +173,7 @@ class ExplorerPage(Visit):
             self.offset = None
             at = datetime.fromisoformat(row[:19] + "+00:00").astimezone(rows.CHICAGO)
             self.values["at"] = f"{at:%Y-%m-%d}"
+            self.stamp += 1  # the form shows the date
             self._wake.set()
 
 

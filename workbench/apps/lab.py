@@ -175,6 +175,7 @@ class LabPage(Visit):
             keep = {"contract", "timeframe", "start", "end", "slippage_ticks", "programme"}
             self.values = {name: value for name, value in self.values.items() if name in keep}
             self.stamp += 1
+            self._push_form()
             return
         self.mode = values.pop("mode", self.mode)
         chosen = values.pop("subject", self.subject)
@@ -182,6 +183,7 @@ class LabPage(Visit):
             self.subject, self.values = chosen, {}
             self.stamp += 1
         self.values |= values
+        self._push_form()
         if act == "run":
             await self._run()
 
@@ -244,6 +246,7 @@ class LabPage(Visit):
             self.push()
         elif act == "cell":
             self._take(values)
+            self._push_form()
             self.tell(", ".join(f"{k} {v}" for k, v in values.items()) + ": in the form, ready to be run alone", "ok")
 
     async def _on_best(self, act: str, row: str, values: dict[str, str]) -> None:
