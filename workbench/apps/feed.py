@@ -153,7 +153,14 @@ class DeskFeed:
         for origin in self._origins:
             await self._call("POST", "/api/origins", json={"origin": origin})
 
+    async def text(self, path: str) -> str:
+        """Return what lies at a path of the desk as text; raises as `ask` does."""
+        return (await self._response("GET", path)).text
+
     async def _call(self, method: str, path: str, **options: Any) -> Any:
+        return (await self._response(method, path, **options)).json()
+
+    async def _response(self, method: str, path: str, **options: Any) -> httpx.Response:
         url, token = self._locate()
         try:
             response = await self._http.request(
@@ -163,7 +170,7 @@ class DeskFeed:
             raise DeskRefusedPage(f"the desk at {url} does not answer ({type(error).__name__})") from error
         if not response.is_success:
             raise DeskRefusedPage(_refusal(path, response))
-        return response.json()
+        return response
 
 
 def thinned(points: list[Point]) -> list[Point]:

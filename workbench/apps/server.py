@@ -15,7 +15,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from workbench.apps.feed import DeskFeed, DeskRefusedPage, Place
-from workbench.apps.guard import PageGuard
+from workbench.apps.guard import PageGuard, Tickets
 from workbench.domain.errors import InputError, WorkbenchError
 from workbench.storage.home import home, read_json
 
@@ -75,6 +75,7 @@ class Dashboard:
         from panel.io.fastapi import add_applications
 
         from workbench.apps.pages import PAGES
+        from workbench.apps.reports import add_report_route
 
         feed = DeskFeed(desk_place(self.desk_url, self.desk_token))
         origins = (self.url, f"http://localhost:{self.port}")
@@ -90,10 +91,12 @@ class Dashboard:
                     await task
 
         api = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-        _add_routes(api, feed)
+        tickets = Tickets()
+        _add_routes(api, feed, tickets)
+        add_report_route(api, feed)
         pages = {place.path: place.factory(feed) for place in PAGES if place.is_there}
         add_applications(pages, app=api, title="Workbench", websocket_origin=list(_hosts(origins)))
-        return PageGuard(api, token=self.page_token)
+        return PageGuard(api, token=self.page_token, tickets=tickets)
 
     async def run(self) -> None:
         """Serve until the process is told to end."""
@@ -123,7 +126,12 @@ def _hosts(origins: tuple[str, ...]) -> list[str]:
     return [origin.removeprefix("http://") for origin in origins]
 
 
-def _add_routes(api: FastAPI, feed: DeskFeed) -> None:
+def _add_routes(api: FastAPI, feed: DeskFeed, tickets: Tickets) -> None:
+    @api.post("/ticket")
+    async def ticket() -> Response:
+        """Give who is known a ticket for one page, such as the frame in a notebook."""
+        return JSONResponse({"ticket": tickets.issue()}, headers={"cache-control": "no-store"})
+
     @api.get("/")
     async def start() -> Response:
         return RedirectResponse("/live")
