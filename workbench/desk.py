@@ -240,6 +240,29 @@ class Desk(Acts):
 
         return Controls(self)
 
+    def dashboard(self, page: str = "live", *, height: int = 760) -> Any:
+        """Return a page of the running dashboard inside the notebook, such as ``live`` or ``lab``; `height` in pixels.
+
+        Its address opens the page once, within a minute; what stays in the notebook's output opens nothing.
+
+        Raises
+        ------
+        DeskNotReachable
+            No dashboard runs for this home.
+        """
+        from IPython.display import IFrame
+
+        told = read_json(self._home.desk / "dashboard.json") or {}
+        url, link = str(told.get("url", "")), str(told.get("link", ""))
+        try:
+            known = {"authorization": f"Bearer {link.partition('token=')[2]}"}
+            answer = httpx.post(f"{url}/ticket", headers=known, timeout=READ_S, trust_env=False)
+            ticket = answer.raise_for_status().json()["ticket"]
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError) as error:
+            why = f"no dashboard runs for it ({type(error).__name__}): start one with `workbench dashboard`"
+            raise DeskNotReachable(str(self._home.desk), why) from None
+        return IFrame(f"{url}/{page}", width="100%", height=height, ticket=ticket)
+
     def _reference(self, strategy: Any) -> str:
         # The desk opens no file for us: what a path holds, or a strategy made here, is stored there as a version first.
         if isinstance(strategy, str | Path) and not Path(strategy).is_file():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator
 from importlib.metadata import version
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,7 +19,9 @@ from workbench.api.app import build_app
 from workbench.apps.chart import CandleChart, library
 from workbench.apps.feed import DeskFeed, splice
 from workbench.apps.server import Dashboard, desk_place
+from workbench.desk import Desk, DeskNotReachable
 from workbench.domain.errors import InputError, WorkbenchError
+from workbench.storage.home import Home
 
 TOKEN = "the-full-token-of-this-test"
 
@@ -140,3 +144,20 @@ def test_the_chart_shows_its_attribution_and_loads_nothing() -> None:
     ours = CandleChart._esm.removeprefix(library())
     assert "attributionLogo: true" in ours
     assert "http" not in ours and "import " not in ours
+
+
+def test_a_page_in_a_notebook_has_a_ticket_and_never_the_token(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with serving(build_app(FakeDesk(), token=TOKEN)) as url:
+        desk, board = Desk(url, TOKEN, at=home), Dashboard(0, url, TOKEN)
+        with pytest.raises(DeskNotReachable, match="workbench dashboard"):
+            desk.dashboard()
+        with serving(board.app(), listener=board.listener):
+            home.desk.mkdir(parents=True)
+            (home.desk / "dashboard.json").write_text(json.dumps({"url": board.url, "link": board.link}))
+            frame = desk.dashboard("live")
+            shown = frame._repr_html_()
+            assert f"{board.url}/live?ticket=" in shown and board.page_token not in shown
+            assert httpx.get(frame.src, params=frame.params, trust_env=False).status_code == 200
+            assert httpx.get(frame.src, params=frame.params, trust_env=False).status_code == 403
+            assert httpx.post(f"{board.url}/ticket", trust_env=False).status_code == 403, "nobody else gets one"

@@ -14,7 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import connect
 
 from tests.fakes.serve import serving
-from workbench.apps.guard import PageGuard
+from workbench.apps.guard import PageGuard, Tickets
 
 TOKEN = "the-token-of-the-link"
 
@@ -133,3 +133,33 @@ async def test_the_socket_opens_to_its_own_page_and_to_no_other(url: str) -> Non
         with pytest.raises(websockets.InvalidStatus):
             async with connect(address, additional_headers={"Cookie": cookie}, **bad):
                 pass
+
+
+# --- tickets: what stands in a notebook opens a page once ------------------------------------------------------------
+
+
+def with_tickets(clock: list[float]) -> tuple[httpx.AsyncClient, Tickets]:
+    async def page(_: Any) -> PlainTextResponse:
+        return PlainTextResponse("inside")
+
+    tickets = Tickets(lambda: clock[0])
+    guard = PageGuard(Starlette(routes=[Route("/lab", page)]), token=TOKEN, tickets=tickets)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://127.0.0.1:8421"), tickets
+
+
+async def test_a_ticket_opens_one_page_once() -> None:
+    client, tickets = with_tickets([0.0])
+    ticket = tickets.issue()
+    first = await client.get("/lab", params={"ticket": ticket})
+    assert first.status_code == 200 and "set-cookie" in first.headers and ticket not in first.text
+    client.cookies.clear()
+    assert (await client.get("/lab", params={"ticket": ticket})).status_code == 403
+
+
+async def test_a_ticket_is_good_for_a_minute() -> None:
+    clock = [0.0]
+    client, tickets = with_tickets(clock)
+    ticket = tickets.issue()
+    clock[0] = 61.0
+    assert (await client.get("/lab", params={"ticket": ticket})).status_code == 403
+    assert (await client.get("/lab", params={"ticket": "made-up"})).status_code == 403

@@ -1,9 +1,11 @@
-"""The dashboard's own door: a token in the link once, then a cookie for this dashboard alone; HTTP and WebSocket."""
+"""The dashboard's own door: a token or ticket in the link once, then a cookie for this dashboard alone."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
+import time
+from collections.abc import Callable
 from html import escape
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode
@@ -13,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 LOOPBACK = "http://127.0.0.1:* http://localhost:* ws://127.0.0.1:* ws://localhost:*"
+TICKET_S = 60.0
 OPEN_PATHS = frozenset({"/health"})  # for whoever started us
 # The browser itself refuses what would leave the machine; bokeh compiles components, hence the unsafe-eval.
 POLICY = (
@@ -25,18 +28,39 @@ HELP = (
 )
 
 
+class Tickets:
+    """Keys that open a page once and soon: what stands in a notebook's output must be worth nothing afterwards."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._until = clock, dict[str, float]()
+
+    def issue(self) -> str:
+        """Return a new ticket, good for a minute and one page."""
+        now = self._clock()
+        self._until = {ticket: until for ticket, until in self._until.items() if until > now}
+        ticket = secrets.token_urlsafe(18)
+        self._until[ticket] = now + TICKET_S
+        return ticket
+
+    def take(self, ticket: str) -> bool:
+        """Say whether a ticket is good, and use it up."""
+        return self._until.pop(ticket, float("-inf")) > self._clock()
+
+
 class PageGuard:
-    """ASGI layer: Host, Origin, then cookie or token. What fails reaches neither Panel nor its WebSocket.
+    """ASGI layer: Host, Origin, then cookie, token or ticket. What fails reaches neither Panel nor its WebSocket.
 
     Parameters
     ----------
     app : ASGI application
     token : str
         The token of the page's link.
+    tickets : Tickets, optional
+        What else opens a page, once.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str) -> None:
-        self.app, self._token = app, token.encode()
+    def __init__(self, app: ASGIApp, *, token: str, tickets: Tickets | None = None) -> None:
+        self.app, self._token, self._tickets = app, token.encode(), tickets or Tickets()
         self._cookie = secrets.token_urlsafe(24)  # new with each process: an old cookie is worth nothing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,8 +112,11 @@ class PageGuard:
     def _link(self, scope: Scope) -> list[tuple[str, str]] | None:
         """Return the query without its token when the right one is there, else None."""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if scope["method"] != "GET":
+            return None
         good = [v for k, v in query if k == "token" and hmac.compare_digest(v.encode("utf-8", "replace"), self._token)]
-        return [(k, v) for k, v in query if k != "token"] if good and scope["method"] == "GET" else None
+        good = good or [v for k, v in query if k == "ticket" and self._tickets.take(v)]
+        return [(k, v) for k, v in query if k not in ("token", "ticket")] if good else None
 
     async def _enter(self, send: Send, path: str, rest: list[tuple[str, str]], headers: Headers) -> None:
         # Not a redirect: a Strict cookie is not sent along one that began at another site, such as a notebook's link.
