@@ -74,6 +74,9 @@ class RulesPage(Visit):
 
     async def loaded(self) -> None:
         """Fetch what is stored, to begin with; then the bars of the text's timeframe, again and again."""
+        self.told.rows(
+            rows.EXPLAIN_HEADS, [], empty="choose a bar on the candles: every condition is shown as it was then"
+        )
         await self._names()
         while True:
             await self._fetch_bars()

@@ -10,7 +10,7 @@ const RULES_CSS = `
   .wb-rules input[type=checkbox] { width: 16px; height: 16px; accent-color: var(--wb-info); } .wb-rules input.wb-small { width: 58px; text-align: right; } .wb-rules input.wb-mid { width: 130px; }
   .wb-rules button { background: transparent; color: var(--wb-fg); border: 1px solid var(--wb-line); border-radius: 6px; padding: 4px 10px; font: inherit; font-size: 13px; cursor: pointer; } .wb-rules button:hover { border-color: var(--wb-info); }
   .wb-cond { border-left: 3px solid var(--wb-line); padding: 4px 0 1px 9px; margin-bottom: 6px; } .wb-side { display: inline-flex; flex-wrap: wrap; gap: 4px; align-items: center; } .wb-side select { max-width: 112px; } .wb-side select.wb-what { max-width: 150px; font-weight: 600; }
-  .wb-rules textarea { width: 100%; min-height: 390px; resize: vertical; font: 13px/1.5 ui-monospace, monospace; white-space: pre; overflow: auto; tab-size: 2; }
+  .wb-rules textarea { width: 100%; min-height: 520px; resize: vertical; font: 13px/1.5 ui-monospace, monospace; white-space: pre; overflow: auto; tab-size: 2; }
   .wb-found { list-style: none; margin: 8px 0 0; padding: 0; } .wb-found li { padding: 4px 0; border-top: 1px solid var(--wb-line); overflow-wrap: anywhere; }
   .wb-found .wb-alarm { color: var(--wb-down); } .wb-found .wb-warn { color: var(--wb-warn); } .wb-found .wb-ok { color: var(--wb-up); } .wb-found .wb-info { color: var(--wb-info); }
   .wb-unread { border-left: 5px solid var(--wb-warn); padding: 6px 10px; margin: 0 0 8px; overflow-wrap: anywhere; } .wb-unread[hidden] { display: none; } .wb-stale { opacity: .5; pointer-events: none; }
@@ -69,7 +69,7 @@ export function render({ model }) {
   // One side of a condition: a price, an indicator with its arguments, a number, or other words.
   function side(item, key, label) {
     const box = node("span", "wb-side"), ref = item[key], what = "number" in ref ? "#number" : "raw" in ref ? "#raw" : ref.name;
-    const options = [...series, ["#number", "a number"], ...words.map((w) => [w.name, `${w.name} · ${w.about.replace(/`/g, "").slice(0, 44)}`]), ["#raw", "other words"]];
+    const options = [...series, ["#number", "a number"], ...words.map((w) => w.name), ["#raw", "other words"]];
     const offer = choose(options, what, label, (value) => {
       const word = words.find((w) => w.name === value), last = word ? word.arguments.map((a) => a.usual) : [];
       while (last.length && last[last.length - 1] === "") last.pop();
@@ -77,6 +77,8 @@ export function render({ model }) {
       changed(true);
     });
     offer.className = "wb-what";
+    const known = words.find((w) => w.name === what);
+    if (known) offer.title = known.about.replace(/`/g, "");
     box.append(offer);
     if (what === "#number") box.append(labelled(input(ref, "number", ""), `${label}: number`));
     else if (what === "#raw") box.append(labelled(input(ref, "raw", "", "wb-mid"), `${label}: words`));
@@ -84,7 +86,7 @@ export function render({ model }) {
       const word = words.find((w) => w.name === ref.name);
       ref.args.forEach((_, i) => box.append(input(ref.args, i, word && word.arguments[i] ? word.arguments[i].name : "")));
       box.append(choose([["", "this bar"], ...[1, 2, 3, 5, 10].map((n) => [String(n), n === 1 ? "1 bar before" : `${n} bars before`])], ref.back, `${label}: look-back`, (value) => { ref.back = value; changed(false); }));
-      box.append(choose([["", "own"], ...frames.map((f) => [f, f])], ref.tf, `${label}: timeframe`, (value) => { ref.tf = value; changed(false); }));
+      box.append(choose([["", "own bars"], ...frames.map((f) => [f, f])], ref.tf, `${label}: timeframe`, (value) => { ref.tf = value; changed(false); }));
     }
     return box;
   }
@@ -102,12 +104,13 @@ export function render({ model }) {
   function condition(group, item, i, name) {
     const box = node("div", "wb-cond"), line = node("div", "wb-line"), place = `${RULE_NAMES[name]} ${i + 1}`;
     line.append(check(item, "not", "not"));
+    const gone = button("✕", `Remove ${place}`, () => { group.items.splice(i, 1); if (!group.items.length) form.rules[name] = null; if (group.items.length < 2) { group.join = "all"; group.not = false; } changed(true); });
     if ("raw" in item) line.append(labelled(input(item, "raw", "", "wb-mid"), `${place}: words`));
     else {
       line.append(side(item, "left", `${place} left`), choose(OPERATORS, item.op, `${place} operator`, (value) => { item.op = value; item.upper = value === "between" ? item.upper || { number: "0" } : null; changed(true); }), side(item, "right", `${place} right`));
       if (item.op === "between") line.append(node("span", "wb-dim", "and"), side(item, "upper", `${place} upper`));
     }
-    line.append(button("✕", `Remove ${place}`, () => { group.items.splice(i, 1); if (!group.items.length) form.rules[name] = null; if (group.items.length < 2) { group.join = "all"; group.not = false; } changed(true); }));
+    line.append(gone);
     box.append(line);
     return box;
   }
@@ -141,7 +144,7 @@ export function render({ model }) {
     const units = [["ticks", "ticks"], ["points", "points"], ["percent", "percent"], ["atr", "average true ranges"]], length = { unit: "atr", key: "length", label: "length" };
     last.append(node("legend", "", "Stop, target, size, session"), amounts("stop", "stop", units, length), amounts("target", "target", units, length), amounts("sizing", "size", [["contracts", "contracts"], ["risk_usd", "USD at risk"]], { unit: "risk_usd", key: "most", label: "at most contracts" }));
     if (form.rest.trading) trade.append(node("span", "wb-dim", "session: written in the text"));
-    else trade.append(input(form.trading, "from", "enter from"), input(form.trading, "to", "to"), input(form.trading, "flat_by", "flat by"), input(form.trading, "most_trades", "trades a day"), input(form.trading, "cooldown", "cool-down"));
+    else trade.append(input(form.trading, "from", "enter from"), input(form.trading, "to", "to"), input(form.trading, "flat_by", "flat by"), input(form.trading, "most_trades", "trades a day"), input(form.trading, "cooldown", "cool-down bars"));
     last.append(trade);
     if (!form.rest.exit) last.append(input(form, "exit_after", "leave after bars"));
     fields.replaceChildren(top, ...Object.keys(RULE_NAMES).map(rule), last);
