@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,9 +16,10 @@ import pytest
 from tests.services.test_reports import notebook
 from workbench.domain.clock import SECOND
 from workbench.domain.errors import InputError, UnknownName, WorkbenchError
+from workbench.services.clock import MarketClock
 from workbench.services.jobs import Jobs
 from workbench.services.report_index import list_reports
-from workbench.services.schedule_runner import Scheduler
+from workbench.services.schedule_runner import Scheduler, follow_schedules
 from workbench.services.schedule_store import Schedule, Schedules
 from workbench.storage.database import Database
 from workbench.storage.home import Home
@@ -312,3 +314,25 @@ def test_a_broken_template_gives_a_failed_report_and_an_alert(tmp_path: Path) ->
     page = (place.reports / row["name"] / "report.html").read_text()
     assert "This report failed" in page and "1 / 0" in page
     assert len(alerts) == 1 and "ZeroDivisionError" in alerts[0] and row["name"] in alerts[0]
+
+
+def test_a_desk_makes_a_report_when_the_simulators_clock_passes_the_early_close(tmp_path: Path) -> None:
+    bench, clock = Bench(tmp_path), MarketClock()
+    bench.schedules.add(DAILY)
+    # the Friday after Thanksgiving closes at 12:15; the simulated market runs 10 minutes in a second
+    clock.announce(ns("2026-11-27 12:24"), rate=600.0, seq=1, lockstep=False)
+    state = SimpleNamespace(jobs=bench.line)
+    alert = lambda level, text: bench.alerts.append((level, text))  # noqa: E731 - one expression
+    desk = SimpleNamespace(home=Home(tmp_path), app=SimpleNamespace(state=state), clock=clock, alert=alert)
+
+    async def run() -> None:
+        following = asyncio.create_task(follow_schedules(desk))
+        async with asyncio.timeout(30):
+            while not bench.line.asked:
+                await asyncio.sleep(0.01)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    asyncio.run(run())
+    assert bench.schedules.last_runs()["close"]["due"] == ns("2026-11-27 12:25")
+    assert [asked["schedule"] for asked in bench.line.asked] == ["close"]
