@@ -23,6 +23,8 @@ from workbench.apps.server import Dashboard
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "img"
 SIZES = {"wide": (1280, 1150), "phone": (390, 844)}
 SETTLE_S = 4.0  # charts and tables of a page come after it
+PATIENCE_S = 20.0
+MOST_PX = 4_000
 
 
 def main(folder: Path | None = None) -> None:
@@ -77,20 +79,31 @@ def everything(browser: Any, stack: Any, link: str, folder: Path) -> None:
 def photograph(browser: Any, link: str, folder: Path, name: str, width: int, height: int) -> None:
     """Write `name`_dark.png and `name`_light.png: the whole page, however long; and say what it complained of."""
     page = open_page(browser, link, width=width, height=height, lively=False)
-    time.sleep(SETTLE_S)
-    page.screenshot(path=folder / f"{name}_dark.png", full_page=True)
+    settle(page)
+    tall = page.evaluate("Math.max(...[...document.querySelectorAll('*')].map(node => node.scrollHeight))")
+    page.set_viewport_size({"width": width, "height": min(MOST_PX, max(height, tall + 80))})
+    time.sleep(1.0)
+    page.screenshot(path=folder / f"{name}_dark.png")
     go_light(page)
-    page.screenshot(path=folder / f"{name}_light.png", full_page=True)
+    page.screenshot(path=folder / f"{name}_light.png")
     wide = page.evaluate("document.documentElement.scrollWidth")
     if page.complaints or wide > width:
         sys.stderr.write(f"{name}: {wide} px of {width}; {page.complaints}\n")
     page.close()
 
 
+def settle(page: Any) -> None:
+    """Wait until a page has read what it shows; a page that goes on reading is photographed as it is."""
+    time.sleep(SETTLE_S)
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and page.evaluate("/(reading|waiting for)[^.]*…/i.test(document.body.innerText)"):
+        time.sleep(0.5)
+
+
 def go_light(page: Any) -> None:
     """Change from the dark theme to the light one."""
     page.get_by_label("Toggle theme").click()
-    page.mouse.move(page.viewport_size["width"] / 2, 700)
+    page.mouse.move(2, 300)  # no tooltip, no crosshair
     time.sleep(2)
 
 
