@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -137,3 +138,18 @@ def test_the_published_result_is_found_in_recorded_prices(shared_data: Path) -> 
     ]
     ratio = next(float(found[1]) for text in tables if (found := re.search(r"Sharpe ratio\s+([\d.]+)", text)))
     assert ratio > 1.0  # Moskowitz, Ooi and Pedersen (2012): "greater than one" for the diversified factor
+
+
+@pytest.mark.parametrize(("written", "passes"), [("99.0", True), ("99.25", False)])
+def test_the_numbers_worked_out_by_hand_are_compared_and_a_wrong_one_is_noticed(
+    tmp_path: Path, written: str, passes: bool
+) -> None:
+    tests = Path(__file__).resolve().parent
+    text = (tests / "answers" / "numbers.ipynb").read_text(encoding="utf-8")
+    assert text.count("exit_price     99.0") == 1
+    target = tmp_path / "numbers.ipynb"
+    target.write_text(text.replace("99.0", written), encoding="utf-8")
+    options = ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={tests / 'sanitize.cfg'}", "-p", "no:xdist"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", *options, str(target)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    assert (done.returncode == 0) is passes, done.stdout[-2000:]
