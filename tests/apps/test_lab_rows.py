@@ -52,6 +52,8 @@ def test_a_run_can_be_cancelled_while_it_goes_and_shown_when_it_is_done() -> Non
     assert [[act.verb for act in row.acts] for row in rows] == [["cancel"], ["cancel"], [], ["show", "beside"]]
     assert rows[1].cells[-1] == ("● running 40 %", "info") and "no bars" in str(rows[2].cells[-2])
     assert rows[3].acts[0].why_not == "it is shown"
+    of_sweep = lab_rows.run_rows([job(7, "sweep"), jobs[3]], NAMES, job(7)["id"], None)
+    assert of_sweep[1].acts[1].why_not == "show a backtest first"
     going = lab_rows.going(jobs)
     assert going == {"id": jobs[1]["id"], "text": "Backtest: running · 1 more in line", "progress": 0.4}
     assert lab_rows.going(jobs[2:]) is None

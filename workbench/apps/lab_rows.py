@@ -44,7 +44,7 @@ MORE = (
     ("gross_usd", "Before costs", "USD"), ("costs_usd", "Costs", "loss"), ("sortino", "Sortino ratio", "x"),
     ("calmar", "Calmar ratio", "x"), ("payoff_ratio", "Payoff ratio", "x"), ("best_day_usd", "Best day", "USD"),
     ("worst_day_usd", "Worst day", "USD"), ("exposure", "Time in the market", "%"),
-    ("trades_per_day", "Trades a day", "x"), ("days", "Trading dates", "n"),
+    ("trades_per_day", "Trades a day", "pace"), ("days", "Trading dates", "n"),
 )  # fmt: skip
 
 
@@ -185,7 +185,8 @@ def _signed(value: float, unit: str) -> str:
 
 
 def run_rows(jobs: list[Json], names: dict[str, str], here: str | None, beside: str | None) -> list[Row]:
-    """Return the runs, the newest first, each with what can be done with it."""
+    """Return the runs, the newest first, each with what can be done with it; only backtests are compared."""
+    base = next((job["id"] for job in jobs if job["id"] == here and job["kind"] == "backtest"), None)
     return [
         Row(
             id=job["id"],
@@ -193,7 +194,7 @@ def run_rows(jobs: list[Json], names: dict[str, str], here: str | None, beside: 
                 chicago(job["created_at"]).removesuffix(" CT"), KINDS[job["kind"]],
                 _name(job["asked"]["strategy"], names), short(job["asked"].get("contract")), _settled(job), _state(job),
             ],
-            acts=_run_acts(job, here, beside),
+            acts=_run_acts(job, here, base, beside),
         )
         for job in jobs if job["kind"] in KINDS
     ]  # fmt: skip
@@ -211,7 +212,7 @@ def _state(job: Json) -> tuple[str, str]:
     return text, shade
 
 
-def _run_acts(job: Json, open_: str | None, beside: str | None) -> tuple[Act, ...]:
+def _run_acts(job: Json, open_: str | None, base: str | None, beside: str | None) -> tuple[Act, ...]:
     if job["state"] not in OVER:
         return (Act(verb="cancel", label="Cancel", sure="End this run?"),)
     if job["state"] != "done":
@@ -219,10 +220,10 @@ def _run_acts(job: Json, open_: str | None, beside: str | None) -> tuple[Act, ..
     here = "it is shown" if job["id"] == open_ else ""
     acts = [Act(verb="show", label="Show", why_not=here)]
     if job["kind"] == "backtest":
-        if job["id"] == beside:
+        if job["id"] == beside and base is not None:
             acts.append(Act(verb="apart", label="Do not compare"))
         else:
-            acts.append(Act(verb="beside", label="Compare", why_not=here or ("" if open_ else "show a run first")))
+            acts.append(Act(verb="beside", label="Compare", why_not=here or ("" if base else "show a backtest first")))
     return tuple(acts)
 
 

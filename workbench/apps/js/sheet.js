@@ -6,7 +6,7 @@ const SHEET_CSS = `
   .wb-said { border: 1px solid var(--wb-line); border-left: 5px solid var(--wb-info); border-radius: 8px; background: var(--wb-card); padding: 8px 14px; margin: 0 0 8px; overflow-wrap: anywhere; }
   .wb-said.wb-alarm { border-left-color: var(--wb-down); } .wb-said.wb-warn { border-left-color: var(--wb-warn); } .wb-said.wb-ok { border-left-color: var(--wb-up); }
   .wb-sheet ul.wb-said { list-style: none; } .wb-sheet li + li { margin-top: 3px; }
-  .wb-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 10px; margin: 0; }
+  .wb-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(138px, 1fr)); gap: 10px; margin: 0; }
   .wb-figure { border: 1px solid var(--wb-line); border-radius: 10px; background: var(--wb-card); padding: 9px 11px; min-width: 0; }
   .wb-figure dt { color: var(--wb-dim); font-size: 11.5px; letter-spacing: .06em; text-transform: uppercase; } .wb-figure dd { margin: 0; }
   .wb-figure .wb-value { font-size: clamp(16px, 1.35vw, 20px); font-weight: 650; font-variant-numeric: tabular-nums; white-space: nowrap; text-align: right; } .wb-figure small { font-size: 10.5px; font-weight: 500; color: var(--wb-dim); }
