@@ -25,6 +25,10 @@ SIZES = {"wide": (1280, 1150), "phone": (390, 844)}
 SETTLE_S = 4.0  # charts and tables of a page come after it
 PATIENCE_S = 20.0
 MOST_PX = 4_000
+# components live in shadow roots
+EVERY_NODE = """(function all(root) {
+  return [...root.querySelectorAll("*")].flatMap(node => node.shadowRoot ? [node, ...all(node.shadowRoot)] : [node]);
+})(document)"""
 
 
 def main(folder: Path | None = None) -> None:
@@ -80,7 +84,7 @@ def photograph(browser: Any, link: str, folder: Path, name: str, width: int, hei
     """Write `name`_dark.png and `name`_light.png: the whole page, however long; and say what it complained of."""
     page = open_page(browser, link, width=width, height=height, lively=False)
     settle(page)
-    tall = page.evaluate("Math.max(...[...document.querySelectorAll('*')].map(node => node.scrollHeight))")
+    tall = page.evaluate(f"Math.max(...{EVERY_NODE}.map(node => node.scrollHeight))")
     page.set_viewport_size({"width": width, "height": min(MOST_PX, max(height, tall + 80))})
     time.sleep(1.0)
     page.screenshot(path=folder / f"{name}_dark.png")
@@ -96,7 +100,9 @@ def settle(page: Any) -> None:
     """Wait until a page has read what it shows; a page that goes on reading is photographed as it is."""
     time.sleep(SETTLE_S)
     deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline and page.evaluate("/(reading|waiting for)[^.]*…/i.test(document.body.innerText)"):
+    leaf = "n.checkVisibility() && n.childElementCount === 0"
+    waits = f"{EVERY_NODE}.some(n => {leaf} && /^(reading|waiting).*…$/i.test(n.textContent))"
+    while time.monotonic() < deadline and page.evaluate(waits):
         time.sleep(0.5)
 
 
