@@ -46,12 +46,6 @@ def contracts(stored: list[Json], snapshot: Json | None) -> list[Json]:
     return [{**row, "live": row["contract"] in live} for row in ordered]
 
 
-def only_live(stored: list[Json], snapshot: Json | None) -> list[str]:
-    """Return the contracts that come in live and of which nothing is stored yet."""
-    held = {row["contract"] for row in stored}
-    return sorted({row["contract"] for row in (snapshot or {}).get("data", [])} - held)
-
-
 def form(found: list[Json], values: Values) -> list[Json]:
     """Return the explorer's fields; `values` are those that were typed."""
     chosen = next((row for row in found if row["contract"] == values.get("contract")), found[0] if found else None)
