@@ -14,7 +14,7 @@ ARGS =
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-full unit lint types format notebooks bench chaos fuzz mutants day stop-runs api-types lock venv clean distclean
+.PHONY: help demo test test-full unit lint types format notebooks bench chaos fuzz mutants day stop-runs screenshots api-types lock venv clean distclean
 
 help:
 	@echo "make demo        set up, start everything on this machine, trade on paper; Ctrl-C ends it"
@@ -26,6 +26,7 @@ help:
 	@echo "make stop-runs   two hundred emergency stops under load (stop_runs.jsonl)"
 	@echo "make mutants     switches every piece of the safety code off in turn (mutants.json)"
 	@echo "make day         a virtual day of eight hours in accelerated time"
+	@echo "make screenshots the README's pictures; FOLDER=dir takes every page, dark and light, wide and phone"
 	@echo "make api-types   writes the TypeScript types of the API anew"
 	@echo "make lint types format notebooks bench lock venv clean distclean"
 
@@ -80,6 +81,9 @@ day: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.day $(ARGS)
 
 # The TypeScript types of the API, written anew; a test fails while they are older than the routes.
+screenshots: $(STAMP)
+	$(BIN)/python -m tests.browser.screenshots $(FOLDER)
+
 api-types: $(STAMP)
 	$(BIN)/python -m workbench.api.type_writer
 
