@@ -112,7 +112,7 @@ def test_a_rule_is_built_by_clicking_checked_explained_and_saved(browser: Any) -
         text.fill(good)
         found.get_by_text("✓ a strategy").wait_for(timeout=30_000)
 
-        page.get_by_text("choose a bar", exact=False).wait_for(timeout=30_000)
+        grid(page, "Bars to explain").get_by_text("· choose a bar").wait_for(timeout=30_000)
         page.get_by_role("button", name="‹ bar before").click()
         told = grid(page, "What the chosen bar says")
         told.locator("tr", has_text="enter long:").wait_for(timeout=60_000)
