@@ -8,7 +8,7 @@ STAMP = $(VENV)/.installed
 EXTRAS = dev
 PYTEST = $(BIN)/python -m pytest
 FAST = not slow and not browser and not chaos
-START = notebooks/00_start_here.ipynb
+START = notebooks/00_start_here.ipynb notebooks/10_data.ipynb
 NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:xdist -W default
 ARGS =
 
@@ -35,7 +35,7 @@ demo: $(STAMP)
 	else $(BIN)/workbench demo $(ARGS); fi
 
 test: lint types unit
-	@if [ -f $(START) ]; then $(PYTEST) $(NBVAL) $(START); else echo "no $(START) yet"; fi
+	$(PYTEST) $(NBVAL) $(START)
 
 unit: $(STAMP)
 	$(PYTEST) -m "$(FAST)" -n 2 --dist loadfile --durations=10 $(ARGS)

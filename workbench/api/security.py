@@ -23,7 +23,7 @@ FIRST_MESSAGE_SOCKETS = {"/api/stream", "/ws"}
 
 
 class Tokens:
-    """The desk's own token, the issued ones with their scopes, and short-lived ones of buttons, which stop all or flatten a session.
+    """The desk's own token, the issued ones with their scopes, and short-lived ones of buttons: stop, or flatten.
 
     Parameters
     ----------

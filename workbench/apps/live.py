@@ -35,7 +35,9 @@ class LivePage(Visit):
         self.nav.quiet = True  # the board counts how old its numbers are
         self.board, self.chart, self.equity = Board(), CandleChart(), EquityChart()
         self.subject = pmui.Select(options=[FIRST], value=FIRST, size="small", width=300, margin=(0, 10, 6, 10))
-        self.timeframe = pmui.RadioButtonGroup(options=list(TIMEFRAMES), value="1m", size="small", margin=(0, 10, 6, 10))
+        self.timeframe = pmui.RadioButtonGroup(
+            options=list(TIMEFRAMES), value="1m", size="small", margin=(0, 10, 6, 10)
+        )
         tell = {"tell": self.tell}
         self.sessions = Grid(title="Sessions", on_act=self._session, **tell)
         self.positions = Grid(title="Positions", on_act=self._position, **tell)

@@ -190,7 +190,7 @@ class WalkForwardRequest(SweepRequest):
 class ReportRequest(Body):
     """A report to be run from a shipped template."""
 
-    template: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$", examples=["daily"])
+    template: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$", examples=["session"])
     parameters: Parameters
 
 

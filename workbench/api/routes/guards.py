@@ -54,7 +54,7 @@ def stop_routes(service: DeskService, tokens: Tokens) -> APIRouter:
 
     @router.post("/stop-token", status_code=201, response_model=StopToken)
     async def stop_token() -> Response:
-        """Return a short-lived token that can do nothing but stop, for a page in a browser."""
+        """Return a short-lived token for a page in a browser: it stops and flattens, and can do nothing else."""
         token, life_s = tokens.issue_stop()
         until = datetime.now(UTC) + timedelta(seconds=life_s)
         return answer({"token": token, "expires_at": until.isoformat(timespec="seconds"), "expires_in_s": life_s}, 201)
