@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import panel as pn
 import param
+
+from workbench.domain.errors import InputError
 
 LIBRARY = ("lwcharts", "vendor/lightweight-charts.standalone.production.js")
 
@@ -14,7 +18,10 @@ LIBRARY = ("lwcharts", "vendor/lightweight-charts.standalone.production.js")
 def library() -> str:
     """Return the unmodified library (Apache-2.0, its notice at the top); it defines ``LightweightCharts``."""
     package, path = LIBRARY
-    return files(package).joinpath(path).read_text(encoding="utf-8")
+    found = find_spec(package)  # not imported: that would load pandas for one text file
+    if found is None or not found.submodule_search_locations:
+        raise InputError(f"the package {package} is not installed: run `make venv`")
+    return (Path(found.submodule_search_locations[0]) / path).read_text(encoding="utf-8")
 
 
 def script(*names: str) -> str:

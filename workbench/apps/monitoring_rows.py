@@ -181,7 +181,7 @@ def _tiles(snapshot: Json, monitored: Json, silent_s: float, rate: float | None,
         {"label": "Equity, all", **_usd(plain_money(total.get("equity_usd")))},
         {"label": "Exposure, all", **_usd(plain_money(total.get("notional_usd")))},
         {"label": "Alarms kept", **count},
-        {"label": "Desk answers in", **_unit(asked_ms, "ms"), "note": "one request of this page"},
+        {"label": "Desk answers in", **_unit(asked_ms, "ms"), "note": "this page asked"},
         {"label": "Snapshots", **_unit(rate, "per s", 1), "note": f"the newest is {age(silent_s)} old"},
     ]
 

@@ -29,9 +29,8 @@ class Place:
         return find_spec(f"workbench.apps.{self.name}") is not None
 
     def factory(self, feed: DeskFeed) -> Callable[[], Any]:
-        """Return what Panel calls for each visitor: the module's `page`."""
-        page = import_module(f"workbench.apps.{self.name}").page
-        return lambda: page(feed).view()
+        """Return what Panel calls for each visitor; the page's module is loaded with the first one."""
+        return lambda: import_module(f"workbench.apps.{self.name}").page(feed).view()
 
 
 PAGES = (

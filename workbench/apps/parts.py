@@ -8,7 +8,7 @@ import panel as pn
 import param
 
 from workbench.apps.chart import script
-from workbench.widgets.controls import script as widget_script
+from workbench.widgets.scripts import script as widget_script
 
 
 class Shown(pn.custom.JSComponent):

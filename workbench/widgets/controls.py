@@ -6,7 +6,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any, Protocol
 
 import anywidget
@@ -14,6 +13,7 @@ import anywidget
 from workbench.domain.errors import InputError, WorkbenchError
 from workbench.storage.home import home, read_json
 from workbench.widgets.offers import chosen, declaration, offers
+from workbench.widgets.scripts import script
 
 PUSH_S = 0.5
 BLOTTER_S = 2.0
@@ -38,12 +38,6 @@ class DeskClient(Protocol):
     def command(self, session: str, verb: str) -> Any: ...
 
     def emergency_stop(self, reason: str = ...) -> Any: ...
-
-
-def script(*names: str) -> str:
-    """Return our own JavaScript files, one after the other, as one module."""
-    folder = files("workbench.widgets")
-    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
 class Controls(anywidget.AnyWidget):

@@ -19,6 +19,7 @@ const GRID_CSS = `
   .wb-acts button:disabled, .wb-pages button:disabled { opacity: .45; cursor: default; }
   .wb-acts button.wb-sure { background: var(--wb-warn); color: #10151f; border-color: var(--wb-warn); font-weight: 700; }
   .wb-acts label { font-size: 12px; color: var(--wb-dim); } .wb-acts input { width: 92px; margin-left: 5px; text-align: right; background: transparent; color: var(--wb-fg); border: 1px solid var(--wb-line); border-radius: 6px; padding: 3px 6px; font: inherit; font-variant-numeric: tabular-nums; }
+  @media (max-width: 760px) { .wb-grid td:has(> .wb-acts) { position: sticky; right: 0; background: var(--wb-card); padding: 5px 0 5px 10px; box-shadow: -8px 0 8px -6px color-mix(in srgb, var(--wb-fg) 25%, transparent); } .wb-acts { flex-wrap: nowrap; } .wb-grid:has(.wb-sure) .wb-acts { flex-wrap: wrap; } }
   .wb-grid :focus-visible { outline: 3px solid var(--wb-info); outline-offset: 1px; }
   .wb-pages { display: flex; gap: 8px; align-items: center; margin-top: 8px; color: var(--wb-dim); font-size: 13px; }
 `;
