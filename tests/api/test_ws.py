@@ -115,9 +115,10 @@ async def test_a_slow_client_is_dropped_and_the_others_lose_nothing(
             await say(channel, op="subscribe", topics=["alerts"])
         seqs = [(await hear(quick, "snapshot"))["seq"]]
         async with asyncio.timeout(60):
-            while len(seqs) < 110:
+            # the kernel's own buffers take what they can hold before anything of ours waits
+            while len(seqs) < 110 or (len(app.state.topics.clients) > 1 and len(seqs) < 500):
                 seqs.append((await hear(quick, "delta"))["seq"])
-        assert seqs == list(range(seqs[0], seqs[0] + 110))
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
         assert len(app.state.topics.clients) == 1, "the slow one was given up while it still held its socket"
         slow.transport.abort()
 
