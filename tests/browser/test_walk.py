@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,18 @@ def hosts(asked: list[str]) -> set[str | None]:
 
 def wait_for_a_position(stack: DemoStack, also: Callable[[], bool] = lambda: True) -> None:
     wait_until(lambda: bool(truth(stack)["positions"]) and also(), within_s=90)
+
+
+def slow_down_in_a_position(stack: DemoStack, shown: Callable[[], bool]) -> None:
+    """Let a minute last a minute while a position is open: at sixty times that it may be gone before it is clicked."""
+    for _ in range(10):
+        stack.control("clock", {"rate": 60})
+        wait_for_a_position(stack, shown)
+        stack.control("clock", {"rate": 1})
+        time.sleep(1.0)  # what had happened until then is shown
+        if truth(stack)["positions"] and shown():
+            return
+    raise AssertionError("ten positions were gone before the clock was slow")
 
 
 @contextlib.contextmanager
@@ -183,8 +196,7 @@ def test_the_live_desk_changes_closes_and_stops_at_the_broker_with_page_server_a
     desk.start("sma_cross", account=ACCOUNT, contract=stack.contract, **QUICK)
     orders = live.get_by_role("region", name="Orders of the day")
     stops = orders.locator("tr", has_text="STOP").filter(has_text="WORKING")
-    wait_for_a_position(stack, lambda: stops.count() == 1)
-    stack.control("clock", {"rate": 1})
+    slow_down_in_a_position(stack, lambda: stops.count() == 1)
 
     stops.get_by_role("button", name="Modify").click()
     price = stops.get_by_label("price")
