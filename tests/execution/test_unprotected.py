@@ -8,6 +8,8 @@ import pytest
 from tests.execution.fake_broker import MES, START, FakeBroker, Ride
 from tests.execution.scenes import in_position, manual
 from workbench.domain import events as e
+from workbench.domain.clock import SECOND
+from workbench.domain.commands import CancelOrder, ClosePosition
 from workbench.domain.order import Order, OrderType, Side, Status
 
 pytestmark = pytest.mark.statement(42)
@@ -195,3 +197,87 @@ def test_a_plain_position_whose_fills_never_reached_us_stays_while_a_bracketed_e
         ride.reads = 0
     assert ride.state.book(MES).qty == 2
     stays(ride, 2)
+
+
+# --- whose time it is -------------------------------------------------------------------------------------------------
+
+
+def bare(ride: Ride, qty: int = 1) -> None:
+    """A bracketed position whose stop has gone: its time runs."""
+    bracketed(ride, qty)
+    ride.broker.cancel(ride.broker.exit(OrderType.STOP).order_id or 0)
+    ride.settle()
+    assert ride.state.book(MES).protect_by is not None
+
+
+def test_a_new_runner_reads_before_it_closes_what_its_journal_shows_without_a_stop() -> None:
+    ride = Ride().start()
+    bare(ride)
+    ride.broker.close()  # the emergency stop, which writes no journal
+    ride.now = ride.broker.now = ride.now + 40 * SECOND
+    ride.restart(2)
+    ride.feed(e.TimerFired(at=ride.now))
+    assert not any(isinstance(c, CancelOrder | ClosePosition) for c in ride.outgoing), (
+        "nothing on a belief of yesterday"
+    )
+    ride.settle()
+    assert (ride.state.book(MES).qty, ride.closes) == (0, 1), "the stop's own, and no other"
+
+
+def test_a_new_runner_closes_what_is_still_without_a_stop_soon_after_its_first_reading() -> None:
+    ride = Ride().start()
+    bare(ride)
+    ride.now = ride.broker.now = ride.now + 40 * SECOND
+    ride.restart(2)
+    ride.settle()
+    ride.wait(2)
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes) == (0, 1)
+
+
+def test_a_new_runner_that_cannot_read_closes_all_the_same() -> None:
+    ride = Ride().start()
+    bare(ride)
+    ride.now = ride.broker.now = ride.now + 40 * SECOND
+    ride.restart(2)
+    ride.wait(2)
+    ride.settle(reads=False)
+    assert (ride.broker.qty(), ride.closes) == (0, 1)
+
+
+@pytest.mark.parametrize("shown", ["fills and orders", "fills", ""])
+@pytest.mark.parametrize(("size", "is_same"), [(-1, False), (2, True)])
+def test_the_time_of_a_position_that_has_gone_is_not_that_of_the_one_found_in_its_place(
+    size: int, is_same: bool, shown: str
+) -> None:
+    ride = Ride().start()
+    bare(ride)
+    ride.wait(25)
+    ride.settle()
+    if not is_same:
+        ride.broker.close()
+        ride.broker.fill_markets()
+    ride.broker.external(Side.BUY if size > 0 else Side.SELL, 1)
+    ride.broker.fill_markets()
+    ride.broker.events.clear()
+    before = ride.closes
+    ride.restart(2)
+    seen = ride.broker.read()
+    ride.feed(msgspec.structs.replace(seen, **{name: [] for name in ("fills", "orders") if name not in shown}))
+    ride.reads = 0
+    assert ride.state.book(MES).qty == size
+    ride.wait(6)
+    assert (ride.state.book(MES).flatten is not None) is is_same, "five seconds of the old time were left"
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes - before) == ((0, 1) if is_same else (size, 0))
+
+
+def test_a_session_that_adopts_gives_the_time_that_it_tells() -> None:
+    ride = Ride().start()
+    bare(ride)
+    ride.wait(25)
+    ride.settle()
+    ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="enough"))
+    ride.start_session("s2")
+    assert ride.said("unless one works within 30 s")
+    is_closed(ride)

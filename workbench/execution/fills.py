@@ -64,6 +64,8 @@ def _book(state: AccountState, book: Book, fill: Fill) -> None:
         book.since_flat, book.shares, book.flat_base, book.base_stops = [], {}, book.position, 0
     book.since_flat.append(fill)
     book.position = apply_fill(book.position, fill)
+    if before * book.qty <= 0:
+        book.protect_by = None  # another position than the one it was set for, though one reading brought both
     order = state.orders.get(state.key_of_id.get(fill.order_id, ""))
     book.shares[fill.trade_id] = _allot(book, fill, _owner(state, order))
     if book.qty and abs(book.qty) < abs(before) and (order is None or order.family is None):

@@ -78,6 +78,7 @@ def demand_stop(state: AccountState, book: Book, session: Session) -> Out:
     if stopped(state, book) >= abs(book.qty) or not getattr(session.rule, "has_stop", True):
         return []
     require_stops(book)
+    book.protect_by = None  # a time that ran before this session began is not what the person is told
     text = (
         f"session {session.session} adopts {book.qty:+d} {session.contract} without a working stop for all of it: it "
         f"enters nothing, and the position is closed unless one works within {state.limits.protect_within_s:g} s; "

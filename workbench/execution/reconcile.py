@@ -184,6 +184,8 @@ def _adopt_position(
         fees=book.position.fees,
         opened_at=state.now,
     )
+    if was * qty <= 0:
+        book.protect_by = None  # what it was set for has gone; what is held now has a time of its own
     hand_over(state, book, {o.order_id for o in event.orders})
     for key, order in state.orders.open_items():
         if order.contract == contract and key in state.misses:

@@ -18,7 +18,7 @@ from workbench.execution import control, limits_fold, limits_watch, manual, sess
 from workbench.execution.control import check_lease
 from workbench.execution.external import confirm
 from workbench.execution.fills import roll_sessions, take_baselines
-from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection
+from workbench.execution.flatten import SETTLES_NS, advance_flatten, cancel_orphans, check_protection
 from workbench.execution.orders import SEPARATE, check_difference, on_fill, on_order, on_place_answered, on_position
 from workbench.execution.outage import check_outage
 from workbench.execution.protect import advance_guard, advance_trim, fit_exits
@@ -146,6 +146,8 @@ def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
             book.guard.asked.clear()
         if book.trim is not None:
             book.trim.asked.clear()
+        if book.protect_by is not None:  # time to read the broker first: who held the account meanwhile may have closed
+            book.protect_by = max(book.protect_by, state.now + state.patience(SETTLES_NS))
         if book.flatten is not None:
             was_sent = book.flatten.close_sent_at is not None
             book.flatten.close_sent_at = book.flatten.close_answered_at = state.now if was_sent else None
