@@ -235,3 +235,11 @@ async def test_what_was_told_a_desk_that_then_died_is_sent_from_here_too(tmp_pat
     reports.report()
     await reports.channels.flush()
     assert "no working stop covers +2 MES" in phone.text
+    while not reports._link._outbox.empty():  # none of it was ever read
+        reports._link._outbox.get_nowait()
+    reports._link.connected = True
+    reports.report()
+    again = [reports._link._outbox.get_nowait() for _ in range(reports._link._outbox.qsize())]
+    assert [(m["body"]["text"], m["body"]["sent"]) for m in again if m["push"] == "alert"] == [
+        ("no working stop covers +2 MES", True)
+    ], "a desk that comes back shows it, and sends it to nobody"

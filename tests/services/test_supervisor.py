@@ -275,3 +275,11 @@ async def test_a_runner_of_another_program_is_refused_and_the_alarm_says_which(
         assert any("0.0.9" in text for text in told) and any("0" * 12 in text for text in told)
         async with websockets.connect(url, additional_headers=headers, proxy=None) as socket:
             assert json.loads(await socket.recv()) == {"hello": schema.identity()}
+
+
+async def test_an_alert_that_comes_again_over_a_new_channel_is_shown_once(desk: Desk) -> None:
+    told = {"at": 17, "level": "critical", "text": "no working stop covers +2 MES", "account": ACCOUNT}
+    desk._take_alert(told)
+    desk._take_alert({**told, "sent": True})
+    desk._take_alert({**told, "at": 18, "sent": True})
+    assert [a["text"] for a in desk.alerts] == ["no working stop covers +2 MES"] * 2, "the same text anew is another"

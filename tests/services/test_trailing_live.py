@@ -110,7 +110,12 @@ async def test_a_move_that_fails_leaves_the_old_stop_is_told_and_is_tried_again_
     async with stack(tmp_path / "home", lockstep=True, **AT_ONCE) as made:
         made.simulator.faults.set("server_error", path=MODIFY, count=1)  # the first one does not even arrive
         await follow(made, path, 40)
-        alerts = made.alerts()
+
+        def told() -> list[str]:
+            return [t for t in made.alerts() if "was not moved to" in t and "it stays where it was" in t]
+
+        await made.until("the desk has heard of them", lambda: len(told()) >= 3)  # the market does not wait for that
+        alerts = told()
     journal = list(read_journal(Home(tmp_path / "home").account(ACCOUNT) / "journal.wbj"))
     sent = [(r.event.end, c) for r in journal for c in r.commands if isinstance(c, ModifyOrder)]
     outcomes = [
@@ -123,5 +128,4 @@ async def test_a_move_that_fails_leaves_the_old_stop_is_told_and_is_tried_again_
     assert [b - a for a, b in pairwise(bars)] == [MINUTE_NS] * 3, "each bar tries again"
     levels = [c.stop_ticks or 0 for _, c in sent[:4]]
     assert levels == sorted(levels) and gateway.asked[2][2] == levels[3]
-    told = [text for text in alerts if "was not moved to" in text and "it stays where it was" in text]
-    assert len(told) == 3 and sum("Not now." in text for text in told) == 2
+    assert len(alerts) == 3 and sum("Not now." in text for text in alerts) == 2

@@ -97,6 +97,7 @@ class Reporter:
         for at, alert in self._recent:
             if time.monotonic() - at < UNCERTAIN_S:
                 self.channels.put(alert)
+                self._alone.append(alert)  # the desk knows by its time whether it has shown it
         self._recent.clear()
 
     def _come_back(self) -> None:

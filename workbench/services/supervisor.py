@@ -76,6 +76,7 @@ class Desk(DeskActions, DeskSessions):
         self.accounts_at = 0.0
         self.gateway_error = "not connected yet"
         self.alerts: deque[Json] = deque(maxlen=200)
+        self._taken: deque[tuple[Any, Any, Any]] = deque(maxlen=400)  # account, time and text of what runners told
         self.channels = Channels("desk")
         self.hearts = Hearts(lambda: [self.ingest, *self.runners.values()], self.alert)
         self.begun = time.monotonic()
@@ -188,6 +189,11 @@ class Desk(DeskActions, DeskSessions):
 
     def _take_alert(self, body: Json) -> None:
         # What a runner has already sent to the operator itself is shown, not sent again.
+        # What may have been lost with a broken channel comes twice, with the same time, and is shown once.
+        known = (body.get("account"), body.get("at"), body.get("text"))
+        if body.get("at") is not None and known in self._taken:
+            return
+        self._taken.append(known)
         alert = self.alert if not body.get("sent") else self._show
         alert(str(body.get("level")), str(body.get("text")), body.get("account"))
 
