@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from compileall import compile_dir
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,13 +56,13 @@ class Bench:
         if code != 0:
             raise SystemExit(f"{' '.join(tests)} fail without any mutant:\n{said[-2000:]}")
 
-    def judge(self, mutant: Mutant) -> dict[str, Any]:
-        """Run the mutant's tests; `noticed` names the first that fails, "" when none does."""
+    def judge(self, mutant: Mutant, first: Sequence[str] = ()) -> dict[str, Any]:
+        """Run the mutant's tests, `first` before the others; `noticed` names the one that fails, "" when none does."""
         path = self.folder / mutant.path
         before = path.read_text(encoding="utf-8")
         path.write_text(mutant.text, encoding="utf-8")
         try:
-            said, code = self._tests(mutant.tests)
+            said, code = self._tests(in_order(self.folder, mutant.tests, first))
         finally:
             path.write_text(before, encoding="utf-8")
         failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
@@ -100,6 +102,20 @@ class Bench:
         return done.stdout, done.returncode
 
 
+def in_order(folder: Path, tests: Iterable[str], first: Sequence[str]) -> tuple[str, ...]:
+    """Return the test files that `tests` (files and folders) hold, those named in `first` before the others."""
+    places = [folder / each for each in tests]
+    files = [f for p in places for f in (sorted(p.rglob("test_*.py")) if p.is_dir() else [p])]
+    names = dict.fromkeys(f.relative_to(folder).as_posix() for f in files)
+    return (*[name for name in first if name in names], *[name for name in names if name not in first])
+
+
+def noticed_before(path: str, done: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the test files that have noticed mutants of this source, the one that noticed most of them first."""
+    counts = Counter(v["noticed"].partition("::")[0] for k, v in done.items() if k.startswith(f"{path}: "))
+    return [name for name, _ in counts.most_common() if name.startswith("tests/")]
+
+
 def key(mutant: Mutant) -> str:
     """A result counts as long as the mutated source is the same."""
     return f"{mutant.name} {hashlib.sha256(mutant.text.encode()).hexdigest()[:12]}"
@@ -129,7 +145,9 @@ def main() -> int:
         def judge(mutant: Mutant) -> None:
             if not hasattr(benches, "mine"):
                 benches.mine = Bench(Path(tempfile.mkdtemp(dir=place)), first)
-            verdict = benches.mine.judge(mutant)
+            with lock:
+                likely = noticed_before(mutant.path, done)
+            verdict = benches.mine.judge(mutant, likely)
             with lock:
                 done[key(mutant)] = verdict
                 options.file.write_text(json.dumps(done, indent=1))

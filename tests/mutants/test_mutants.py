@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 from tests.mutants.known import NO_DIFFERENCE
 from tests.mutants.making import mutants, of_file, targets
+from tests.mutants.run import in_order, noticed_before
 from workbench.risk.gate import Code
 
 SOURCE = '''
@@ -47,3 +49,21 @@ def test_every_code_of_the_gate_has_its_mutant_and_every_mutant_is_a_program() -
 def test_every_target_has_tests_and_every_excuse_a_mutant() -> None:
     assert all(targets().values())
     assert set(NO_DIFFERENCE) <= {m.name for m in mutants()}
+
+
+def test_what_has_noticed_most_mutants_of_a_source_is_asked_first_and_nothing_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "tests/risk").mkdir(parents=True)
+    for name in ("risk/test_a.py", "risk/test_b.py", "test_c.py"):
+        (tmp_path / "tests" / name).touch()
+    done = {
+        "x.py: one 1": {"noticed": "tests/test_c.py::test_this"},
+        "x.py: two 2": {"noticed": "tests/risk/test_b.py::test_that[1]"},
+        "x.py: three 3": {"noticed": "tests/test_c.py::test_other"},
+        "x.py: four 4": {"noticed": "time-out"},
+        "x.py: five 5": {"noticed": ""},
+        "y.py: one 6": {"noticed": "tests/risk/test_a.py::test_it"},
+    }
+    likely = noticed_before("x.py", done)
+    assert likely == ["tests/test_c.py", "tests/risk/test_b.py"]
+    order = in_order(tmp_path, ("tests/risk", "tests/test_c.py"), [*likely, "tests/gone.py"])
+    assert order == ("tests/test_c.py", "tests/risk/test_b.py", "tests/risk/test_a.py")
