@@ -141,6 +141,14 @@ def test_fill_arrows_sit_on_the_bar_they_fell_into() -> None:
     assert shown.markers(fills, [], CONTRACT) == []
 
 
+def test_many_fills_of_a_bar_are_one_arrow_for_each_side() -> None:
+    bars = [{"time": OPEN_AT + 60 * n} for n in range(3)]
+    fills = [{"contract": CONTRACT, "qty": q, "at": (OPEN_AT + s) * 10**9}
+             for q, s in ((1, 70), (-3, 65), (2, 118), (-1, 5), (1, 130))]  # fmt: skip
+    drawn = [(m["time"] - shown.shifted(OPEN_AT), m["qty"], m["text"]) for m in shown.markers(fills, bars, CONTRACT)]
+    assert drawn == [(0, -1, "−1"), (60, -3, "−3"), (60, 3, "+3"), (120, 1, "+1")]
+
+
 def test_prices_have_the_decimals_of_their_tick() -> None:
     assert shown.price(6842.5, CONTRACT) == "6,842.50"
     assert shown.price(1.0, "CON.F.US.EU6.Z26") == "1.00000"

@@ -207,17 +207,14 @@ def price_lines(snapshot: Json, about: Json) -> list[Json]:
 
 
 def markers(fills: list[Json], bars: list[Json], contract: str | None) -> list[Json]:
-    """Return fill arrows at the bars they fell into."""
+    """Return fill arrows at the bars they fell into: one for what was bought in a bar, one for what was sold."""
     starts = [bar["time"] for bar in bars]
     ours = [fill for fill in fills if fill["contract"] == contract and starts and fill["at"] >= starts[0] * 10**9]
-    return [
-        {
-            "time": shifted(starts[bisect_right(starts, fill["at"] / 1e9) - 1]),
-            "qty": fill["qty"],
-            "text": signed(fill["qty"]),
-        }
-        for fill in sorted(ours, key=lambda fill: fill["at"])
-    ]
+    sums: dict[tuple[int, bool], int] = {}
+    for fill in ours:
+        key = (shifted(starts[bisect_right(starts, fill["at"] / 1e9) - 1]), fill["qty"] > 0)
+        sums[key] = sums.get(key, 0) + fill["qty"]
+    return [{"time": time, "qty": qty, "text": signed(qty)} for (time, _), qty in sorted(sums.items())]
 
 
 def stop_state(stop: Json) -> Json:
