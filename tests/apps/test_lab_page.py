@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.apps.lab_samples import CONTRACT, STORED, STRATEGY, backtest_result, job, sweep_result, trade
 from workbench.apps.explorer import ExplorerPage
-from workbench.apps.feed import DeskFeed
+from workbench.apps.feed import DeskFeed, DeskRefusedPage
 from workbench.apps.lab import LabPage
 from workbench.domain.errors import InputError
 
@@ -35,6 +38,12 @@ def opened(kind: Any, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> tuple[Any,
             sent[name] = []
             monkeypatch.setattr(part, "_send_msg", sent[name].append)
     return page, sent
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -184,9 +193,46 @@ async def test_quality_says_what_is_missing_what_was_rejected_and_where(explorer
 async def test_a_length_that_makes_no_sense_is_said_before_it_is_asked(explorer: Any) -> None:
     page, _, desk = explorer
     count = len(desk.asked)
+    await page._asked("change", "", {"sma.n": "1"})
     with pytest.raises(InputError, match="SMA: the length '1' must be a whole number from 2 to 1,000"):
-        await page._asked("change", "", {"sma.n": "1"})
+        await page._fetch()
     assert len(desk.asked) == count
+
+
+async def test_what_was_refused_is_taken_back_when_it_is_mended(explorer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, _, desk = explorer
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(page, "tell", lambda *words: told.append(words))
+    desk.answers["/api/data"] = STORED
+    loading = asyncio.ensure_future(page.loaded())
+    await asyncio.sleep(0)
+    await page._asked("change", "", {"sma.n": "1"})
+    await until(lambda: len(told) == 1)
+    await page._asked("change", "", {"sma.n": "30"})
+    await until(lambda: len(told) == 2)
+    assert told[0][1] == "alarm" and "whole number from 2 to 1,000" in told[0][0] and told[1] == ("", "")
+    assert desk.asked[-1][2]["params"]["line"] == ["sma(close, 30)", "vwap()"]
+    loading.cancel()
+
+
+async def test_a_desk_that_was_away_is_asked_again(explorer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, _, desk = explorer
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(page, "tell", lambda *words: told.append(words))
+    monkeypatch.setattr("workbench.apps.visit.AGAIN_S", 0.01)
+
+    def away(options: Any) -> Any:
+        raise DeskRefusedPage("the desk does not answer")
+
+    page.stored, desk.answers["/api/data"] = None, away
+    loading = asyncio.ensure_future(page._load())
+    await until(lambda: told != [])
+    assert told[0] == ("the desk does not answer", "alarm")
+    desk.answers["/api/data"] = STORED
+    page.feed.heard_at = time.monotonic()
+    await until(lambda: page.stored is not None)
+    assert told[-1] in [("",), ("", "")]
+    loading.cancel()
 
 
 async def test_live_data_says_how_old_it_is(explorer: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -101,7 +102,7 @@ async def test_a_refused_promotion_leaves_its_reasons_at_the_gates(monkeypatch: 
     monkeypatch.setattr(page.gates, "_send_msg", sent.append)
     monkeypatch.setattr(page, "tell", lambda *words: told.append(words))
     page.body()
-    await page.loaded()
+    await page._look()
     assert page.way.value == "tested" and sent[-1]["rows"][0]["cells"][0] == ["? not judged", "dim"]
     await page._promote(None)
     assert "kept with the promotion" in told[-1][0], "no name, no reason: nothing is asked"
@@ -112,4 +113,48 @@ async def test_a_refused_promotion_leaves_its_reasons_at_the_gates(monkeypatch: 
     assert sent[-1]["rows"][0]["cells"][0] == ["✖ not passed", "alarm"]
     assert told[-1] == ("sma@bbbbbbbb stays draft; tested is refused: 7 trades, at least 30 are asked", "alarm")
     assert page.reason.value == "it holds", "what was typed is not lost"
-    assert not page.promote.disabled
+
+
+async def test_what_another_person_does_comes_by_itself_and_leaves_a_choice_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    new = f"/api/versions/{NEW['version']}"
+    old = f"/api/versions/{OLD['version']}"
+    alone = {**OLD, "lineage": [OLD], "ways": ["live", "retired"], "attempts": [], "evidence": [], "gates": GATES}
+    feed = Asked({"/api/versions": [OLD], "/api/seats": [], old: alone, new: DETAILS})
+    page, sent = PromotePage(feed), []  # type: ignore[var-annotated]
+    monkeypatch.setattr(page.versions, "_send_msg", sent.append)
+    page.body()
+    await page._look()
+    page.way.value = "retired"
+    feed.answers["/api/versions"] = [NEW, OLD]
+    await page._look()
+    assert [row["id"] for row in sent[-1]["rows"]] == [NEW["version"], OLD["version"]]
+    assert sent[-1]["picked"] == OLD["version"] and page.way.value == "retired"
+
+
+async def test_a_second_press_is_no_second_promotion(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = f"/api/versions/{NEW['version']}"
+    feed = Asked({"/api/versions": [NEW], "/api/seats": [], new: {**DETAILS, "lineage": [NEW]}})
+    page, told, answered = PromotePage(feed), [], asyncio.Event()  # type: ignore[var-annotated]
+    monkeypatch.setattr(page, "tell", lambda *words: told.append(words))
+    page.body()
+    await page._look()
+    page.person.value, page.reason.value = "ann", "it holds"
+
+    async def slow(method: str, path: str, **options: Any) -> Any:
+        if path.endswith("/promote"):
+            feed.asked.append((method, path, options.get("json")))
+            await answered.wait()
+            return PROMOTED
+        return feed.answers[path]
+
+    monkeypatch.setattr(feed, "ask", slow)
+    first = asyncio.ensure_future(page._promote(None))
+    while not feed.asked[-1][1].endswith("/promote"):
+        await asyncio.sleep(0)
+    await page._promote(None)
+    assert told[-1] == ("the gates are asked, then it is promoted; the answer is shown here", "warn")
+    answered.set()
+    await first
+    assert sum(path.endswith("/promote") for _, path, _ in feed.asked) == 1 and told[-1][1] == "alarm"

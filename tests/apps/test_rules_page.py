@@ -28,11 +28,14 @@ class Desk(DeskFeed):
         super().__init__(lambda: ("http://127.0.0.1:1", "x"))
         self.asked: list[Any] = []
         self.dead = False
+        self.answers: Json = {}
 
     async def ask(self, method: str, path: str, **options: Any) -> Any:
         self.asked.append((method, path, options.get("json")))
         if self.dead:
             raise DeskRefusedPage("the desk does not answer")
+        if path in self.answers:
+            return self.answers[path]
         if path == "/api/versions":
             return [{"name": "known", "kind": "yaml"}]
         if path == "/api/strategies/check":
@@ -96,6 +99,60 @@ async def test_saving_needs_a_name_and_makes_a_new_version_of_what_is_there(made
     await page._save(None)
     assert page.feed.asked[-2][:2] == ("PUT", "/api/strategies/my_idea")
     assert made.told[-1] == ("saved: my_idea@01234567 is a draft; its gates are on Promote", "ok")
+
+
+BARS = [{"time": 1_796_126_400 + 60 * n, "open": 1.0, "high": 2.0, "low": 0.5, "close": 1.5} for n in range(3)]
+PART: Json = {"text": "close > 1", "value": None, "holds": True, "is_condition": True, "note": "", "parts": []}
+TOLD: Json = {"bar": "2026-12-01 06:00", "rules": {"entry.long": PART}, "verdicts": {}, "hurdles": {}}
+STORED = "CON.F.US.MES.Z26"
+
+
+async def test_a_contract_that_is_stored_can_be_explained_on_without_a_session(made: Any) -> None:
+    page = made.page
+    page._contracts = {STORED, "CON.F.US.MNQ.Z26"}
+    page.push()
+    assert page.contract.options == [STORED, "CON.F.US.MNQ.Z26"] and page.contract.value == STORED
+    page.feed.snapshot = {"data": [{"contract": "CON.F.US.MNQ.Z26"}]}
+    page.push()
+    assert page.contract.options[0] == "CON.F.US.MNQ.Z26" and page.contract.value == STORED, "what was chosen stays"
+
+
+async def test_the_chosen_bar_is_explained_anew_when_the_text_changes(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, drawn, told = made.page, [], []  # type: ignore[var-annotated]
+    monkeypatch.setattr(page.picker, "_send_msg", drawn.append)
+    monkeypatch.setattr(page.told, "_send_msg", told.append)
+    page.feed.answers = {"/api/bars": BARS, "/api/strategies/explain": TOLD}
+    await page._edited(event(act="text", text="name: fast\n"))
+    page._contracts = {STORED}
+    page.push()
+    await page._fetch_bars()
+    first = drawn[-1]["bars"][0]["time"]
+    assert len(drawn[-1]["bars"]) == 2, "the last one is still forming"
+    await page._picked(event(act="bar", time=first))
+    await page._edited(event(act="text", text="name: faster\n"))
+    explained = [body for _, path, body in page.feed.asked if path.endswith("/explain")]
+    assert [(b["source"], b["at"]) for b in explained] == [(f"name: fast{er}\n", BARS[0]["time"]) for er in ("", "er")]
+    page._checked = {**GOOD, "timeframe": "5m"}
+    await page._fetch_bars()
+    assert told[-1]["rows"] == [] and "choose a bar" in told[-1]["empty"], "that bar is not on this chart"
+
+
+async def test_bars_that_could_not_be_had_are_drawn_when_they_can(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, drawn = made.page, []  # type: ignore[var-annotated]
+    monkeypatch.setattr(page.picker, "_send_msg", drawn.append)
+    page.feed.answers = {"/api/bars": BARS}
+    await page._edited(event(act="text", text="name: fast\n"))
+    page._contracts = {STORED}
+    page.push()
+    await page._fetch_bars()
+    page.feed.dead = True
+    await page._fetch_bars()
+    page.feed.dead = False
+    await page._fetch_bars()
+    assert [len(message["bars"]) for message in drawn] == [2, 0, 2]
+    assert drawn[1]["title"] == "no bars: the desk does not answer"
 
 
 def test_findings_have_words_shapes_and_lines() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +15,13 @@ from workbench.apps.grid import Grid
 from workbench.apps.lab_form import held
 from workbench.apps.lab_parts import Form, Sheet
 from workbench.apps.visit import Visit
-from workbench.domain.errors import InputError
+from workbench.domain.errors import WorkbenchError
 
 Json = dict[str, Any]
 MARGIN = (0, 10, 10, 10)
 BARS, STEP, SEEN = 600, 400, 200  # bars of one chart, how far one press goes, and how many are seen at first
 LIVE_S = 2.0
+AGAIN_S = 4.0  # after which is asked again what the desk refused, or whether anything is stored by now
 
 
 class ExplorerPage(Visit):
@@ -44,7 +46,7 @@ class ExplorerPage(Visit):
         self.stamp = 0
         self._of: tuple[Any, ...] = ()
         self._drawn: Json | None = None
-        self._wake, self._asking = asyncio.Event(), False
+        self._wake, self._asking, self._refused = asyncio.Event(), False, ""
 
     def body(self) -> list[Any]:
         """Return the form, the candles, and the quality of what is shown."""
@@ -59,13 +61,21 @@ class ExplorerPage(Visit):
         while True:
             self._wake.clear()
             try:
+                if not self.stored:
+                    self.stored = await self.feed.ask("GET", "/api/data", timeout=60)
                 await self._fetch()
-            except InputError as error:
-                self.tell(str(error), "alarm")
-            try:
-                await asyncio.wait_for(self._wake.wait(), LIVE_S if self._is_live() else None)
-            except TimeoutError:
-                continue
+                self._say("")
+            except WorkbenchError as error:
+                self._say(str(error))
+            again = AGAIN_S if self._refused or not self.stored else LIVE_S if self._is_live() else None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), again)
+
+    def _say(self, refused: str) -> None:
+        # Told once, and taken back when the next question was answered.
+        if refused != self._refused:
+            self._refused = refused
+            self.tell(refused, "alarm" if refused else "")
 
     def _held(self) -> tuple[list[Json], dict[str, str]]:
         groups = rows.form(rows.contracts(self.stored or [], self.feed.snapshot), self.values)
@@ -165,7 +175,6 @@ class ExplorerPage(Visit):
             self.offset = None
             self.values["at"] = ""
             self.stamp += 1
-        rows.wanted(self._held()[1])  # what is wrong is said here, before it is asked
         self._wake.set()
 
     async def _on_gap(self, act: str, row: str, values: dict[str, str]) -> None:

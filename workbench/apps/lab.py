@@ -15,6 +15,7 @@ from workbench.apps.visit import Visit
 
 Json = dict[str, Any]
 MARGIN = (0, 10, 10, 10)
+READ_S = 60.0  # a desk whose cores compute a sweep answers late
 LOOK_S, IDLE_S = 0.4, 3.0  # between two looks at the jobs, while one runs and while none does
 MODE_OF = {"backtest": "backtest", "sweep": "sweep", "walk_forward": "walk"}
 RUN = {"backtest": "Run the backtest", "sweep": "Run the sweep", "walk": "Run the walk-forward"}
@@ -47,6 +48,7 @@ class LabPage(Visit):
         self.axes: dict[str, str] = {}
         self.page = 0
         self.page_rows: list[Json] = []
+        self._pushed: tuple[Any, ...] | None = None  # what of the result has been sent
         self._awaited: str | None = None
         self._starting = False
         self._look = asyncio.Event()
@@ -63,22 +65,24 @@ class LabPage(Visit):
         return parts
 
     async def loaded(self) -> None:
-        """Fetch what can be run, what is stored, and the runs; then follow them."""
-        self.strategies, self.stored = await asyncio.gather(
-            self.feed.ask("GET", "/api/runnable", timeout=60), self.feed.ask("GET", "/api/data", timeout=60)
-        )
-        names = [row["strategy"] for row in self.strategies]
+        """Fetch what can be run, what is stored, and the newest result; then follow the runs."""
+        asked = (self.feed.ask("GET", path, timeout=60) for path in ("/api/runnable", "/api/data"))
+        strategies, self.stored, _ = await asyncio.gather(*asked, self._newest())
+        names = [row["strategy"] for row in strategies]
         self.subject = "sma_cross" if "sma_cross" in names else (names[0] if names else "")
+        self.strategies = strategies
+        await self._follow()
+
+    async def _newest(self) -> None:
         self.jobs = await self.feed.ask("GET", "/api/jobs")
         last = next((job for job in self.jobs if job["kind"] == "backtest" and job["state"] == "done"), None)
         if last is not None:
             await self._show(last["id"])
-        await self._follow()
 
     async def _follow(self) -> None:
         while True:
             self._look.clear()
-            self.jobs = await self.feed.ask("GET", "/api/jobs")
+            self.jobs = await self.feed.ask("GET", "/api/jobs", timeout=READ_S)
             awaited = next((job for job in self.jobs if job["id"] == self._awaited), None)
             if awaited is not None and awaited["state"] in rows.OVER:
                 self._awaited = None
@@ -96,13 +100,20 @@ class LabPage(Visit):
 
     def push(self) -> None:
         """Send what has changed."""
-        if not self.strategies:
+        names = {row["strategy"]: row["name"] for row in self.strategies}
+        if self.strategies:
+            self._push_form()
+        elif self.shown is None:
             self.sheet.say({"empty": "Reading strategies and what is stored…"})
             return
-        names = {row["strategy"]: row["name"] for row in self.strategies}
-        self._push_form()
         shown, beside = (None if job is None else job["id"] for job in (self.shown, self.beside))
         self.runs.rows(rows.RUN_HEADS, rows.run_rows(self.jobs, names, shown, beside), empty="no runs yet")
+        result = (self.shown, self.beside, dict(self.axes), self.page, self.page_rows, names)
+        if result != self._pushed:  # a large result is worked out once, not at every frame
+            self._pushed = result
+            self._push_result(names)
+
+    def _push_result(self, names: dict[str, str]) -> None:
         kind = None if self.shown is None else self.shown["kind"]
         self.curve.visible = kind in ("backtest", "walk_forward")
         self.trades.visible, self.windows.visible = kind == "backtest", kind == "walk_forward"

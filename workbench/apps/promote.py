@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import panel_material_ui as pmui
@@ -14,6 +15,7 @@ from workbench.domain.errors import InputError, WorkbenchError
 
 ALL = "every strategy"
 GATES_S = 600.0  # that the desk may take to run a version through its gates
+LOOK_S = 4.0  # between two looks at what others did
 MARGIN = (0, 10, 10, 10)
 Json = dict[str, Any]
 
@@ -46,6 +48,7 @@ class PromotePage(Visit):
         self._verdicts: dict[str, list[Json]] = {}
         self._base = ""
         self._seats: list[Json] = []
+        self._busy, self._asked = "", 0
 
     def body(self) -> list[Any]:
         """Return the versions, the comparison, and the approval."""
@@ -62,14 +65,13 @@ class PromotePage(Visit):
         return [top, self.versions, self.about, self.changes, self.gates, approval, *grids[3:]]
 
     async def loaded(self) -> None:
-        """Fetch the versions and begin with the newest."""
-        await self._refresh()
-        if self._rows:
-            await self._choose(self._rows[0]["version"])
-        self._show()
+        """Fetch the versions and begin with the newest; what others store or promote comes by itself."""
+        while True:
+            await self._look()
+            await asyncio.sleep(LOOK_S)
 
     def push(self) -> None:
-        """Send nothing: this page changes when its person or a promotion changes something."""
+        """Send nothing: this page changes when a person or a promotion changes something."""
 
     # --- what the desk says ------------------------------------------------------------------------------------------
 
@@ -80,16 +82,34 @@ class PromotePage(Visit):
         if names != self.only.options:
             self.only.options = names
 
-    async def _choose(self, version: str, base: str = "") -> None:
-        self._details = await self.feed.ask("GET", f"/api/versions/{version}")
-        self._verdicts = {}
-        line = self._details["lineage"]
-        self._base = base or (line[-2]["version"] if len(line) > 1 else "")
-        self._difference = {}
-        if self._base and self._base != version:
-            self._difference = await self.feed.ask("GET", f"/api/versions/{version}/difference/{self._base}")
-        ways = list(self._details["ways"])
-        self.way.param.update(options=ways, value=ways[0] if ways else None)
+    async def _look(self) -> None:
+        before, asked = (self._rows, self._seats, bool(self._details)), self._asked
+        await self._refresh()
+        if asked != self._asked or self._busy or (self._rows, self._seats, True) == before:
+            return  # what a person chose meanwhile counts
+        if self._details:
+            await self._choose(self._details["version"], self._base, str(self.way.value or ""))
+        elif self._rows:
+            await self._choose(self._rows[0]["version"])
+        self._show()
+
+    async def _choose(self, version: str, base: str = "", way: str = "") -> None:
+        self._asked += 1
+        mine = self._asked
+        details = await self.feed.ask("GET", f"/api/versions/{version}")
+        line = details["lineage"]
+        base = base or (line[-2]["version"] if len(line) > 1 else "")
+        difference: Json = {}
+        if base and base != version:
+            difference = await self.feed.ask("GET", f"/api/versions/{version}/difference/{base}")
+        if mine != self._asked:  # another one was chosen meanwhile
+            return
+        if details["version"] != self._details.get("version") or details["state"] != self._details.get("state"):
+            self._verdicts = {}
+        self._details, self._base, self._difference = details, base, difference
+        # Set once: a browser that is still drawing the value before sends that one back.
+        ways = list(details["ways"])
+        self.way.param.update(options=ways, value=way if way in ways else ways[0] if ways else None)
 
     # --- what a person does ------------------------------------------------------------------------------------------
 
@@ -105,69 +125,82 @@ class PromotePage(Visit):
         await self._done(await self.feed.ask("POST", f"/api/seats/{row}/rollback", json=body))
 
     async def _filtered(self, event: Any) -> None:
+        shown = self._chosen()
+        if shown and self._details.get("version") not in {row["version"] for row in shown}:
+            try:
+                await self._choose(shown[0]["version"])
+            except WorkbenchError as error:
+                self.tell(str(error), "alarm")
         self._show()
 
     async def _chosen_way(self, event: Any) -> None:
         self._show()
 
     async def _judge(self, event: Any) -> None:
-        await self._carefully(self.ask, "the gates are asked: backtests run, this can take a while", self._ask_gates)
+        await self._carefully("the gates are asked: backtests run, this can take a while", self._ask_gates)
 
     async def _promote(self, event: Any) -> None:
-        await self._carefully(self.promote, "the gates are asked, then it is promoted", self._ask_promotion)
+        await self._carefully("the gates are asked, then it is promoted", self._ask_promotion)
 
-    async def _carefully(self, button: Any, text: str, act: Any) -> None:
-        # A second press while the first one runs is not a second promotion.
-        if button.disabled:
+    async def _carefully(self, text: str, act: Any) -> None:
+        # A second press while the first one runs is not a second promotion. The buttons are not disabled meanwhile:
+        # a browser that is still drawing them so sends that back, and they would stay it.
+        if self._busy:
+            self.tell(f"{self._busy}; the answer is shown here", "warn")
             return
-        self.ask.disabled = self.promote.disabled = True
+        self._busy = text
         try:
-            self.tell(text)
             await act()
         except WorkbenchError as error:
             self.tell(str(error), "alarm")
         finally:
-            self.ask.disabled = self.promote.disabled = False
+            self._busy = ""
 
     async def _ask_gates(self) -> None:
         version, to = self._aim()
+        name = f"{self._details['name']}@{rows.short(version)}"
+        self.tell(self._busy)
         found = await self.feed.ask("POST", f"/api/versions/{version}/judge", json={"to": to}, timeout=GATES_S)
-        self._details = await self.feed.ask("GET", f"/api/versions/{version}")
-        self._verdicts[to] = found
         failed = sum(not v["passed"] for v in found)
-        self.tell(f"{len(found) - failed} of {len(found)} gates to {to} pass", "warn" if failed else "ok")
-        self._show()
+        self.tell(f"{name}: {len(found) - failed} of {len(found)} gates to {to} pass", "warn" if failed else "ok")
+        if version == self._details["version"]:  # another one may have been chosen meanwhile
+            self._details = await self.feed.ask("GET", f"/api/versions/{version}")
+            self._verdicts[to] = found
+            self._show()
 
     async def _ask_promotion(self) -> None:
         version, to = self._aim()
         body = {"to": to, **rows.words_of(str(self.person.value or ""), str(self.reason.value or ""))}
+        self.tell(self._busy)
         told = await self.feed.ask("POST", f"/api/versions/{version}/promote", json=body, timeout=GATES_S)
-        await self._done(told)
-        if not told["passed"]:
-            self._verdicts[to] = told["verdicts"]
-            self.way.value = to
-            self._show()
+        await self._done(told, to)
 
     def _aim(self) -> tuple[str, str]:
-        if not self._details or not self.way.value:
-            raise InputError("choose a version that can go somewhere: a retired one stays retired")
+        if not self._details:
+            raise InputError("no version is chosen: choose one in the list above")
+        if not self.way.value:
+            raise InputError(f"{rows.label(self._details)} can go nowhere from here: a retired one stays retired")
         return self._details["version"], str(self.way.value)
 
-    async def _done(self, told: Json) -> None:
+    async def _done(self, told: Json, to: str = "") -> None:
         await self._refresh()
-        await self._choose(self._details.get("version") or told["version"], self._base)
+        await self._choose(self._details.get("version") or told["version"], self._base, "" if told["passed"] else to)
         if told["passed"]:
             self.reason.value = ""
+        elif told["version"] == self._details["version"]:
+            self._verdicts[to] = told["verdicts"]
         self.tell(*rows.outcome(told))
         self._show()
+
+    def _chosen(self) -> list[Json]:
+        return [row for row in self._rows if self.only.value in (ALL, row["name"])]
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         details, to = self._details, str(self.way.value or "")
-        chosen = [row for row in self._rows if self.only.value in (ALL, row["name"])]
         self.versions.rows(
-            rows.VERSION_HEADS, rows.version_rows(chosen), picked=details.get("version"),
+            rows.VERSION_HEADS, rows.version_rows(self._chosen()), picked=details.get("version"),
             empty="no version is stored yet: build one in the Rule builder, or workbench strategy register FILE",
         )  # fmt: skip
         self.seats.rows(rows.SEAT_HEADS, rows.seat_rows(self._seats), empty="no version is live in any session")

@@ -82,8 +82,8 @@ class ReportsPage(Visit):
             await asyncio.sleep(ASK_S)
 
     async def _refresh(self) -> None:
-        reports = await self.feed.ask("GET", "/api/reports", params={"limit": 500})
         jobs = await self.feed.ask("GET", "/api/jobs", params={"kind": "report"})
+        reports = await self.feed.ask("GET", "/api/reports", params={"limit": 500})  # after: one that is over is there
         schedules = await self.feed.ask("GET", "/api/reports/schedules", timeout=SLOW_S)
         self._known = {report["name"]: report for report in reports}
         going = sum(job["state"] in rows.UNDER_WAY for job in jobs)

@@ -21,7 +21,7 @@ from workbench.domain.errors import InputError, WorkbenchError
 
 NEW = "a new one"
 FRAMES = ["5m", "15m", "30m", "1h", "4h", "1d"]
-EXPLAIN_S = 60.0
+EXPLAIN_S = READ_S = 60.0
 BARS, BARS_S = 600, 3.0
 MARGIN = (0, 10, 10, 10)
 Json = dict[str, Any]
@@ -57,7 +57,10 @@ class RulesPage(Visit):
         self.save = pmui.Button(label="Save as a version", color="primary", margin=(4, 10, 8, 10))
         self.form, self.text = forms.empty(), ""
         self._checked: Json = {}
-        self._bars: list[Json] = []
+        self._bars: list[Json] | None = None  # None: the chart is to be drawn
+        self._shown = ("", "")  # contract and timeframe of those
+        self._contracts: set[str] = set()  # that are stored
+        self._bar: int | None = None  # the chosen one, as the chart knows its time
         self._asked = self._explained = 0
 
     def body(self) -> list[Any]:
@@ -74,20 +77,25 @@ class RulesPage(Visit):
 
     async def loaded(self) -> None:
         """Fetch what is stored, to begin with; then the bars of the text's timeframe, again and again."""
-        self.told.rows(
-            rows.EXPLAIN_HEADS, [], empty="choose a bar on the candles: every condition is shown as it was then"
-        )
-        await self._names()
+        self._nothing_chosen()
+        stored, _ = await asyncio.gather(self.feed.ask("GET", "/api/data", timeout=READ_S), self._names())
+        self._contracts = {row["contract"] for row in stored}
         while True:
             await self._fetch_bars()
             await asyncio.sleep(BARS_S)
 
     def push(self) -> None:
-        """Offer the contracts that the desk has data of; the rest changes when its person changes something."""
-        found = sorted({row["contract"] for row in (self.feed.snapshot or {}).get("data", [])})
+        """Offer the contracts that the desk has data of, live ones first; the rest changes when its person acts."""
+        live = {row["contract"] for row in (self.feed.snapshot or {}).get("data", [])}
+        found = [*sorted(live), *sorted(self._contracts - live)]
         if found and found != self.contract.options:
             kept = self.contract.value if self.contract.value in found else found[0]
             self.contract.param.update(options=found, value=kept)
+
+    def _nothing_chosen(self) -> None:
+        self._bar = None
+        told = "choose a bar on the candles: every condition is shown as it was then"
+        self.told.rows(rows.EXPLAIN_HEADS, [], empty=told)
 
     async def _fetch_bars(self) -> None:
         frame = self._checked.get("timeframe") if self._checked.get("ok") else None
@@ -98,18 +106,21 @@ class RulesPage(Visit):
         try:
             bars = (await self.feed.ask("GET", "/api/bars", params=asked))[:-1]  # nothing is decided on a forming bar
         except WorkbenchError as error:
-            self.picker.show({"title": f"no bars: {error}", "bars": [], "tick": 0.25, "decimals": 2})
+            self._show_bars(f"no bars: {error}", [], key[0])
+            self._bars = None
             return
+        if key != self._shown:
+            self._shown, self._bars = key, None
+            self._nothing_chosen()
         if bars != self._bars:
             self._bars = bars
-            self._show_bars(key)
+            title = f"{short(key[0])} · {key[1]}"
+            self._show_bars(title if bars else f"{title} · no bars of the last days", bars, key[0])
 
-    def _show_bars(self, key: tuple[str, str]) -> None:
-        tick, decimals = tick_of(key[0])
-        shown = [{**bar, "time": shifted(bar["time"])} for bar in self._bars]
-        self.picker.show(
-            {"title": f"{short(key[0])} · {key[1]}", "bars": shown, "tick": tick, "decimals": decimals}
-        )  # fmt: skip
+    def _show_bars(self, title: str, bars: list[Json], contract: str) -> None:
+        tick, decimals = tick_of(contract)
+        drawn = [{**bar, "time": shifted(bar["time"])} for bar in bars]
+        self.picker.show({"title": title, "bars": drawn, "tick": tick, "decimals": decimals})
 
     # --- the form and the text ---------------------------------------------------------------------------------------
 
@@ -146,6 +157,8 @@ class RulesPage(Visit):
         if mine == self._asked:  # a later change has asked again: its answer counts
             self._checked = checked
             self.editor.show({"findings": [list(one) for one in shown]})
+            if checked["ok"] and self._bar is not None:  # what is said of the bar is said of this text
+                await self._explain(self._bar)
 
     # --- stored versions ---------------------------------------------------------------------------------------------
 
@@ -187,11 +200,15 @@ class RulesPage(Visit):
 
     async def _picked(self, event: Any) -> None:
         if event.data["act"] == "hello":
-            self._bars = []
+            self._bars = None
             return
-        bar = next((b for b in self._bars if shifted(b["time"]) == event.data["time"]), None)
+        await self._explain(event.data["time"])
+
+    async def _explain(self, at: int) -> None:
+        bar = next((b for b in self._bars or [] if shifted(b["time"]) == at), None)
         if bar is None:
             return
+        self._bar = at
         self._explained += 1
         mine = self._explained
         body = {"source": self.text, "contract": self.contract.value, "at": bar["time"]}

@@ -19,6 +19,7 @@ from workbench.apps.parts import Ack, Head, Nav
 from workbench.domain.errors import WorkbenchError
 
 LOST_ACK_S = 2.0  # an ack can get lost with a sleeping tab; then the next frame goes out all the same
+AGAIN_S = 2.0  # after which a page that the desk refused is loaded again
 BEAT_S = 1.0  # the header and the navigation are told that the server lives
 THEME_COOKIE = "workbench_theme"
 log = logging.getLogger(__name__)
@@ -35,15 +36,19 @@ PARTS = {
         }
     },
     "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none", "padding": "3px 12px"}}},
-    "MuiButton": {"styleOverrides": {"root": {"textTransform": "none"}}},
+    "MuiButton": {"styleOverrides": {"root": {"textTransform": "none", "height": "36px"}}},
+    "MuiOutlinedInput": {"styleOverrides": {"root": {"height": "36px", "fontSize": "14px"}}},
     "MuiTab": {"styleOverrides": {"root": {"textTransform": "none"}}},
 }
+LETTERS = {"fontFamily": "system-ui, sans-serif"}
 THEME = {
     "dark": {
+        "typography": LETTERS,
         "palette": {"primary": {"main": "#6aa6ff"}, "background": {"default": "#0d1118", "paper": "#141923"}},
         "components": PARTS,
     },
     "light": {
+        "typography": LETTERS,
         "palette": {"primary": {"main": "#1f5fd0"}, "background": {"default": "#f4f6fa", "paper": "#ffffff"}},
         "components": PARTS,
     },
@@ -87,7 +92,7 @@ class Visit:
         """Send what is new to the components; called on the page's document."""
 
     async def loaded(self) -> None:
-        """Fetch what the page begins with."""
+        """Fetch what the page begins with; when the desk refuses or is not there, it is called again."""
 
     def gone(self) -> None:
         """Let go of what the page held in the feed."""
@@ -127,7 +132,19 @@ class Visit:
     async def _loaded(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.start(self._pump(pn.state.curdoc))
-        self.start(self.loaded())
+        self.start(self._load())
+
+    async def _load(self) -> None:
+        # A desk that is not there yet, or has been restarted, must not leave a page behind that shows nothing more.
+        while True:
+            try:
+                return await self.loaded()
+            except WorkbenchError as error:
+                self.tell(str(error), "alarm")
+            await asyncio.sleep(AGAIN_S)
+            while self.feed.silent_s > shown.SILENT_S:
+                await asyncio.sleep(AGAIN_S / 4)
+            self.tell("")
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -11,10 +11,12 @@ const RULES_CSS = `
   .wb-rules button { background: transparent; color: var(--wb-fg); border: 1px solid var(--wb-line); border-radius: 6px; padding: 4px 10px; font: inherit; font-size: 13px; cursor: pointer; } .wb-rules button:hover { border-color: var(--wb-info); }
   .wb-cond { border-left: 3px solid var(--wb-line); padding: 4px 0 1px 9px; margin-bottom: 6px; } .wb-side { display: inline-flex; flex-wrap: wrap; gap: 4px; align-items: center; } .wb-side select { max-width: 112px; } .wb-side select.wb-what { max-width: 150px; font-weight: 600; }
   .wb-rules textarea { width: 100%; min-height: 520px; resize: vertical; font: 13px/1.5 ui-monospace, monospace; white-space: pre; overflow: auto; tab-size: 2; }
+  .wb-pane:has(textarea) { display: flex; flex-direction: column; } .wb-pane textarea { flex: 1; }
   .wb-found { list-style: none; margin: 8px 0 0; padding: 0; } .wb-found li { padding: 4px 0; border-top: 1px solid var(--wb-line); overflow-wrap: anywhere; }
   .wb-found .wb-alarm { color: var(--wb-down); } .wb-found .wb-warn { color: var(--wb-warn); } .wb-found .wb-ok { color: var(--wb-up); } .wb-found .wb-info { color: var(--wb-info); }
   .wb-unread { border-left: 5px solid var(--wb-warn); padding: 6px 10px; margin: 0 0 8px; overflow-wrap: anywhere; } .wb-unread[hidden] { display: none; } .wb-stale { opacity: .5; pointer-events: none; }
   .wb-rules :focus-visible { outline: 3px solid var(--wb-info); outline-offset: 1px; }
+  @media (max-width: 600px) { .wb-cond { position: relative; } .wb-cond > .wb-line > button { position: absolute; right: 0; top: 2px; } }
   @media (max-width: 900px) { .wb-rules { grid-template-columns: minmax(0, 1fr); } .wb-rules textarea { min-height: 240px; } }
 `;
 const OPERATORS = [">", ">=", "<", "<=", "==", "!=", "crosses above", "crosses below", "between"];
@@ -33,9 +35,11 @@ export function render({ model }) {
   left.append(node("h2", "", "Rules"), unread, fields);
   right.append(node("h2", "", "The file · YAML"), area, found);
   host.append(styled(RULES_CSS), left, right);
-  let form = null, words = [], series = [], frames = [], timer = null;
+  let form = null, words = [], series = [], frames = [], timer = null, waiting = null;
 
-  const soon = (act) => { clearTimeout(timer); timer = setTimeout(act, TYPED_MS); };
+  const flush = () => { clearTimeout(timer); if (waiting) waiting(); waiting = null; };
+  const soon = (act) => { clearTimeout(timer); waiting = act; timer = setTimeout(flush, TYPED_MS); };
+  host.addEventListener("focusout", flush);  // what was typed is sent before the button is pressed that saves it
   const changed = (redraw) => { if (redraw) draw(); soon(() => model.send_msg({ act: "form", form })); };
   area.addEventListener("input", () => soon(() => model.send_msg({ act: "text", text: area.value })));
 
