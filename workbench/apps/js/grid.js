@@ -39,7 +39,7 @@ export function render({ model }) {
   pages.append(back, where, on);
   pages.hidden = true;
   host.append(styled(GRID_CSS), head, scroll, empty, pages);
-  let content = null, page = 0, lines = new Map(), picked = null, asked = new Set();
+  let content = null, page = 0, lines = new Map(), picked = null, given = null, asked = new Set();
 
   const send = (message) => model.send_msg(message);
   const far = () => content.total != null;  // Python holds the rest: it is asked for the page
@@ -140,7 +140,7 @@ export function render({ model }) {
     });
     while (body.children.length > rows.length) body.lastChild.remove();
     lines = keep;
-    if (picked === null && content.picked != null) picked = content.picked;
+    if (content.picked != null && content.picked !== given) picked = given = content.picked;  // Python has chosen another one
     mark();
     empty.hidden = rows.length > 0;
     empty.textContent = content.rows.length && !rows.length ? `nothing matches “${find.value}”` : content.empty || "nothing yet";
