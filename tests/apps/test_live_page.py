@@ -7,7 +7,10 @@ import contextlib
 import time
 from typing import Any
 
+import panel as pn
 import pytest
+from bokeh.document import Document as BokehDocument
+from panel.models.esm import DataEvent
 
 from tests.fakes.desk import CONTRACT, FakeDesk
 from workbench.apps.feed import DeskFeed
@@ -169,3 +172,25 @@ async def test_what_a_person_presses_is_asked_once_and_a_refusal_is_told(page: A
     await made._position("close", f"1001/{CONTRACT}", {})
     assert len({body["request"] for _, _, body in asked}) == 2, "two presses are two requests"
     assert "the market is closed" in sent["nav"][-1]["told"] and sent["nav"][-1]["tone"] == "alarm"
+
+
+async def test_the_answers_of_visitors_change_nothing_on_any_page(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = page
+    painted: list[Any] = []
+
+    async def note(event: Any) -> None:
+        painted.append(event.data)
+
+    monkeypatch.setattr(made, "_painted", note)
+    shown, busy, busy_pages = made.view(), [], []
+    watching = pn.state.param.watch(lambda event: busy.append(event.new), "busy")
+    shown.param.watch(lambda event: busy_pages.append(event.new), "busy")
+    try:
+        made.ack._process_bokeh_event(BokehDocument(), DataEvent(data={"ack": 1}, model=None))
+        assert busy == [], "an answer is no work that anybody waits for"
+        pn.state._add_busy_event("a click")
+        pn.state._remove_busy_event("a click")
+    finally:
+        pn.state.param.unwatch(watching)
+    await asyncio.sleep(0.05)
+    assert painted == [{"ack": 1}] and busy == [True, False] and busy_pages == [] and shown.busy is False

@@ -6,6 +6,7 @@ from typing import Any
 
 import panel as pn
 import param
+from panel.io.state import set_curdoc
 
 from workbench.apps.chart import script
 from workbench.widgets.scripts import script as widget_script
@@ -47,3 +48,9 @@ class Ack(Shown):
     """Answers each frame after it has been painted."""
 
     _esm = script("ack.js")
+
+    def _process_bokeh_event(self, doc: Any, event: Any) -> None:
+        # Panel notes around every message that the process is busy, which costs more than the answer itself; no page
+        # shows it. A Panel that names this otherwise only brings the cost back.
+        with set_curdoc(doc):
+            self._process_event(event)

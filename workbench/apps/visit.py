@@ -10,6 +10,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 from panel_material_ui.template.base import Meta
 
 from workbench.apps import frame as shown
@@ -107,7 +108,7 @@ class Visit:
         self.head.param.update(sizing_mode="stretch_width", margin=0)
         self.nav.param.update(sizing_mode="stretch_width", margin=0)
         title = next(p.title for p in PAGES if p.name == self.name)
-        return pmui.Page(
+        made = pmui.Page(
             title="Workbench",
             header=[self.head],
             main=[pmui.Column(self.nav, *self.body(), self.ack, sizing_mode="stretch_width")],
@@ -116,6 +117,11 @@ class Visit:
             busy_indicator=None,
             meta=Meta(title=f"{title} · Workbench"),
         )
+        # A page shows whether the process is busy, with every message of every visitor: two patches of the whole page
+        # each, most of what a viewer would cost. There is no indicator here, so nobody is told.
+        with edit_readonly(made):
+            made.busy = False
+        return made
 
     def start(self, work: Any) -> None:
         """Run a coroutine of this visitor; it ends with the page, and what it raises is shown and logged."""
