@@ -225,7 +225,7 @@ async def test_a_desk_that_was_away_is_asked_again(explorer: Any, monkeypatch: p
         raise DeskRefusedPage("the desk does not answer")
 
     page.stored, desk.answers["/api/data"] = None, away
-    loading = asyncio.ensure_future(page._load())
+    loading = asyncio.ensure_future(page._keep_loaded())
     await until(lambda: told != [])
     assert told[0] == ("the desk does not answer", "alarm")
     desk.answers["/api/data"] = STORED

@@ -138,9 +138,9 @@ class Visit:
     async def _loaded(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.start(self._pump(pn.state.curdoc))
-        self.start(self._load())
+        self.start(self._keep_loaded())
 
-    async def _load(self) -> None:
+    async def _keep_loaded(self) -> None:
         # A desk that is not there yet, or has been restarted, must not leave a page behind that shows nothing more.
         while True:
             try:
