@@ -252,3 +252,35 @@ async def test_who_is_not_flat_in_an_open_market_is_tried_more_and_more_slowly(p
     for _ in range(20):
         pressed._retry_later(1)
     assert pressed._retry_s[1] == red_button.LONGEST_RETRY_S
+
+
+# --- what is said of a stop ------------------------------------------------------------------------------------------
+
+
+async def test_while_a_stop_is_under_way_no_earlier_flat_is_told_as_its_result(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop, "GIVE_UP_S", 0.3)
+    broker = Broker(a1=1, a2=1)
+    pressed = button(place, broker)
+    await pressed.stop("first", 1, "me", [1])
+    assert pressed.result is not None and pressed.result["result"] == "FLAT"
+    broker.stuck.add(2)
+    second = asyncio.create_task(pressed.stop("second", 2, "me", [2]))
+    await until(lambda: 2 in broker.closes)
+    assert pressed.result is None, "account 2 is open: FLAT would be a lie"
+    assert (await second)["result"] == "NOT_FLAT"
+    assert pressed.result is not None and pressed.result["result"] == "NOT_FLAT"
+
+
+async def test_a_stop_that_fails_leaves_no_earlier_result(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    pressed = button(place, Broker(a1=1, a2=0))
+    await pressed.stop("first", 1, "me", [1])
+
+    async def broken(*_: object, **__: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(red_button, "emergency_stop", broken)
+    with pytest.raises(OSError, match="the disk is gone"):
+        await pressed.stop("second", 2, "me", [2])
+    assert pressed.result is None

@@ -56,7 +56,7 @@ class RedButton:
     ) -> None:
         self._home, self._broker = home, broker
         self._tell_runner, self._tell, self._on_flat = tell_runner, tell, on_flat
-        self.result: Json | None = None
+        self._result: Json | None = None
         self._done: set[tuple[int, str, int]] = set()
         self._busy: Counter[int] = Counter()
         self._hours = hours or OpenHours(wall_ns)
@@ -66,6 +66,11 @@ class RedButton:
         self._told = ""
         self._announced: tuple[str, int | None] | None = None
         self._running: list[tuple[frozenset[int], asyncio.Future[Json]]] = []
+
+    @property
+    def result(self) -> Json | None:
+        """What the last stop came to; None while one is under way: an earlier FLAT says nothing about this one."""
+        return None if self._running else self._result
 
     async def stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
         """Latch `account` (None: everything), close `accounts`, and return what became of each.
@@ -84,6 +89,7 @@ class RedButton:
         return await asyncio.shield(task)  # who asked may go; the closing goes on
 
     async def _stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
+        self._result = None  # also when this one fails: then nothing is known
         self._busy.update(accounts)
         if (reason, account) != self._announced:  # the alarm goes out now, the result follows
             self._announced = (reason, account)
@@ -103,7 +109,7 @@ class RedButton:
             )
         finally:
             self._busy.subtract(accounts)
-        self.result = result
+        self._result = result
         for stopped in result["accounts"]:
             self._settle(stopped)
         self._say(result, person)
@@ -201,7 +207,7 @@ class RedButton:
                 )
         record = clear_latch(self._home, reason=reason, person=person, account=account, at=wall_ns())
         self._tell("info", f"stop cleared by {person}: {reason}")
-        self.result, self._told, self._announced = None, "", None
+        self._result, self._told, self._announced = None, "", None
         return record
 
 

@@ -21,6 +21,7 @@ function createCard(name, act) {
       Object.assign(bar, { min: 0, max: 1, low: 0.5, high: 0.8, optimum: 0, value: known ? Math.min(1, limit.used_usd / limit.limit_usd) : 0 });
       const words = known ? `${plain(limit.used_usd, 0)} of ${plain(limit.limit_usd, 0)} USD` : "not known";
       bar.setAttribute("aria-label", `${limit.limit.replaceAll("_", " ")}: ${words}`);
+      bar.hidden = !known;  // an empty bar would say that nothing is used
       cell.append(element("span", "wb-label", limit.limit.replaceAll("_", " ")), bar, element("span", "wb-muted", words));
       return cell;
     });
@@ -123,13 +124,15 @@ function render({ model, el }) {
     [...cards.keys()].filter((name) => !names.includes(name)).forEach((name) => cards.delete(name));
     const wanted = names.length ? names.map((name) => cards.get(name).box) : [none];
     if (wanted.length !== sessions.children.length || wanted.some((box, i) => box !== sessions.children[i])) sessions.replaceChildren(...wanted);
-    const latch = snapshot.stop || {}, mark = latch.last_result ? JSON.stringify(latch.last_result) : null;
-    if (latch.latched && mark && mark !== told && stop.verdict.hidden) {
-      const words = describeStop(latch.last_result);
+    const latch = snapshot.stop || {}, last = latch.last_result;
+    const mark = !latch.latched ? null : last ? JSON.stringify([last.result, last.remaining]) : told || "latched";
+    if (stop.busy()) return;  // our own press shows its own answer
+    if (last && mark && mark !== told) {  // also over an older verdict: FLAT a minute ago is not FLAT
+      const words = describeStop(last);
       stop.show(words.tone, words.title, words.lines);
     }
-    if (!latch.latched && told) stop.verdict.hidden = true;
-    told = latch.latched ? mark : null;
+    if (!mark && told) stop.verdict.hidden = true;
+    told = mark;
   }
 
   function tick() {

@@ -2,6 +2,7 @@
 // Put before the code of the widget and of the dashboard; it imports nothing and stores nothing.
 const STOP_PATIENCE_MS = 3000;  // after this a pending stop asks whether the desk lives at all
 const STOP_LIMIT_MS = 60000;
+const RENEW_LIMIT_MS = 4000;  // so long a stop that was refused for its old token waits for a new one
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -34,7 +35,7 @@ function createStop({ reason, person, onDead, renew }) {
   const verdict = element("div", "wb-verdict");
   verdict.setAttribute("role", "alert");
   verdict.hidden = true;
-  let access = null, attempt = 0, clock = null;
+  let access = null, attempt = 0, clock = null, waiting = 0, renewed = null;
 
   function show(tone, title, lines = []) {
     clearInterval(clock);
@@ -56,6 +57,7 @@ function createStop({ reason, person, onDead, renew }) {
   }
 
   function dead(why, wish) {
+    waiting = 0;
     show("bad", "✖ DESK DEAD: the stop is NOT confirmed", [
       why,
       "In a terminal: workbench stop   (works without a desk)",
@@ -67,18 +69,41 @@ function createStop({ reason, person, onDead, renew }) {
   async function answered(response) {
     if (response.ok) {
       const told = describeStop(await response.json());
+      waiting = 0;
       show(told.tone, told.title, told.lines);
       return;
     }
+    waiting = 0;
     const body = await response.json().catch(() => ({}));
     show("bad", `✖ THE DESK REFUSED THE STOP (${response.status})`, [body.error || "no reason given", "In a terminal: workbench stop"]);
-    if (response.status === 401 && renew) renew();
+  }
+
+  const post = (wish) => fetch(access.url + "/api/stop", {
+    method: "POST",
+    headers: { authorization: `Bearer ${access.token}`, "content-type": "application/json" },
+    body: JSON.stringify({ reason: wish, person }),
+    keepalive: true,
+    signal: AbortSignal.timeout(STOP_LIMIT_MS),
+  });
+
+  // After a long sleep, or a restart of the desk, the token is an old one: the stop is sent again with a new one.
+  const renewal = () => new Promise((done) => {
+    renewed = done;
+    setTimeout(() => done(false), RENEW_LIMIT_MS);
+    renew();
+  });
+
+  function grant(given) {
+    access = given;
+    if (renewed) renewed(true);
+    renewed = null;
   }
 
   async function press() {
     const mine = ++attempt, began = performance.now(), wish = reason() || "emergency stop";
     if (!access) return dead("this page has no access to the desk yet", wish);
     clearInterval(clock);
+    waiting = mine;
     pending(began);
     const watch = setTimeout(async () => {
       if (mine === attempt && !(await deskLives(access.url, 1500)) && mine === attempt) {
@@ -87,24 +112,20 @@ function createStop({ reason, person, onDead, renew }) {
       }
     }, STOP_PATIENCE_MS);
     try {
-      const response = await fetch(access.url + "/api/stop", {
-        method: "POST",
-        headers: { authorization: `Bearer ${access.token}`, "content-type": "application/json" },
-        body: JSON.stringify({ reason: wish, person }),
-        keepalive: true,
-        signal: AbortSignal.timeout(STOP_LIMIT_MS),
-      });
+      let response = await post(wish);
+      if (response.status === 401 && renew && (await renewal())) response = await post(wish);
       if (mine === attempt || response.ok) await answered(response);
     } catch (error) {
       if (mine === attempt) dead(`the desk does not answer (${error.name})`, wish);
     } finally {
       clearTimeout(watch);
+      if (waiting === mine) waiting = 0;
       if (mine === attempt) attempt += 1;
     }
   }
 
   button.addEventListener("click", press);
-  return { button, verdict, show, grant: (given) => { access = given; }, access: () => access, press };
+  return { button, verdict, show, grant, access: () => access, press, busy: () => waiting !== 0 };
 }
 
 // A button that asks once more before it acts; the question goes away by itself. `question` is a text, or makes one;
@@ -114,7 +135,8 @@ function confirmButton(text, question, act) {
   button.type = "button";
   let timer = null;
   const calm = () => { timer = null; button.textContent = text; button.classList.remove("wb-asking"); };
-  button.addEventListener("click", () => {
+  button.addEventListener("click", (event) => {
+    if (timer !== null && event.detail > 1) return;  // the second half of a double click has read no question
     const words = typeof question === "function" ? question() : question;
     if (timer === null && words) {
       button.textContent = words;

@@ -53,13 +53,15 @@ export function render({ model }) {
   let told = null;
   model.on("msg:custom", (event) => {
     const state = payload(event).stop || {}, last = state.last_result;
-    const mark = state.latched ? JSON.stringify(last || state.reason) : null;
-    if (mark && mark !== told && last && stop.verdict.hidden) {
-      const words = describeStop(last);
-      stop.show(words.tone, words.title, words.lines);
+    const mark = !state.latched ? null : last ? JSON.stringify([last.result, last.remaining]) : told || "latched";
+    if (!stop.busy()) {  // our own press shows its own answer
+      if (last && mark && mark !== told) {  // also over an older verdict: FLAT a minute ago is not FLAT
+        const words = describeStop(last);
+        stop.show(words.tone, words.title, words.lines);
+      }
+      if (!mark && told) stop.verdict.hidden = true;  // cleared by a person
+      told = mark;
     }
-    if (!mark && told) stop.verdict.hidden = true;  // cleared by a person
-    told = mark;
     if (payload(event).desk_pid !== host.dataset.pid && host.dataset.pid) grant();  // a restarted desk knows no old token
     host.dataset.pid = payload(event).desk_pid ?? "";
   });
