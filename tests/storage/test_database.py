@@ -136,6 +136,26 @@ def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM alembic_version").scalar() == 1
 
 
+def test_homes_that_are_first_used_at_once_in_one_process_are_each_made(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading\n"
+        "from pathlib import Path\n"
+        "from workbench.storage.database import Database\n"
+        "from workbench.storage.home import Home\n"
+        "gate = threading.Barrier(6)\n"
+        "def use(n):\n"
+        "    gate.wait()\n"
+        "    with Database(Home(Path(sys.argv[1]) / str(n))).writing() as connection:\n"
+        "        connection.exec_driver_sql('SELECT count(*) FROM trials').scalar()\n"
+        "many = [threading.Thread(target=use, args=(n,)) for n in range(6)]\n"
+        "[t.start() for t in many]; [t.join() for t in many]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    made = [tables(path) for path in sorted(tmp_path.glob("*/workbench.db"))]
+    assert len(made) == 6 and all(each == made[0] for each in made) and "trials" in made[0]
+
+
 def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     database = Database(Home(tmp_path))
     with database.writing() as connection:

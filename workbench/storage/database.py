@@ -7,6 +7,7 @@ stored copies (`storage.registry`), latch and lease are files of their own.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 URL_VARIABLE = "WORKBENCH_DATABASE_URL"
 BUSY_S = 10.0
+_ONE_MIGRATION = threading.Lock()  # alembic keeps the migration that runs in globals of its own
 _ONE_WRITER = 0x57_4F_52_4B  # PostgreSQL's advisory lock of our writers
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -226,7 +228,7 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        with self._writer.begin() as connection:
+        with _ONE_MIGRATION, self._writer.begin() as connection:
             self._be_the_only_writer(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
