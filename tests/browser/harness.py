@@ -13,8 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from tests.fakes.desk import FakeDesk
 from tests.fakes.serve import serving
@@ -58,17 +60,45 @@ def desk_and_dashboard(fake: FakeDesk) -> Iterator[tuple[str, Dashboard]]:
 def open_page(browser: Any, link: str, *, width: int = 1280, height: int = 900, lively: bool = True) -> Any:
     """Open the dashboard and wait until it shows numbers; complaints and asked hosts are kept on the page object."""
     page = browser.new_page(viewport={"width": width, "height": height})
+    listen(page)
+    page.goto(link)
+    page.wait_for_selector(".wb-head[data-ready=yes]", timeout=40_000)
+    if lively:  # a desk without a session has no candles
+        page.wait_for_selector("text=Day P&L", timeout=15_000)
+        wait_until(lambda: page.locator(".wb-chart-empty").is_hidden())
+    return page
+
+
+def listen(page: Any) -> None:
+    """Keep what the page complains about and whom it asks, from now on."""
     page.complaints, page.asked = [], []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("console", lambda told: page.complaints.append(told.text) if told.type == "error" else None)
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("websocket", lambda socket: page.asked.append(socket.url))
-    page.goto(link)
-    page.wait_for_selector(".wb-head[data-ready=yes]", timeout=15_000)
-    if lively:  # a desk without a session has no candles
-        page.wait_for_selector("text=Day P&L", timeout=15_000)
-        wait_until(lambda: page.locator(".wb-chart-empty").is_hidden())
-    return page
+
+
+def open_place(browser: Any, board: Dashboard, name: str, *, width: int = 1280, height: int = 1400) -> Any:
+    """Open one page of a dashboard by its short name, such as ``lab``."""
+    link = board.link.replace("/live", f"/{name}", 1)
+    return open_page(browser, link, width=width, height=height, lively=False)
+
+
+def hosts(page: Any) -> set[str | None]:
+    """Return the hosts that the page has asked for anything."""
+    return {urlsplit(address).hostname for address in page.asked if not address.startswith(("blob:", "data:"))}
+
+
+def close(page: Any) -> None:
+    """Close a page that has complained about nothing and asked nobody but this machine."""
+    assert page.complaints == []
+    assert hosts(page) == {"127.0.0.1"}
+    page.close()
+
+
+def grid(page: Any, title: str) -> Any:
+    """Return a part of a page by its title: a table, a form, a chart."""
+    return page.get_by_role("region", name=title, exact=True)
 
 
 def installed_browser() -> str | None:
@@ -138,6 +168,14 @@ def run_cells(page: Any, *cells: int) -> None:
             "window.jupyterapp.commands.execute('notebook:run-cell')}",
             cell,
         )
+
+
+BROWSER_TEST = [
+    pytest.mark.browser,
+    # panel 1.9 builds a tornado request the old way, once for each page
+    pytest.mark.filterwarnings("ignore:.*HTTPServerRequest.*:DeprecationWarning"),
+    pytest.mark.skipif(installed_browser() is None, reason="needs chromium: apt-get install chromium"),
+]
 
 
 CONTRAST = Path(__file__).with_name("contrast.js")

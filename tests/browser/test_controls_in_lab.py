@@ -7,14 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.harness import TOKEN, controls_in_lab, faint_texts, installed_browser, run_cells, wait_until
+from tests.browser.harness import BROWSER_TEST, TOKEN, controls_in_lab, faint_texts, run_cells, wait_until
 from tests.fakes.desk import FakeDesk
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(installed_browser() is None, reason="needs chromium: apt-get install chromium"),
-]
+pytestmark = [*BROWSER_TEST, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

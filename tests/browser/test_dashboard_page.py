@@ -6,16 +6,15 @@ import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.browser.harness import (
+    BROWSER_TEST,
     TOKEN,
-    chromium,
+    close,
     dashboard,
     desk_and_dashboard,
-    installed_browser,
     open_page,
     wait_until,
 )
@@ -24,18 +23,7 @@ from tests.fakes.serve import serving
 from workbench.api.app import build_app
 from workbench.apps.server import Dashboard
 
-pytestmark = [
-    pytest.mark.browser,
-    # panel 1.9 builds a tornado request the old way, once for each page
-    pytest.mark.filterwarnings("ignore:.*HTTPServerRequest.*:DeprecationWarning"),
-    pytest.mark.skipif(installed_browser() is None, reason="needs chromium: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
+pytestmark = BROWSER_TEST
 
 
 @pytest.fixture
@@ -56,10 +44,7 @@ def press_stop(page: Any) -> None:
 def test_no_request_leaves_the_machine_and_nothing_complains(browser: Any, board: Dashboard) -> None:
     page = open_page(browser, board.link)
     time.sleep(2)
-    hosts = {urlsplit(address).hostname for address in page.asked if not address.startswith(("blob:", "data:"))}
-    assert hosts == {"127.0.0.1"}
-    assert page.complaints == []
-    page.close()
+    close(page)
 
 
 def test_the_token_leaves_the_address_bar(browser: Any, board: Dashboard) -> None:

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.benchmarks.walk import minute_bars
-from tests.browser.harness import chromium, desk_and_dashboard, installed_browser, wait_until
+from tests.browser.harness import BROWSER_TEST, close, desk_and_dashboard, open_place, wait_until
 from tests.fakes.desk import FakeDesk
 from workbench import research
 from workbench.domain.contract import parse_contract
 from workbench.storage.bars import BarStore
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.filterwarnings("ignore:.*HTTPServerRequest.*:DeprecationWarning"),
-    pytest.mark.skipif(installed_browser() is None, reason="needs chromium: apt-get install chromium"),
-]
+pytestmark = BROWSER_TEST
 CONTRACT = parse_contract("MESH22").id
 BARS = 20_000
 SLOW_MS = 90_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -39,26 +28,10 @@ def served() -> Iterator[tuple[FakeDesk, Any]]:
         yield fake, board
 
 
-def opened(browser: Any, board: Any, name: str, width: int = 1280) -> Any:
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.complaints, page.asked = [], []
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("console", lambda told: page.complaints.append(told.text) if told.type == "error" else None)
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.goto(board.link.replace("/live", f"/{name}"))
-    page.wait_for_selector(".wb-foot button", timeout=SLOW_MS)
-    return page
-
-
-def complained(page: Any) -> list[str]:
-    hosts = {urlsplit(address).hostname for address in page.asked if not address.startswith(("blob:", "data:"))}
-    assert hosts == {"127.0.0.1"}
-    return list(page.complaints)
-
-
 def test_a_backtest_and_a_sweep_are_run_from_the_form_and_read(browser: Any, served: Any) -> None:
     fake, board = served
-    page = opened(browser, board, "lab")
+    page = open_place(browser, board, "lab", height=900)
+    page.wait_for_selector(".wb-foot button", timeout=SLOW_MS)
     fast, run = page.locator("input[name=fast]"), page.get_by_role("button", name="Run the backtest")
     fast.fill("400")
     page.get_by_text("✖ at most 100 (2 to 100, step 1)").wait_for()
@@ -103,13 +76,12 @@ def test_a_backtest_and_a_sweep_are_run_from_the_form_and_read(browser: Any, ser
     page.get_by_text("in the form, ready to be run alone").wait_for()
     page.get_by_role("button", name="Run the backtest").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
-    assert complained(page) == []
-    page.close()
+    close(page)
 
 
 def test_a_series_is_explored_with_indicators_its_quality_and_its_gap(browser: Any, served: Any) -> None:
     _, board = served
-    page = opened(browser, board, "explorer", width=390)
+    page = open_place(browser, board, "explorer", width=390, height=900)
     words = page.locator(".wb-words")
     wait_until(lambda: f"of {BARS - 30:,}" in words.inner_text(), within_s=SLOW_MS / 1000)
     wait_until(lambda: "30 bars" in page.get_by_role("region", name="Quality").inner_text(), within_s=SLOW_MS / 1000)
@@ -123,5 +95,4 @@ def test_a_series_is_explored_with_indicators_its_quality_and_its_gap(browser: A
     wait_until(lambda: "2022-01-06" in words.inner_text() or "2022-01-07" in words.inner_text())
     assert page.locator("input[name=at]").input_value().startswith("2022-01-0"), "the form says where one is"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert complained(page) == []
-    page.close()
+    close(page)

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.browser.harness import chromium, desk_and_dashboard, installed_browser, open_page, wait_until
+from tests.browser.harness import BROWSER_TEST, close, desk_and_dashboard, grid, open_page, wait_until
 from tests.fakes.desk import CONTRACT, FakeDesk
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.filterwarnings("ignore:.*HTTPServerRequest.*:DeprecationWarning"),
-    pytest.mark.skipif(installed_browser() is None, reason="needs chromium: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
-
-
-def grid(page: Any, title: str) -> Any:
-    return page.get_by_role("region", name=title)
+pytestmark = BROWSER_TEST
 
 
 def actions(fake: FakeDesk) -> list[Any]:
@@ -64,8 +47,7 @@ def test_orders_and_positions_are_changed_from_their_rows(browser: Any) -> None:
         position.get_by_role("button", name="Close", exact=True).click()
         position.get_by_role("button", name="Close +1 at the market?").click()
         grid(page, "Positions").get_by_text("flat").wait_for()
-        assert page.complaints == []
-        page.close()
+        close(page)
 
 
 def test_a_session_is_paused_and_resumed_and_a_refusal_is_shown(browser: Any) -> None:

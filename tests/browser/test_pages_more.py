@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.api.test_versions import GATES, SLOWER, STORED, TEXT
 from tests.benchmarks.walk import minute_bars
-from tests.browser.harness import chromium, desk_and_dashboard, installed_browser, wait_until
+from tests.browser.harness import BROWSER_TEST, close, desk_and_dashboard, grid, open_place, wait_until
 from tests.fakes.desk import FakeDesk
 from workbench.services.strategy_store import StrategyStore
 from workbench.services.version_store import VersionStore
 from workbench.storage.bars import BarStore
 from workbench.storage.home import write_durably
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:.*HTTPServerRequest.*:DeprecationWarning"),
-    pytest.mark.skipif(installed_browser() is None, reason="needs chromium: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
-
-
-def opened(browser: Any, board: Any, name: str, *, width: int = 1280) -> Any:
-    page = browser.new_page(viewport={"width": width, "height": 1400})
-    page.complaints, page.asked = [], []
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("console", lambda told: page.complaints.append(told.text) if told.type == "error" else None)
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("websocket", lambda socket: page.asked.append(socket.url))
-    page.goto(board.link.replace("/live", f"/{name}"))
-    page.wait_for_selector(".wb-head[data-ready=yes]", timeout=40_000)
-    return page
-
-
-def close(page: Any) -> None:
-    """Nothing was complained about, and nothing was asked of another host."""
-    assert page.complaints == []
-    assert {urlsplit(url).hostname for url in page.asked if not url.startswith(("data:", "blob:"))} == {"127.0.0.1"}
-    page.close()
-
-
-def grid(page: Any, title: str) -> Any:
-    return page.get_by_role("region", name=title)
+pytestmark = [*BROWSER_TEST, pytest.mark.slow]
 
 
 def test_a_version_is_promoted_through_its_gates_and_refused_with_the_reason(browser: Any) -> None:
@@ -61,7 +25,7 @@ def test_a_version_is_promoted_through_its_gates_and_refused_with_the_reason(bro
     BarStore(fake.home.market).write(STORED, "1m", minute_bars(6_000), source="test")
     write_durably(fake.home.path / "gates.yaml", GATES.encode())
     with desk_and_dashboard(fake) as (_, board):
-        page = opened(browser, board, "promote")
+        page = open_place(browser, board, "promote")
         changes = grid(page, "What it does differently")
         changes.locator("tr", has_text="parameter slow").get_by_text("± changed").wait_for()
         changes.locator("tr", has_text="flat_by").get_by_text("− removed").wait_for()
@@ -91,7 +55,7 @@ def test_a_version_is_promoted_through_its_gates_and_refused_with_the_reason(bro
 def test_a_rule_is_built_by_clicking_checked_explained_and_saved(browser: Any) -> None:
     fake = FakeDesk()
     with desk_and_dashboard(fake) as (_, board):
-        page = opened(browser, board, "rules")
+        page = open_place(browser, board, "rules")
         text, found = page.get_by_label("Strategy file"), page.get_by_role("list", name="Findings")
         found.get_by_text("✓ a strategy").wait_for(timeout=30_000)
         page.get_by_role("button", name="Add to: Leave long when").click()
@@ -130,7 +94,7 @@ def test_a_rule_is_built_by_clicking_checked_explained_and_saved(browser: Any) -
 def test_the_desk_is_watched_on_one_page_also_on_a_phone(browser: Any) -> None:
     fake = FakeDesk()
     with desk_and_dashboard(fake) as (_, board):
-        page = opened(browser, board, "monitoring", width=390)
+        page = open_place(browser, board, "monitoring", width=390)
         for title, words in (
             ("Processes", "runner 1001"),
             ("Streams and market data", "ingest.market"),

@@ -10,17 +10,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import nbformat
 import pytest
 
-import workbench as wb
 from tests.browser.harness import (
-    chromium,
+    BROWSER_TEST,
     end_kernel,
-    installed_browser,
+    hosts,
     jupyterlab,
+    listen,
     open_notebook,
     open_page,
     run_cells,
@@ -28,13 +27,11 @@ from tests.browser.harness import (
 )
 from workbench.commands.stack import DemoStack
 from workbench.domain.errors import WorkbenchError
-from workbench.services.processes import free_port, python_module
 
 pytestmark = [
-    pytest.mark.browser,
+    *BROWSER_TEST,
     pytest.mark.slow,
     pytest.mark.timeout(480),  # a cold numba cache on a machine that does other work, too
-    pytest.mark.skipif(installed_browser() is None, reason="needs chromium: apt-get install chromium"),
 ]
 
 BOOK = Path(__file__).resolve().parents[2] / "notebooks" / "50_promote_and_trade.ipynb"
@@ -42,29 +39,6 @@ ACCOUNT = 1001
 BUSY = "import time\ntime.sleep(120)"
 ERROR = '"output_type":"error"'
 QUICK = {"fast": 3, "slow": 8}
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[DemoStack]:
-    before = {name: os.environ.get(name) for name in ("WORKBENCH_HOME", "WORKBENCH_PROFILE", "WORKBENCH_SIMULATOR_URL")}
-    made = wb.demo_stack(seed=7, rate=60.0)
-    try:
-        made.choose_contract()
-        made.backfill()
-        port = free_port(0)
-        url = f"http://127.0.0.1:{port}"
-        made._run("dashboard", python_module("workbench.cli", "dashboard", "--port", str(port)), url, f"{url}/health")
-        yield made
-    finally:
-        made.close()
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture
@@ -83,10 +57,6 @@ def is_flat(stack: DemoStack, account: int = ACCOUNT) -> bool:
     """What the simulator itself holds: no position, and no order that may still fill."""
     found = truth(stack, account)
     return not found["positions"] and not any(order["status"] in (1, 6) for order in found["orders"])
-
-
-def hosts(asked: list[str]) -> set[str | None]:
-    return {urlsplit(address).hostname for address in asked if not address.startswith(("blob:", "data:"))}
 
 
 def wait_for_a_position(stack: DemoStack, also: Callable[[], bool] = lambda: True) -> None:
@@ -118,9 +88,7 @@ def still(process: int) -> Iterator[None]:
 
 def open_book(stack: DemoStack, browser: Any, base: str) -> Any:
     page = open_notebook(browser, base, BOOK.name, height=1000)
-    page.asked = []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("websocket", lambda socket: page.asked.append(socket.url))
+    listen(page)
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
     return page
 
@@ -180,7 +148,7 @@ def test_a_notebook_runs_starts_a_session_and_stops_it_while_a_cell_sleeps(
         panel.get_by_text("FLAT, verified at the broker").first.wait_for(timeout=30_000)
         assert is_flat(stack) and kernel_status(page) == "busy"
         live.wait_for_selector("text=STOPPED: stop button in the notebook", timeout=10_000)
-        assert hosts(page.asked) == {"127.0.0.1"}
+        assert hosts(page) == {"127.0.0.1"}
         page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.interrupt()")
         end_kernel(page)
         page.close()
@@ -221,4 +189,4 @@ def test_the_live_desk_changes_closes_and_stops_at_the_broker_with_page_server_a
         live.get_by_role("button", name="EMERGENCY STOP").press("Enter")
         live.wait_for_selector("text=FLAT, verified at the broker", timeout=30_000)
         assert is_flat(stack)
-    assert hosts(live.asked) == {"127.0.0.1"} and live.complaints == []
+    assert hosts(live) == {"127.0.0.1"} and live.complaints == []
