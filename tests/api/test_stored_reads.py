@@ -89,6 +89,10 @@ async def test_all_trades_of_a_backtest_are_read_in_parts_and_the_curve_keeps_it
     assert [row["net_usd"] for row in answer.json()] == pytest.approx(here.trades["net_usd"][1_000:1_005].tolist())
     (newest,) = await got(client, path, limit=1, order="newest")
     assert newest["entry_at"] == here.trades["entry_at"].iloc[-1].value
+    total = len(here.trades)
+    last = await got(client, path, limit=10, offset=total - 3, order="newest")
+    assert [row["entry_at"] for row in last] == [at.value for at in here.trades["entry_at"].iloc[[2, 1, 0]]]
+    assert await got(client, path, limit=10, offset=total + 5, order="newest") == [], "beyond the oldest there is none"
     worst = (await got(client, path, limit=1, order="worst"))[0]
     assert worst["net_usd"] == pytest.approx(here.trades["net_usd"].min()) == pytest.approx(here.stats["worst_usd"])
     curve = [point["drawdown_usd"] for point in over["result"]["equity"]]

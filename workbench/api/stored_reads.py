@@ -132,13 +132,18 @@ def trades(asked: Json) -> Json:
     path = Path(asked["path"])
     if not path.is_file():
         raise InputError("there are no trades of this job: it is no backtest, or it is not done")
-    frame = pl.read_parquet(path)
-    if asked["order"] == "newest":
-        frame = frame.reverse()
+    frame = pl.scan_parquet(path)
+    total = int(frame.select(pl.len()).collect().item())
+    end = max(0, total - asked["offset"])  # counted from the newest
+    if asked["order"] == "newest":  # only the part of the file that holds them is read
+        begin = max(0, end - asked["limit"])
+        part = frame.slice(begin, end - begin).collect().reverse()
     elif asked["order"] in SORTED:
-        frame = frame.sort("net_usd", descending=SORTED[asked["order"]], maintain_order=True)
-    rows = frame.slice(asked["offset"], asked["limit"]).to_dicts()
-    return {"rows": plain(rows), "total": frame.height}
+        ordered = frame.sort("net_usd", descending=SORTED[asked["order"]], maintain_order=True)
+        part = ordered.slice(asked["offset"], asked["limit"]).collect()
+    else:
+        part = frame.slice(asked["offset"], asked["limit"]).collect()
+    return {"rows": plain(part.to_dicts()), "total": total}
 
 
 # --- strategies ------------------------------------------------------------------------------------------------------
