@@ -5,7 +5,7 @@ const GRID_CSS = `
   .wb-grid header { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; margin-bottom: 4px; }
   .wb-grid h2 { font-size: 12px; letter-spacing: .06em; text-transform: uppercase; color: var(--wb-dim); margin: 0; font-weight: 600; }
   .wb-grid .wb-note { color: var(--wb-dim); font-size: 12.5px; }
-  .wb-grid .wb-find { margin-left: auto; width: min(210px, 100%); background: transparent; color: inherit; border: 1px solid var(--wb-line); border-radius: 6px; padding: 4px 8px; font: inherit; }
+  .wb-grid .wb-find { margin-left: auto; width: min(210px, 100%); background: transparent; color: inherit; border: 1px solid var(--wb-line); border-radius: 6px; padding: 4px 8px; font: inherit; } .wb-find::placeholder { color: var(--wb-dim); opacity: 1; }
   .wb-grid [hidden] { display: none; } .wb-scroll { overflow-x: auto; }
   .wb-grid table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
   .wb-grid th, .wb-grid td { text-align: left; padding: 5px 14px 5px 0; white-space: nowrap; border-bottom: 1px solid var(--wb-line); font-weight: 400; }
@@ -17,7 +17,7 @@ const GRID_CSS = `
   .wb-acts button, .wb-pages button { background: transparent; color: var(--wb-fg); border: 1px solid var(--wb-line); border-radius: 6px; padding: 3px 10px; font: inherit; font-size: 13px; cursor: pointer; }
   .wb-acts button:hover:not(:disabled), .wb-pages button:hover:not(:disabled) { border-color: var(--wb-info); }
   .wb-acts button:disabled, .wb-pages button:disabled { opacity: .45; cursor: default; }
-  .wb-acts button.wb-sure { background: var(--wb-warn); color: #10151f; border-color: var(--wb-warn); font-weight: 700; }
+  .wb-acts button.wb-sure { background: var(--wb-warn); color: var(--wb-card); border-color: var(--wb-warn); font-weight: 700; }
   .wb-acts label { font-size: 12px; color: var(--wb-dim); } .wb-acts input { width: 92px; margin-left: 5px; text-align: right; background: transparent; color: var(--wb-fg); border: 1px solid var(--wb-line); border-radius: 6px; padding: 3px 6px; font: inherit; font-variant-numeric: tabular-nums; }
   @media (max-width: 760px) { .wb-grid td:has(> .wb-acts) { position: sticky; right: 0; background: var(--wb-card); padding: 5px 0 5px 10px; box-shadow: -8px 0 8px -6px color-mix(in srgb, var(--wb-fg) 25%, transparent); } .wb-acts { flex-wrap: nowrap; } .wb-grid:has(.wb-sure) .wb-acts { flex-wrap: wrap; } }
   .wb-grid :focus-visible { outline: 3px solid var(--wb-info); outline-offset: 1px; }
