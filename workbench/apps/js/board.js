@@ -22,7 +22,7 @@ const CSS = `
   .wb-up { color: var(--wb-up); } .wb-down { color: var(--wb-down); }
   .wb-track { display: block; height: 5px; border-radius: 3px; background: var(--wb-line); margin-top: 5px; } .wb-track i { display: block; height: 100%; border-radius: 3px; background: var(--wb-up); }
   .wb-track i.wb-high { background: var(--wb-warn); } .wb-track i.wb-full { background: var(--wb-down); }
-  .wb-board.wb-old .wb-tiles { opacity: .5; }
+  .wb-board.wb-old .wb-tiles { filter: grayscale(1); } .wb-board.wb-old .wb-tile { border-style: dashed; }
   @media (max-width: 600px) { .wb-tiles { grid-template-columns: 1fr 1fr; gap: 8px; } .wb-tile { padding: 8px 10px; } .wb-tile:last-child:nth-child(odd) { grid-column: span 2; } .wb-value { font-size: 17px; } .wb-clock { margin-left: 0; } }
 `;
 
