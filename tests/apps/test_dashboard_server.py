@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -161,3 +162,66 @@ def test_a_page_in_a_notebook_has_a_ticket_and_never_the_token(tmp_path: Path) -
             assert httpx.get(frame.src, params=frame.params, trust_env=False).status_code == 200
             assert httpx.get(frame.src, params=frame.params, trust_env=False).status_code == 403
             assert httpx.post(f"{board.url}/ticket", trust_env=False).status_code == 403, "nobody else gets one"
+
+
+# --- one part that fails keeps no other from being read --------------------------------------------------------------
+
+
+class Answers(DeskFeed):
+    """Answers by path; an exception is raised."""
+
+    def __init__(self, **answers: object) -> None:
+        super().__init__(lambda: ("http://127.0.0.1:1", TOKEN))
+        self.answers, self.asked = answers, list[str]()
+
+    async def _response(self, method: str, path: str, **options: Any) -> httpx.Response:
+        self.asked.append(path)
+        found = self.answers.get(path.rpartition("/")[2], "{}")
+        if isinstance(found, Exception):
+            raise found
+        request = httpx.Request(method, f"http://127.0.0.1:1{path}")
+        if isinstance(found, str):
+            return httpx.Response(200, text=found, request=request)
+        begin = options["params"].get("offset", 0)
+        return httpx.Response(200, json=found[begin : begin + options["params"]["limit"]], request=request)
+
+
+async def test_a_contract_without_bars_does_not_hide_the_orders() -> None:
+    feed = Answers(bars=WorkbenchError("nobody knows XYZ"), orders=[{"order_id": 1}], fills=[{"trade_id": 2}])
+    feed.wanted["page"] = ("XYZ", "1m")
+    async with running(feed):
+        await until(lambda: feed.orders and feed.fills)
+    assert (feed.orders, feed.fills) == ([{"order_id": 1}], [{"trade_id": 2}])
+    assert feed.listed_s < 5
+
+
+async def test_an_answer_that_is_no_json_does_not_end_the_feed_of_all_pages() -> None:
+    feed = Answers(bars="<html>another program has this port</html>", orders="<html>", fills=[])
+    feed.wanted["page"] = (CONTRACT, "1m")
+    async with running(feed):
+        await until(lambda: feed.asked.count("/api/orders") >= 2)
+        with pytest.raises(WorkbenchError, match="is no desk"):
+            await feed.ask("GET", "/api/orders")
+        feed.answers.update(bars=[], orders=[{"order_id": 1}], fills=[])
+        await until(lambda: feed.orders)
+
+
+async def test_a_list_that_is_longer_than_an_answer_is_read_to_its_end() -> None:
+    feed = Answers(orders=[{"order_id": n} for n in range(2_345)], fills=[])
+    await feed._list()
+    assert [order["order_id"] for order in feed.orders] == list(range(2_345))
+
+
+async def test_an_act_without_an_answer_is_not_called_undone() -> None:
+    async def slow(_: Any, __: Any) -> None:
+        await asyncio.sleep(5)
+
+    server = await asyncio.start_server(slow, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    feed = DeskFeed(lambda: (f"http://127.0.0.1:{port}", TOKEN))
+    with pytest.raises(WorkbenchError, match="may still be done: look before you ask again"):
+        await feed.ask("POST", "/api/positions/1/X/reverse", json={}, timeout=0.1)
+    with pytest.raises(WorkbenchError) as refused:
+        await feed.ask("GET", "/api/orders", timeout=0.1)
+    assert "may still be done" not in str(refused.value)
+    server.close()

@@ -82,3 +82,10 @@ def test_every_page_of_the_table_that_is_there_can_be_opened_and_the_live_desk_i
         if place.is_there:
             module = __import__(f"workbench.apps.{place.name}", fromlist=["page"])
             assert module.page.name == place.name
+
+
+async def test_what_the_question_was_about_goes_to_the_browser_with_its_button(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid, sent = made(monkeypatch)
+    turn = Act(verb="reverse", label="Reverse", sure="Turn +2 to −2?", seen={"seen_qty": 2})
+    grid.rows(HEADS, [Row(id="7", cells=["MES Z26", "+2", ""], acts=(turn, Act(verb="close", label="Close")))])
+    assert [act.get("seen") for act in sent[0]["rows"][0]["acts"]] == [{"seen_qty": 2}, None]

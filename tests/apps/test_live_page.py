@@ -16,6 +16,7 @@ from tests.fakes.desk import CONTRACT, FakeDesk
 from workbench.apps.feed import DeskFeed
 from workbench.apps.live import LivePage
 from workbench.apps.visit import LOST_ACK_S
+from workbench.domain.errors import InputError
 
 
 class Document:
@@ -194,3 +195,49 @@ async def test_the_answers_of_visitors_change_nothing_on_any_page(page: Any, mon
         pn.state.param.unwatch(watching)
     await asyncio.sleep(0.05)
     assert painted == [{"ack": 1}] and busy == [True, False] and busy_pages == [] and shown.busy is False
+
+
+async def test_a_reversal_is_not_asked_of_a_position_that_has_turned(page: Any, feed: DeskFeed) -> None:
+    made, _ = page
+    asked: list[Any] = []
+
+    async def ask(method: str, path: str, **options: Any) -> Any:
+        asked.append(path)
+        return {"accepted": True}
+
+    feed.ask = ask  # type: ignore[method-assign]
+    assert feed.snapshot is not None
+    feed.snapshot["accounts"][0]["positions"][0]["qty"] = -2
+    with pytest.raises(InputError, match="the position is −2 now"):
+        await made._position("reverse", f"1001/{CONTRACT}", {"seen_qty": "2"})
+    assert asked == []
+    await made._position("reverse", f"1001/{CONTRACT}", {"seen_qty": "-2"})
+    assert asked == [f"/api/positions/1001/{CONTRACT}/reverse"]
+
+
+async def test_orders_that_are_not_read_any_more_are_called_old(page: Any, feed: DeskFeed) -> None:
+    made, sent = page
+    made._push()
+    assert sent["orders"][-1]["empty"] == "the orders have not been read yet"
+    feed.listed_at, made._tables_at = time.monotonic(), float("-inf")
+    made._push()
+    assert (sent["orders"][-1]["empty"], sent["orders"][-1]["note"]) == ("no orders today", "")
+    feed.listed_at, made._tables_at = time.monotonic() - 30, float("-inf")
+    made._push()
+    assert "not read for 30 s" in sent["orders"][-1]["note"]
+
+
+async def test_a_page_that_cannot_show_something_says_so_once_and_goes_on(
+    page: Any, feed: DeskFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, sent = page
+    assert feed.snapshot is not None
+    state = feed.snapshot["sessions"][0].pop("state")
+    for _ in range(3):
+        made._push()
+    told = [message["told"] for message in sent["nav"] if "told" in message]
+    assert len(told) == 1 and "this page has a fault" in told[0] and "may be old" in told[0]
+    assert len(sent["ack"]) == 3, "the next frame is not waited for"
+    feed.snapshot["sessions"][0]["state"] = state
+    made._push()
+    assert sent["nav"][-1]["told"] == ""

@@ -162,3 +162,61 @@ def test_equity_is_noted_once_a_second_and_never_grows_without_bound() -> None:
     feed._note_equity({"at": 10**18, "accounts": [{"account": 1001, "equity_usd": None}]})
     times = [at for at, _ in feed.equity[1001]]
     assert times == sorted(set(times)) and times[-1] < 10**9, "an unknown equity is no point"
+
+
+# --- a question is about what was seen -------------------------------------------------------------------------------
+
+
+async def test_an_order_that_moved_while_its_size_was_typed_is_not_moved_back(orders: list[Json]) -> None:
+    stop = next(o for o in orders if o["type"] == "STOP")
+    row, was = f"1001/{stop['order_id']}", stop["stop_price"]
+    (modify,) = (a for r in rows.order_rows(orders) if r.id == row for a in r.acts if a.verb == "modify")
+    typed = {**{k: str(v) for k, v in modify.seen.items()}, "price": str(was), "qty": "1"}
+    trailed = [{**o, "stop_price": was + 5} if o is stop else o for o in orders]
+    body = rows.order_request("modify", row, typed, trailed, "k")[2]
+    assert body == {"request": "k", "account": 1001, "person": "dashboard", "qty": 1}, "the stop stays where it trailed"
+
+
+async def test_a_price_that_was_typed_is_asked_also_where_the_order_has_moved_to_it(orders: list[Json]) -> None:
+    stop = next(o for o in orders if o["type"] == "STOP")
+    row, was = f"1001/{stop['order_id']}", stop["stop_price"]
+    typed = {"seen_price": str(was), "seen_qty": "2", "price": str(was + 5), "qty": "2"}
+    moved = [{**o, "stop_price": was + 5} if o is stop else o for o in orders]
+    assert rows.order_request("modify", row, typed, moved, "k")[2]["stop_price"] == was + 5
+
+
+async def test_an_order_of_another_account_with_the_same_number_is_left_alone(orders: list[Json]) -> None:
+    stop = next(o for o in orders if o["type"] == "STOP")
+    other = [{**stop, "account": 2002, "stop_price": 1.0}, *orders]
+    values = {"price": str(stop["stop_price"]), "qty": "1"}
+    body = rows.order_request("modify", f"1001/{stop['order_id']}", values, other, "k")[2]
+    assert "stop_price" not in body, "its own price is the one that did not change"
+
+
+async def test_a_position_that_has_turned_since_the_question_is_not_turned_back(snapshot: Json) -> None:
+    (row,) = rows.position_rows(snapshot)
+    reverse = next(a for a in row.acts if a.verb == "reverse")
+    asked = {k: str(v) for k, v in reverse.seen.items()}
+    rows.require_as_seen(snapshot, "reverse", row.id, asked)
+    for now in (-2, 3, 0):
+        snapshot["accounts"][0]["positions"][0]["qty"] = now
+        with pytest.raises(InputError, match=r"nothing was asked: .* the question was about \+2"):
+            rows.require_as_seen(snapshot, "reverse", row.id, asked)
+
+
+@pytest.mark.parametrize(("now", "is_asked"), [(2, True), (3, True), (1, True), (0, False), (-2, False)])
+async def test_a_part_is_closed_of_the_side_that_was_seen(snapshot: Json, now: int, is_asked: bool) -> None:
+    (row,) = rows.position_rows(snapshot)
+    snapshot["accounts"][0]["positions"][0]["qty"] = now
+    if is_asked:
+        rows.require_as_seen(snapshot, "part-close", row.id, {"seen_qty": "2"})
+    else:
+        with pytest.raises(InputError, match="nothing was asked"):
+            rows.require_as_seen(snapshot, "part-close", row.id, {"seen_qty": "2"})
+
+
+async def test_what_was_said_on_another_day_has_its_date(snapshot: Json) -> None:
+    at = snapshot["wall"]
+    snapshot["alerts"] = [{"at": at - 3 * 86_400 * 10**9, "level": "critical", "text": "no price"}]
+    cells = [row.cells[0] for row in rows.signal_rows(snapshot) if row.cells[3] == "no price"]
+    assert len(str(cells[0])) == len("11-20 08:30:00")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -18,9 +19,11 @@ RETRY_S = (0.25, 0.5, 1.0, 2.0)
 POLL_S = 0.5
 SILENT_S = 5.0  # the desk beats once a second: five missed beats are a dead connection
 BARS = 600
+PART = 1_000  # rows of one answer, as many as the desk gives
 
 POINTS = 4_000  # of an equity line; more are thinned
 
+log = logging.getLogger(__name__)
 Point = tuple[int, float]
 Place = tuple[str, str]  # base URL and full token of the desk
 
@@ -48,6 +51,7 @@ class DeskFeed:
         self.bars: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.equity: dict[int, list[Point]] = {}  # account → seconds and USD, since this process listens
         self.wanted: dict[object, tuple[str, str]] = {}  # a page's key → the bars it shows
+        self.listed_at = float("-inf")  # monotonic, of orders and fills
         self.version = 0
         self._origins: set[str] = set()
         self._http = httpx.AsyncClient(trust_env=False, timeout=5.0)
@@ -100,10 +104,17 @@ class DeskFeed:
                 await self._listen()
                 tries = 0
             except (OSError, TimeoutError, ValueError, websockets.WebSocketException, WorkbenchError) as error:
-                self.error = f"no desk: {error or type(error).__name__}"
-                self.version += 1
+                self._lost(error)
                 tries += self.silent_s > SILENT_S
+            except Exception as error:  # whatever it sent: the pages must come back with the desk
+                log.exception("the desk's stream cannot be read")
+                self._lost(error)
+                tries += 1
             await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+
+    def _lost(self, error: Exception) -> None:
+        self.error = f"no desk: {error or type(error).__name__}"
+        self.version += 1
 
     async def _listen(self) -> None:
         url, token = self._locate()
@@ -130,24 +141,49 @@ class DeskFeed:
             if len(points) > POINTS:
                 points[:] = thinned(points)
 
+    @property
+    def listed_s(self) -> float:
+        """Seconds since orders and fills were last read; they are read while a page looks."""
+        return time.monotonic() - self.listed_at
+
     async def _poll(self) -> None:
         while True:
             if self.wanted:
-                try:
-                    await self._refresh()
-                except WorkbenchError as error:
-                    self.error = self.error or str(error)
+                await self._try(self._list)
+                for key in set(self.wanted.values()):
+                    await self._try(self._fetch_bars, key)
+            for gone in set(self.bars) - set(self.wanted.values()):
+                del self.bars[gone]
             await asyncio.sleep(POLL_S)
 
-    async def _refresh(self) -> None:
-        for key in set(self.wanted.values()):
-            limit = 3 if self.bars.get(key) else BARS
-            params = {"contract": key[0], "timeframe": key[1], "limit": limit}
-            self.bars[key] = splice(self.bars.get(key, []), await self._call("GET", "/api/bars", params=params))
-        for gone in set(self.bars) - set(self.wanted.values()):
-            del self.bars[gone]
-        self.orders = await self._call("GET", "/api/orders")
-        self.fills = await self._call("GET", "/api/fills")
+    async def _try(self, read: Callable[..., Awaitable[None]], *of: Any) -> None:
+        # One part that cannot be read keeps no other from being read, and nothing ends the feed of all pages.
+        try:
+            await read(*of)
+        except WorkbenchError as error:
+            self.error = self.error or str(error)
+        except Exception as error:
+            log.exception("what the desk answered cannot be read")
+            self.error = self.error or f"the desk's answer cannot be read: {error!r}"
+
+    async def _list(self) -> None:
+        self.orders, self.fills = await self._all("/api/orders"), await self._all("/api/fills")
+        self.listed_at = time.monotonic()
+
+    async def _fetch_bars(self, key: tuple[str, str]) -> None:
+        limit = 3 if self.bars.get(key) else BARS
+        params = {"contract": key[0], "timeframe": key[1], "limit": limit}
+        self.bars[key] = splice(self.bars.get(key, []), await self._call("GET", "/api/bars", params=params))
+
+    async def _all(self, path: str) -> list[dict[str, Any]]:
+        """Return a whole list of the desk, also one that is longer than an answer may be."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            response = await self._response("GET", path, params={"limit": PART, "offset": len(rows)})
+            part = _json(response)
+            rows += part
+            if len(part) < PART:
+                return rows
 
     async def _announce(self) -> None:
         for origin in self._origins:
@@ -158,7 +194,7 @@ class DeskFeed:
         return (await self._response("GET", path)).text
 
     async def _call(self, method: str, path: str, **options: Any) -> Any:
-        return (await self._response(method, path, **options)).json()
+        return _json(await self._response(method, path, **options))
 
     async def _response(self, method: str, path: str, **options: Any) -> httpx.Response:
         url, token = self._locate()
@@ -167,7 +203,10 @@ class DeskFeed:
                 method, url + path, headers={"authorization": f"Bearer {token}"}, **options
             )
         except httpx.HTTPError as error:
-            raise DeskRefusedPage(f"the desk at {url} does not answer ({type(error).__name__})") from error
+            why = f"the desk at {url} does not answer ({type(error).__name__})"
+            if method != "GET" and not isinstance(error, httpx.ConnectError):
+                why += "; what was asked may still be done: look before you ask again"
+            raise DeskRefusedPage(why) from error
         if not response.is_success:
             raise DeskRefusedPage(_refusal(path, response))
         return response
@@ -184,6 +223,13 @@ def thinned(points: list[Point]) -> list[Point]:
         part = points[begin : begin + 4]
         kept += sorted({min(part, key=lambda p: p[1]), max(part, key=lambda p: p[1])})
     return kept if not points or kept[-1] == points[-1] else [*kept, points[-1]]
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError as error:
+        raise DeskRefusedPage(f"{response.url} is no desk: it answered {response.text[:80]!r}") from error
 
 
 def _refusal(path: str, response: httpx.Response) -> str:

@@ -37,13 +37,17 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """A button in a row. `sure` asks first, in these words; with `why_not` it is there and cannot be pressed."""
+    """A button in a row. `sure` asks first, in these words; with `why_not` it is there and cannot be pressed.
+
+    What `seen` holds comes back with what was typed: the numbers that the question was about, which may have changed.
+    """
 
     verb: str
     label: str
     sure: str = ""
     inputs: tuple[Field, ...] = ()
     why_not: str = ""
+    seen: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +152,8 @@ def _act(act: Act) -> Json:
         shown["sure"] = act.sure
     if act.why_not:
         shown["why_not"] = act.why_not
+    if act.seen:
+        shown["seen"] = act.seen
     if act.inputs:
         shown["inputs"] = [{"name": i.name, "label": i.label, "value": i.value, "step": i.step} for i in act.inputs]
     return shown

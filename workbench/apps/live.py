@@ -19,6 +19,8 @@ from workbench.apps.visit import Visit
 FRAME_S = 0.05
 TABLES_S = 0.25
 EQUITY_S = 1.0
+LATE_S = 5.0  # orders are read twice a second
+ACT_S = 50.0  # as long as the desk may take: a new runner, then its answer
 TIMEFRAMES = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600}  # seconds
 FIRST = "the first live session"
 MARGIN = (0, 10, 10, 10)
@@ -94,7 +96,12 @@ class LivePage(Visit):
     def _push_tables(self, snapshot: dict[str, Any]) -> None:
         self.sessions.rows(rows.SESSION_HEADS, rows.session_rows(snapshot), empty="no session")
         self.positions.rows(rows.POSITION_HEADS, rows.position_rows(snapshot), empty="flat")
-        self.orders.rows(rows.ORDER_HEADS, rows.order_rows(self.feed.orders), empty="no orders today")
+        old = self.feed.listed_s
+        note = f"▲ not read for {old:.0f} s: this list is old" if LATE_S < old < float("inf") else ""
+        self.orders.rows(
+            rows.ORDER_HEADS, rows.order_rows(self.feed.orders), note=note,
+            empty="no orders today" if old < float("inf") else "the orders have not been read yet",
+        )  # fmt: skip
         self.limits.rows(rows.LIMIT_HEADS, rows.limit_rows(snapshot), empty="no limit has been reported yet")
         self.signals.rows(rows.SIGNAL_HEADS, rows.signal_rows(snapshot), empty="nothing has been said")
 
@@ -105,6 +112,7 @@ class LivePage(Visit):
         self.tell(f"{verb} {row}: now {told.get('state', 'done')}", "ok")
 
     async def _position(self, verb: str, row: str, values: dict[str, str]) -> None:
+        rows.require_as_seen(self.feed.snapshot or {}, verb, row, values)
         self._say(verb, row, await self._ask(rows.position_request(verb, row, values, _key())))
 
     async def _order(self, verb: str, row: str, values: dict[str, str]) -> None:
@@ -112,7 +120,7 @@ class LivePage(Visit):
 
     async def _ask(self, request: rows.Request) -> Any:
         method, path, body = request
-        return await self.feed.ask(method, path, json=body)
+        return await self.feed.ask(method, path, json=body, timeout=ACT_S)
 
     def _say(self, verb: str, row: str, answer: dict[str, Any]) -> None:
         if answer.get("accepted"):

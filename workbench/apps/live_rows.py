@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from workbench.apps.frame import level, price, short, tick_of, tone
 from workbench.apps.grid import Act, Field, Row, columns
 from workbench.domain.errors import InputError
-from workbench.widgets.cards import STATES, chicago, money, signed, version_name
+from workbench.widgets.cards import CHICAGO, STATES, chicago, money, signed, version_name
 
 Json = dict[str, Any]
 Request = tuple[str, str, Json]  # method, path, body
@@ -70,11 +71,12 @@ def position_rows(snapshot: Json) -> list[Row]:
 def _position_acts(position: Json) -> tuple[Act, ...]:
     qty = position["qty"]
     close = Act(verb="close", label="Close", sure=f"Close {signed(qty)} at the market?")
-    reverse = Act(verb="reverse", label="Reverse", sure=f"Turn {signed(qty)} to {signed(-qty)}?")
+    seen = {"seen_qty": qty}
+    reverse = Act(verb="reverse", label="Reverse", sure=f"Turn {signed(qty)} to {signed(-qty)}?", seen=seen)
     if abs(qty) == 1:
         return close, reverse
     part = Field(name="qty", label="contracts", value=abs(qty) // 2, step=1)
-    return close, Act(verb="part-close", label="Part close", sure="Close these", inputs=(part,)), reverse
+    return close, Act(verb="part-close", label="Part close", sure="Close these", inputs=(part,), seen=seen), reverse
 
 
 def order_rows(rows: list[Json]) -> list[Row]:
@@ -118,25 +120,40 @@ def _order_acts(order: Json) -> tuple[Act, ...]:
         Field(name="price", label="price", value=waits_at, step=tick),
         Field(name="qty", label="qty", value=order["qty"], step=1),
     )
-    return Act(verb="modify", label="Modify", sure="Change it", inputs=fields), cancel
+    seen = {"seen_price": waits_at, "seen_qty": order["qty"]}
+    return Act(verb="modify", label="Modify", sure="Change it", inputs=fields, seen=seen), cancel
 
 
 def signal_rows(snapshot: Json) -> list[Row]:
     """Return what was said, the newest first: alerts, and what each session's rule last said."""
+    wall, market = snapshot.get("wall"), snapshot.get("at")
     told = [
-        (a["at"], LEVELS.get(a["level"], (a["level"], "")), str(a.get("account") or ""), a["text"])
+        (a["at"], wall, LEVELS.get(a["level"], (a["level"], "")), str(a.get("account") or ""), a["text"])
         for a in snapshot.get("alerts", [])
     ]
     told += [
-        (s.get("last_bar_end") or 0, ("◆ signal", "up"), s["session"], s["last_signal"])
+        (s.get("last_bar_end") or 0, market, ("◆ signal", "up"), s["session"], s["last_signal"])
         for s in snapshot.get("sessions", [])
         if s.get("last_signal")
     ]
     newest = sorted(enumerate(told), key=lambda pair: (pair[1][0], pair[0]), reverse=True)
     return [
-        Row(id=f"{at}-{text}-{where}", cells=[chicago(at).removesuffix(" CT"), what, where, text])
-        for _, (at, what, where, text) in newest
+        Row(id=f"{at}-{text}-{where}", cells=[moment(at, now), what, where, text])
+        for _, (at, now, what, where, text) in newest
     ]
+
+
+def moment(at: int, now: int | None) -> str:
+    """Return the time of day at the exchange, with its date when that is not the date of `now` (both UTC ns).
+
+    >>> moment(1_796_135_400_000_000_000, 1_796_135_500_000_000_000)
+    '08:30:00'
+    >>> moment(1_796_135_400_000_000_000, 1_796_235_500_000_000_000)
+    '12-01 08:30:00'
+    """
+    dates = [datetime.fromtimestamp((ns or 0) / 1e9, CHICAGO).date() for ns in (at, now)]
+    clock = chicago(at).removesuffix(" CT")
+    return clock if not at or now is None or dates[0] == dates[1] else f"{dates[0]:%m-%d} {clock}"
 
 
 def limit_rows(snapshot: Json) -> list[Row]:
@@ -167,6 +184,23 @@ def session_request(verb: str, session: str) -> Request:
     return "POST", f"/api/sessions/{session}/{verb}", {"person": "dashboard"}
 
 
+def require_as_seen(snapshot: Json, verb: str, row: str, values: dict[str, str]) -> None:
+    """Refuse what was asked of another position: one that has changed since is not turned or closed in part.
+
+    Raises
+    ------
+    InputError
+        With what it is now, and what the question was about.
+    """
+    if verb not in ("reverse", "part-close") or "seen_qty" not in values:
+        return
+    seen = int(values["seen_qty"])
+    now = next((p["qty"] for a in snapshot.get("accounts", []) for p in a.get("positions", [])
+                if f"{a['account']}/{p['contract']}" == row), 0)  # fmt: skip
+    if now != seen if verb == "reverse" else now * seen <= 0:
+        raise InputError(f"nothing was asked: the position is {signed(now)} now, the question was about {signed(seen)}")
+
+
 def position_request(verb: str, row: str, values: dict[str, str], key: str) -> Request:
     """Return the request of a position's button; `key` makes it happen once.
 
@@ -183,7 +217,7 @@ def position_request(verb: str, row: str, values: dict[str, str], key: str) -> R
 
 
 def order_request(verb: str, row: str, values: dict[str, str], orders: list[Json], key: str) -> Request:
-    """Return the request of an order's button: only what was changed is asked for.
+    """Return the request of an order's button: only what the person changed of what was shown is asked for.
 
     Raises
     ------
@@ -193,7 +227,7 @@ def order_request(verb: str, row: str, values: dict[str, str], orders: list[Json
     account, number = row.split("/", 1)
     body: Json = {"request": key, "account": int(account), "person": "dashboard"}
     if verb == "modify":
-        order = next((o for o in orders if str(o.get("order_id")) == number), None)
+        order = next((o for o in orders if f"{o['account']}/{o.get('order_id')}" == row), None)
         if order is None:
             raise InputError(f"order {number} is not there any more")
         body |= _changes(order, values)
@@ -202,10 +236,13 @@ def order_request(verb: str, row: str, values: dict[str, str], orders: list[Json
 
 def _changes(order: Json, values: dict[str, str]) -> Json:
     asked, qty = _number(values.get("price", ""), "price"), _whole(values.get("qty", ""), "qty")
+    price_seen, qty_seen = level(order), order["qty"]
+    if "seen_price" in values:  # the order may have moved since: what was not touched stays as it is now
+        price_seen, qty_seen = float(values["seen_price"]), int(values["seen_qty"])
     changes: Json = {}
-    if asked != level(order):
+    if asked != price_seen:
         changes["limit_price" if order.get("stop_price") is None else "stop_price"] = asked
-    if qty != order["qty"]:
+    if qty != qty_seen:
         changes["qty"] = qty
     if not changes:
         raise InputError(f"order {order['order_id']} has this price and size already; nothing was asked")

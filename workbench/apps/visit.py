@@ -80,6 +80,7 @@ class Visit:
         self._ack_came = asyncio.Event()
         self._sent_at = self._beat_at = 0.0
         self._top: dict[str, Any] = {}
+        self._fault = ""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -193,5 +194,14 @@ class Visit:
             self._top, self._beat_at = top, self._sent_at
             self.head.show({"stop": top["stop"], "desk_pid": pid})
             self.nav.show({"dead": dead})
-        self.push()
+        try:
+            self.push()
+            fault = ""
+        except Exception as error:  # the rest of the page would stand still and look fresh
+            fault = f"this page has a fault, what it shows may be old: {type(error).__name__}: {error}"
+            if fault != self._fault:
+                log.exception("a page cannot show what it should")
+        if fault != self._fault:
+            self._fault = fault
+            self.tell(fault, "alarm" if fault else "")
         self.ack.show({"seq": self._seq})

@@ -51,7 +51,7 @@ export function render({ model }) {
   }
 
   function act(row, one, place) {
-    const values = {};
+    const values = { ...(one.seen || {}) };  // what the question was about: meanwhile it may be otherwise
     const done = () => { place.querySelectorAll("input").forEach((input) => { values[input.name] = input.value; }); asked.delete(row.id); send({ act: one.verb, id: row.id, values }); place.replaceChildren(node("span", "wb-dim", "asked…")); };
     const undo = () => free(row.id);
     if (!one.sure && !one.inputs) return done();
@@ -67,7 +67,7 @@ export function render({ model }) {
     });
     place.replaceChildren(...fields, sure, no);
     (fields.length ? fields[0].querySelector("input") : sure).focus();
-    sure.addEventListener("click", done);
+    sure.addEventListener("click", (event) => { if (event.detail < 2) done(); });  // a double click has read no question
     no.addEventListener("click", undo);
     if (!fields.length) setTimeout(() => { if (asked.has(row.id) && place.contains(sure)) undo(); }, ASK_MS);
   }
