@@ -13,6 +13,7 @@ from tests.gateway.fakes import FakeSocket, Host, Tokens
 from tests.gateway.test_translate import ACCOUNT, MES, ORDER, POSITION, PRINT, TRADE
 from workbench.domain import events as e
 from workbench.gateway.client import GatewayClient, Handlers, urls_at
+from workbench.gateway.faults import GatewayRefused, GatewayUnavailable
 from workbench.gateway.hubs import HubKind, HubStatus
 from workbench.gateway.link import Timing
 from workbench.gateway.protocol import Completion, Invocation, Message
@@ -110,6 +111,29 @@ async def test_watching_subscribes_to_all_that_concerns_an_account_and_a_contrac
         assert case.sockets["market"].calls == [("SubscribeContractQuotes", [MES]), ("SubscribeContractTrades", [MES])]
         await case.client.unwatch_contract(MES)
         assert case.client.market.desired == []
+
+
+@pytest.mark.parametrize("error", [None, "no such contract"], ids=["no answer", "refused"])
+async def test_a_subscription_that_fails_leaves_the_next_one_desired(
+    error: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case()
+
+    def answer(call: Invocation) -> Message | None:
+        if call.target in ("SubscribeContractQuotes", "SubscribeOrders"):
+            return None if error is None else Completion(call.invocation_id or "", error=error)
+        return Case._answer(call)
+
+    monkeypatch.setattr(case, "_answer", answer)
+    async with case.running():
+        monkeypatch.setattr(case.client.market, "timing", Timing(tick_s=0.002, answer_s=0.05))
+        monkeypatch.setattr(case.client.user, "timing", Timing(tick_s=0.002, answer_s=0.05))
+        for watching in (case.client.watch_contract(MES), case.client.watch_account(7)):
+            with pytest.raises(GatewayUnavailable if error is None else GatewayRefused):
+                await watching
+        assert ("SubscribeContractTrades", (MES,)) in case.client.market.desired
+        assert {("SubscribePositions", (7,)), ("SubscribeTrades", (7,))} <= set(case.client.user.desired)
+        assert (("SubscribeContractQuotes", (MES,)) in case.client.market.desired) is (error is None)
 
 
 async def test_a_market_entry_comes_as_the_events_it_is() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import websockets
@@ -13,7 +14,8 @@ from websockets.exceptions import ConnectionClosed
 
 from workbench.api.app import build_app
 from workbench.domain.errors import InputError, LockHeld, StopLatched, StorageError, UnknownName
-from workbench.services import schema, session_stop
+from workbench.gateway.faults import GatewayUnavailable
+from workbench.services import recorded, schema, session_stop
 from workbench.services.children import Child
 from workbench.services.desk_main import run_desk, serve_desk
 from workbench.services.desk_service import StartSession
@@ -99,6 +101,34 @@ async def test_an_ingest_that_was_started_anew_is_told_its_contracts(desk: Desk)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert first.asked == second.asked == [("watch", {"contracts": [CONTRACT]})]
+
+
+async def test_what_cannot_be_recorded_is_told_once_and_asked_for_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel, refusals = FakeChannel(), 3
+    desk.ingest.attach(channel, 1)  # type: ignore[arg-type]
+
+    async def refuse(verb: str, body: Any = None, timeout_s: float = 0.0) -> Any:
+        channel.asked.append((verb, body))
+        if len(channel.asked) <= refusals:
+            raise GatewayUnavailable("SubscribeContractTrades", "no completion within 5 s")
+        return {}
+
+    monkeypatch.setattr(channel, "request", refuse)
+    monkeypatch.setattr(recorded, "LOOK_S", 0.01)
+    monkeypatch.setattr(recorded, "AGAIN_S", 0.01)
+    desk.recorded._contracts.add(CONTRACT)
+    task = asyncio.create_task(desk.recorded.follow())
+    async with asyncio.timeout(5):
+        while desk.recorded._told[0] != 1:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert channel.asked == [("watch", {"contracts": [CONTRACT]})] * (refusals + 1)
+    assert [a["text"] for a in desk.alerts if "is not recorded yet" in a["text"]][1:] == []
+    assert "no completion within 5 s" in desk.alerts[0]["text"]
 
 
 async def test_data_grows_old_with_a_silent_ingest(desk: Desk) -> None:

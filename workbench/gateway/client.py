@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from workbench.domain import events as e
-from workbench.domain.errors import RemoteProtocolError
+from workbench.domain.errors import GatewayError, RemoteProtocolError
 from workbench.gateway import wire_hub as wh
 from workbench.gateway.budget import Budgets
 from workbench.gateway.hubs import Hub, HubKind, HubStatus
@@ -200,16 +200,26 @@ class GatewayClient:
         await self.rest.aclose()
 
     async def watch_account(self, account_id: int) -> None:
-        """Subscribe to the account list and to one account's orders, positions and trades."""
-        await self.user.subscribe("SubscribeAccounts")
-        for what in ("Orders", "Positions", "Trades"):
-            await self.user.subscribe(f"Subscribe{what}", account_id)
+        """Subscribe to the account list and to one account's orders, positions and trades.
+
+        Raises
+        ------
+        GatewayRefused, GatewayUnavailable
+            As `Hub.subscribe` does, when all have been asked for.
+        """
+        streams = [(f"Subscribe{what}", (account_id,)) for what in ("Orders", "Positions", "Trades")]
+        await _subscribe_all(self.user, [("SubscribeAccounts", ()), *streams])
 
     async def watch_contract(self, contract_id: str, *, quotes: bool = True, trades: bool = True) -> None:
-        """Subscribe to a contract's quotes and prints."""
-        for wanted, what in ((quotes, "Quotes"), (trades, "Trades")):
-            if wanted:
-                await self.market.subscribe(f"SubscribeContract{what}", contract_id)
+        """Subscribe to a contract's quotes and prints.
+
+        Raises
+        ------
+        GatewayRefused, GatewayUnavailable
+            As `Hub.subscribe` does, when all have been asked for.
+        """
+        chosen = [what for is_wanted, what in ((quotes, "Quotes"), (trades, "Trades")) if is_wanted]
+        await _subscribe_all(self.market, [(f"SubscribeContract{what}", (contract_id,)) for what in chosen])
 
     async def unwatch_contract(self, contract_id: str) -> None:
         """Give the contract's subscriptions up."""
@@ -293,3 +303,15 @@ class GatewayClient:
         self.faults += 1
         log.warning("left out: %s", text)
         self._handlers.on_fault(text)
+
+
+async def _subscribe_all(hub: Hub, wanted: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+    # One that fails must not keep the next from being desired: it would be missing on every later connection, too.
+    failed: GatewayError | None = None
+    for method, arguments in wanted:
+        try:
+            await hub.subscribe(method, *arguments)
+        except GatewayError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed

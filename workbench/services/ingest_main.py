@@ -60,6 +60,7 @@ class IngestProcess:
         desk = partial(desk_now, place, options.desk, desk_token)
         tokens = DeskTokens(desk)
         self.client = GatewayClient(urls, tokens, handlers, is_market_open=self._is_open, now=self.clock.now)
+        self._watching, self._taken = asyncio.Lock(), set[str]()  # contracts whose subscriptions stand, or are desired
         self._held: list[TradeSeen] = []
         self._barriers: asyncio.Queue[tuple[int, int]] = asyncio.Queue()  # seq, market time before the chunk
         self._last_print: dict[str, int] = {}
@@ -130,15 +131,29 @@ class IngestProcess:
     # --- what the desk asks ---------------------------------------------------------------------------------------
 
     async def watch(self, body: Json) -> Json:
-        """Record these contracts from now on."""
-        for contract in body["contracts"]:
-            if contract in self.ingest.contracts:
-                continue
-            self.ingest.watch(contract)
-            with contextlib.suppress(GatewayError):  # it stays desired and comes with the next connection
-                await self.client.watch_contract(contract)
+        """Record these contracts from now on.
+
+        Raises
+        ------
+        GatewayError
+            The first of a contract that the hub did not take; the desk asks again, and what was taken stays.
+        """
+        failed: GatewayError | None = None
+        async with self._watching:
+            for contract in body["contracts"]:
+                if contract in self._taken:
+                    continue
+                self.ingest.watch(contract)
+                try:
+                    await self.client.watch_contract(contract)
+                except GatewayError as error:
+                    failed = failed or error
+                    continue
+                self._taken.add(contract)
                 if self._timed and self._up:
                     self.ingest.stream_started(self.clock.now(), contract=contract, exact=self.clock.lockstep)
+        if failed is not None:
+            raise failed
         return {"contracts": self.ingest.contracts}
 
     async def bars(self, body: Json) -> Json:

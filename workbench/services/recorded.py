@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 
 from workbench.domain.errors import WorkbenchError
 from workbench.services.children import Child
 
-log = logging.getLogger(__name__)
+LOOK_S = 0.5
+AGAIN_S = 2.0  # after a refusal
 
 
 class Recorded:
@@ -30,6 +30,7 @@ class Recorded:
     ) -> None:
         self._ingest, self._runners, self._tell = ingest, runners, tell
         self._contracts: set[str] = set()
+        self._said = ""  # of what could not be recorded
         self._told: tuple[int, set[str]] = (0, set())  # the ingest that was told, and what
 
     async def want(self, contracts: list[str]) -> None:
@@ -48,7 +49,7 @@ class Recorded:
     async def follow(self) -> None:
         """Tell an ingest that knows nothing, for ever: one that was started anew, or that of a new desk."""
         while True:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(LOOK_S)
             for runner in self._runners.values():
                 sessions = runner.last.get("snapshot", {}).get("sessions", [])
                 self._contracts |= {s["contract"] for s in sessions if s["state"] != "ended"}
@@ -59,5 +60,10 @@ class Recorded:
             try:
                 await self._tell_ingest(10.0)
             except WorkbenchError as error:
-                log.warning("ingest did not take its contracts: %s", error)
-                await asyncio.sleep(2.0)
+                text = f"market data of {', '.join(sorted(self._contracts))} is not recorded yet: {error}; asked again"
+                if text != self._said:
+                    self._said = text
+                    self._tell("warning", text)
+                await asyncio.sleep(AGAIN_S)
+            else:
+                self._said = ""
