@@ -36,11 +36,11 @@ class PromotePage(Visit):
         self.seats = Grid(title="Live versions by session", on_act=self._seat, **tell)
         small: Json = {"size": "small", "margin": (0, 10, 8, 10)}
         self.only = pmui.Select(label="Strategy", options=[ALL], value=ALL, width=220, **small)
-        self.way = pmui.RadioButtonGroup(options=[], value=None, size="small", margin=(4, 10, 8, 10))
+        self.way = pmui.RadioButtonGroup(options=[], value=None, size="small", margin=(0, 10, 8, 10))
         self.person = pmui.TextInput(label="Who", placeholder="your name", width=150, **small)
         self.reason = pmui.TextInput(label="Why", placeholder="kept with the promotion for good", width=330, **small)
-        self.ask = pmui.Button(label="Ask the gates", variant="outlined", margin=(4, 10, 8, 10))
-        self.promote = pmui.Button(label="Promote", color="primary", margin=(4, 10, 8, 10))
+        self.ask = pmui.Button(label="Ask the gates", variant="outlined", margin=(0, 10, 8, 10))
+        self.promote = pmui.Button(label="Promote", color="primary", margin=(0, 10, 8, 10))
         self.about = pmui.Typography("Choose a version.", margin=(0, 10, 6, 12))
         self._rows: list[Json] = []
         self._details: Json = {}

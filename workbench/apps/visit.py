@@ -36,9 +36,14 @@ PARTS = {
             }
         }
     },
-    "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none", "padding": "3px 12px"}}},
+    "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none", "padding": "3px 12px", "height": "36px"}}},
     "MuiButton": {"styleOverrides": {"root": {"textTransform": "none", "height": "36px"}}},
     "MuiOutlinedInput": {"styleOverrides": {"root": {"height": "36px", "fontSize": "14px"}}},
+    "MuiInputLabel": {
+        "styleOverrides": {
+            "root": {"fontSize": "14px", "&:not(.MuiInputLabel-shrink)": {"transform": "translate(14px, 8px)"}}
+        }
+    },
     "MuiTab": {"styleOverrides": {"root": {"textTransform": "none"}}},
 }
 LETTERS = {"fontFamily": "system-ui, sans-serif"}

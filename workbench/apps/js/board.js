@@ -9,7 +9,7 @@ function ageText(seconds) {
 
 const CSS = `
   .wb-board { font: 14px/1.4 system-ui, sans-serif; color: var(--wb-fg); width: 100%; box-sizing: border-box; }
-  .wb-news { background: var(--wb-down); color: #fff; font-weight: 700; border-radius: 8px; padding: 8px 14px; margin-bottom: 10px; }
+  .wb-news { background: #c62828; color: #fff; font-weight: 700; border-radius: 8px; padding: 8px 14px; margin-bottom: 10px; }
   .wb-lights { display: flex; flex-wrap: wrap; gap: 4px 16px; color: var(--wb-dim); font-size: 13px; margin-bottom: 10px; }
   .wb-ok i { color: var(--wb-up); } .wb-info { color: var(--wb-info); font-weight: 700; } .wb-warn { color: var(--wb-warn); font-weight: 700; } .wb-alarm { color: var(--wb-down); font-weight: 700; }
   .wb-lights i { font-style: normal; margin-right: 5px; } .wb-clock { margin-left: auto; font-variant-numeric: tabular-nums; color: var(--wb-fg); }

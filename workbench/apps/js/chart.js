@@ -17,7 +17,7 @@ export function render({ model, el }) {
     rightPriceScale: { scaleMargins: { top: 0.12, bottom: 0.2 } },
     crosshair: { mode: L.CrosshairMode.Normal },
   });
-  let palette = PALETTES.dark, lines = new Map(), marks = [], overlays = new Map(), last = null, decimals = 2, heading = "";
+  let palette = PALETTES.dark, lines = new Map(), marks = [], overlays = new Map(), last = null, step = 60, decimals = 2, heading = "";
   const candles = chart.addSeries(L.CandlestickSeries, { borderVisible: false, autoscaleInfoProvider: (natural) => widened(natural()) });
   const volume = chart.addSeries(L.HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
   chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.86, bottom: 0 } });
@@ -33,10 +33,11 @@ export function render({ model, el }) {
 
   const bar = (b) => ({ time: b.time, value: b.volume, color: (b.close >= b.open ? palette.up : palette.down) + "55" });
 
+  const written = (value) => value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+
   function drawTitle(b) {
     if (!b) return;
-    const n = (value) => value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
-    title.textContent = phone ? `${heading}  ${n(b.close)}` : `${heading}   O ${n(b.open)}  H ${n(b.high)}  L ${n(b.low)}  C ${n(b.close)}  V ${b.volume}`;
+    title.textContent = phone ? `${heading}  ${written(b.close)}` : `${heading}   O ${written(b.open)}  H ${written(b.high)}  L ${written(b.low)}  C ${written(b.close)}  V ${b.volume}`;
   }
 
   function drawLines(wanted) {
@@ -61,13 +62,17 @@ export function render({ model, el }) {
     chart.panes().forEach((pane, i) => pane.setStretchFactor(i ? 1 : 4));
   }
 
+  // An arrow for each bar and side; numbers only where they do not run into each other, the newest first.
   function drawMarks() {
-    arrows.setMarkers(marks.map((m) => ({ time: m.time, text: m.text, position: m.qty > 0 ? "belowBar" : "aboveBar", shape: m.qty > 0 ? "arrowUp" : "arrowDown", color: m.qty > 0 ? palette.up : palette.down })));
+    const room = (phone ? 6 : 4) * step, taken = {};
+    const lettered = new Set([...marks].reverse().filter((m) => { const side = m.qty > 0, free = taken[side] === undefined || taken[side] - m.time >= room; if (free) taken[side] = m.time; return free; }));
+    arrows.setMarkers(marks.map((m) => ({ time: m.time, text: lettered.has(m) ? m.text : "", position: m.qty > 0 ? "belowBar" : "aboveBar", shape: m.qty > 0 ? "arrowUp" : "arrowDown", color: m.qty > 0 ? palette.up : palette.down })));
   }
 
   function all(message) {
     decimals = message.decimals;
-    candles.applyOptions({ priceFormat: { type: "price", precision: message.decimals, minMove: message.tick } });
+    candles.applyOptions({ priceFormat: { type: "custom", minMove: message.tick, formatter: written } });
+    if (message.bars.length > 1) step = message.bars[1].time - message.bars[0].time;
     candles.setData(message.bars);
     volume.setData(message.bars.map(bar));
     chart.timeScale().scrollToRealTime();

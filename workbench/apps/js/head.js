@@ -12,12 +12,15 @@ export function render({ model }) {
   const reason = node("input", "wb-reason");
   Object.assign(reason, { value: "dashboard stop button", maxLength: 200 });
   reason.setAttribute("aria-label", "Reason for the stop");
+  const why = node("label", "wb-why", "Reason");
+  why.append(reason);
   const close = node("button", "wb-close", "×");
   Object.assign(close, { type: "button", title: "Hide this message; the latch stays" });
   const panel = node("div", "wb-panel");
   host.append(styled(`
     .wb-head { display: flex; gap: 10px; align-items: center; justify-content: flex-end; width: 100%; color: #fff; font: 14px system-ui, sans-serif; }
-    .wb-reason { width: 210px; background: transparent; border: 1px solid #ffffff66; color: inherit; border-radius: 6px; padding: 8px 10px; font: inherit; }
+    .wb-why { display: flex; gap: 8px; align-items: center; font-size: 13px; color: #c3cad6; }
+    .wb-reason { width: 210px; background: transparent; border: 1px solid #ffffff66; color: #fff; border-radius: 6px; padding: 8px 10px; font: inherit; }
     .wb-stop { flex: none; background: #d32f2f; color: #fff; border: 2px solid #ff8a80; border-radius: 8px; font: 800 15px/1 system-ui, sans-serif; letter-spacing: .05em; padding: 12px 20px; cursor: pointer; white-space: nowrap; }
     .wb-stop:hover { background: #b71c1c; }
     .wb-stop:focus-visible, .wb-close:focus-visible, .wb-reason:focus-visible { outline: 3px solid #fff; outline-offset: 2px; }
@@ -27,9 +30,9 @@ export function render({ model }) {
     .wb-verdict ul { margin: 4px 0 0; padding-left: 20px; color: var(--wb-fg); }
     .wb-good { border-color: var(--wb-up); color: var(--wb-up); } .wb-bad { border-color: var(--wb-down); color: var(--wb-down); } .wb-wait { border-color: var(--wb-warn); color: var(--wb-warn); }
     .wb-close { align-self: flex-start; background: none; border: 0; color: inherit; font-size: 20px; padding: 4px 10px; cursor: pointer; }
-    @media (max-width: 900px) { .wb-reason { display: none; } }
+    @media (max-width: 900px) { .wb-why { display: none; } }
     @media (max-width: 600px) { .wb-stop { padding: 12px 10px; font-size: 13px; } }
-  `), reason, stop.button, panel);
+  `), why, stop.button, panel);
   panel.append(stop.verdict, close);
   close.addEventListener("click", () => { stop.verdict.hidden = true; });
 

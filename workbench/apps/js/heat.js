@@ -76,7 +76,7 @@ export function render({ model }) {
     values.forEach((value, cell) => {
       const [x, y] = spot(cell);
       if (value == null) { pen.strokeStyle = palette.line; pen.beginPath(); pen.moveTo(x + 2, y + box.h - 2); pen.lineTo(x + box.w - 2, y + 2); pen.stroke(); return; }
-      const share = top > low ? (map.smaller ? top - value : value - low) / (top - low) : 0.5, colour = shade(share);
+      const share = top - low > 1e-9 * Math.max(Math.abs(top), Math.abs(low)) ? (map.smaller ? top - value : value - low) / (top - low) : 0.5, colour = shade(share);
       pen.fillStyle = `rgb(${colour.join(",")})`;
       pen.fillRect(x, y, Math.ceil(box.w) - gap, Math.ceil(box.h) - gap);
       if (lettered && cell !== map.best) { pen.fillStyle = share > 0.55 ? "#0d1118" : "#ffffff"; pen.fillText(written(value, map.units[map.metric]).replace(" USD", ""), x + box.w / 2, y + box.h / 2); }

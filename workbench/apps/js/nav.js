@@ -15,7 +15,7 @@ export function render({ model }) {
     .wb-places a:focus-visible, .wb-choice:focus-visible { outline: 3px solid var(--wb-info); outline-offset: -3px; border-radius: 6px; }
     .wb-choice { display: none; width: 100%; font: 600 15px system-ui, sans-serif; color: var(--wb-fg); background: var(--wb-card); border: 1px solid var(--wb-line); border-radius: 8px; padding: 9px 10px; margin-bottom: 10px; }
     .wb-dead, .wb-told { margin: 0 0 10px; padding: 8px 14px; border-radius: 8px; overflow-wrap: anywhere; }
-    .wb-dead { background: var(--wb-down); color: #fff; font-weight: 700; }
+    .wb-dead { background: #c62828; color: #fff; font-weight: 700; }
     .wb-told { border: 1px solid var(--wb-line); border-left: 5px solid var(--wb-info); background: var(--wb-card); }
     .wb-told.wb-ok { border-left-color: var(--wb-up); } .wb-told.wb-warn { border-left-color: var(--wb-warn); } .wb-told.wb-alarm { border-left-color: var(--wb-down); }
     @media (max-width: 760px) { .wb-places { display: none; } .wb-choice { display: block; } }

@@ -15,12 +15,13 @@ export function render({ model }) {
   `), bar, box);
   const chart = L.createChart(box, { autoSize: true, layout: { attributionLogo: true, background: { color: "transparent" }, fontFamily: "system-ui, sans-serif", fontSize: 12 }, timeScale: { rightOffset: 3, timeVisible: true, secondsVisible: false } });
   const candles = chart.addSeries(L.CandlestickSeries, { borderVisible: false }), marks = L.createSeriesMarkers(candles, []);
-  let bars = [], picked = null, palette = PALETTES.dark, heading = "";
+  let bars = [], picked = null, palette = PALETTES.dark, heading = "", decimals = 2;
+  const written = (value) => value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 
   function show() {
     marks.setMarkers(picked === null ? [] : [{ time: picked, position: "aboveBar", shape: "arrowDown", color: palette.info, text: "this bar" }]);
     const held = bars.find((one) => one.time === picked);
-    title.textContent = held ? `${heading} · ${new Date(held.time * 1000).toISOString().slice(11, 16)} CT   O ${held.open}  H ${held.high}  L ${held.low}  C ${held.close}` : bars.length ? `${heading} · choose a bar` : heading || "no bars yet: check the text, and the contract";
+    title.textContent = held ? `${heading} · ${new Date(held.time * 1000).toISOString().slice(11, 16)} CT   O ${written(held.open)}  H ${written(held.high)}  L ${written(held.low)}  C ${written(held.close)}` : bars.length ? `${heading} · choose a bar` : heading || "no bars yet: check the text, and the contract";
   }
   function pick(time) {
     if (!bars.some((one) => one.time === time)) return;
@@ -37,7 +38,8 @@ export function render({ model }) {
     const message = payload(event), fresh = message.title !== heading || !bars.length;
     heading = message.title;
     bars = message.bars;
-    candles.applyOptions({ priceFormat: { type: "price", precision: message.decimals, minMove: message.tick } });
+    decimals = message.decimals;
+    candles.applyOptions({ priceFormat: { type: "custom", minMove: message.tick, formatter: written } });
     candles.setData(bars);
     if (fresh) { picked = null; chart.timeScale().scrollToRealTime(); }
     show();
@@ -45,7 +47,7 @@ export function render({ model }) {
   model.send_msg({ act: "hello" });
   const end = followTheme(host, (chosen) => {
     palette = chosen;
-    chart.applyOptions({ layout: { textColor: chosen.dim, background: { color: "transparent" } }, grid: { vertLines: { color: chosen.line + "88" }, horzLines: { color: chosen.line + "88" } } });
+    chart.applyOptions({ layout: { textColor: chosen.dim, background: { color: "transparent" } }, grid: { vertLines: { color: chosen.line + "88" }, horzLines: { color: chosen.line + "88" } }, timeScale: { borderColor: chosen.line }, rightPriceScale: { borderColor: chosen.line } });
     candles.applyOptions({ upColor: chosen.up, downColor: chosen.down, wickUpColor: chosen.up, wickDownColor: chosen.down });
     show();
   });
