@@ -29,10 +29,11 @@ table{border-collapse:collapse;margin:.5rem 0;font-variant-numeric:tabular-nums}
 td,th{padding:.2rem .7rem;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap}
 td:first-child,th:first-child{text-align:left}th{color:#555;font-weight:600}
 .numbers{columns:2;column-gap:2.5rem}.numbers table{width:100%;margin:0}.numbers tr{break-inside:avoid}
-.numbers td:last-child{white-space:normal}.why{color:#888;font-size:.85em}
+.numbers td:last-child{white-space:normal}.why{color:#666;font-size:.85em}
 .wide{overflow-x:auto}.minus{color:#b3362d}
 ul.alarms{background:#fff6e5;border-left:4px solid #e2a000;margin:.8rem 0;padding:.6rem 1rem .6rem 2rem}
 pre{background:#f6f6f6;padding:.7rem;overflow:auto}svg:not(.main-svg){width:100%;height:auto}
+@media(max-width:600px){.numbers{columns:1}body{margin:1rem auto}.numbers td{white-space:normal}}
 """
 
 
