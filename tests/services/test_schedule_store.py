@@ -20,7 +20,7 @@ from workbench.services.clock import MarketClock
 from workbench.services.jobs import Jobs
 from workbench.services.report_index import list_reports
 from workbench.services.schedule_runner import Scheduler, follow_schedules
-from workbench.services.schedule_store import Schedule, Schedules
+from workbench.services.schedule_store import RUNS_KEPT, Schedule, Schedules
 from workbench.storage.database import Database
 from workbench.storage.home import Home
 
@@ -116,6 +116,7 @@ class Line:
 
     def __init__(self, home: Path, ends: Callable[[int], tuple[str, str]]) -> None:
         self.home, self.ends, self.asked = home, ends, list[dict[str, Any]]()
+        self.cancelled = list[str]()
 
     def start(self, kind: str, asked: dict[str, Any], *, by: str) -> dict[str, Any]:
         self.asked.append(asked)
@@ -125,6 +126,10 @@ class Line:
         status, error = self.ends(int(job))
         result = {"name": f"report-{job}", "status": status, "error": error}
         return {"state": "done", "error": None, "result": result}
+
+    def cancel(self, job: str) -> dict[str, Any]:
+        self.cancelled.append(job)
+        return {}
 
 
 class Bench:
@@ -336,3 +341,48 @@ def test_a_desk_makes_a_report_when_the_simulators_clock_passes_the_early_close(
     asyncio.run(run())
     assert bench.schedules.last_runs()["close"]["due"] == ns("2026-11-27 12:25")
     assert [asked["schedule"] for asked in bench.line.asked] == ["close"]
+
+
+def test_a_schedule_that_can_never_be_due_again_keeps_no_other_waiting_and_is_told_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.schedules.add(Schedule(name="a-first", template="session", due="close of MES"))
+    bench.schedules.add(DAILY)
+    scheduler = bench.scheduler()
+    bench.at("2026-11-23 09:00", scheduler)
+    with bench.schedules.database.writing() as connection:  # as an older program, or another hand, has left it
+        connection.exec_driver_sql("UPDATE schedules SET due = 'close of NOSUCH' WHERE name = 'a-first'")
+    assert bench.at("2026-11-23 16:10", scheduler) == 1
+    assert bench.line.asked[0]["schedule"] == "close"
+    bench.at("2026-11-23 16:11", scheduler)
+    assert len(bench.alerts) == 1 and "a-first is never due" in bench.alerts[0][1]
+
+
+def test_a_scheduler_that_has_lost_its_lease_ends_its_own_making(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.schedules.add(DAILY)
+    scheduler = bench.scheduler()
+    bench.at("2026-11-23 09:00", scheduler)
+    ended = bench.line.get
+
+    def running(job: str) -> dict[str, Any]:
+        bench.wall += 61 * SECOND  # the machine slept
+        return {"state": "running", "error": None, "result": None}
+
+    bench.line.get = running  # type: ignore[method-assign]
+    scheduler.store.renew = lambda *_: False  # type: ignore[method-assign]
+    assert bench.at("2026-11-23 16:10", scheduler) == 1
+    assert bench.line.cancelled == ["0"], "two of them would make it"
+    bench.line.get = ended  # type: ignore[method-assign]
+
+
+def test_runs_of_long_ago_are_forgotten_and_the_newest_stays(tmp_path: Path) -> None:
+    schedules = store(tmp_path)
+    schedules.add(DAILY)
+    for due in range(RUNS_KEPT + 20):
+        lease = schedules.claim(DAILY, due, "a", now=0, lease_s=60)
+        assert lease is not None and schedules.finish(lease, report=f"r{due}")
+    with schedules.database.reading() as connection:
+        (count,) = connection.exec_driver_sql("SELECT COUNT(*) FROM report_runs").one()
+    assert count == RUNS_KEPT
+    assert schedules.last_runs()["close"]["report"] == f"r{RUNS_KEPT + 19}"
+    assert schedules.claim(DAILY, 3, "b", now=10**12, lease_s=60) is None, "what is forgotten is not made again"

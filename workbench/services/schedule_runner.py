@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from workbench.domain.clock import SECOND
-from workbench.domain.errors import WorkbenchError
+from workbench.domain.errors import InputError, UnknownName, WorkbenchError
 from workbench.services.clock import wall_ns
 from workbench.services.jobs import OVER
 from workbench.services.report_index import list_reports, rebuild_index, remove_report
@@ -39,6 +39,8 @@ class Line(Protocol):
     def start(self, kind: str, asked: Json, *, by: str) -> Json: ...
 
     def get(self, job: str) -> Json: ...
+
+    def cancel(self, job: str) -> Json: ...
 
 
 class Scheduler:
@@ -73,6 +75,7 @@ class Scheduler:
         self.holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._making: dict[asyncio.Task[None], Lease] = {}
         self._told = ""
+        self._odd: dict[str, str] = {}  # what was told of schedules that cannot be looked at
 
     @property
     def making(self) -> list[str]:
@@ -103,12 +106,24 @@ class Scheduler:
         schedules = await asyncio.to_thread(self.store.all)
         runs = await asyncio.to_thread(self.store.last_runs) if schedules else {}
         for schedule in schedules:
-            lease = await asyncio.to_thread(self._take, schedule, now, runs.get(schedule.name))
+            lease = await self._taken(schedule, now, runs.get(schedule.name))
             if lease is not None:
                 begun.append(schedule.name)
                 self._making[asyncio.create_task(self._make(schedule, lease))] = lease
         self._making = {task: lease for task, lease in self._making.items() if not task.done()}
         return begun
+
+    async def _taken(self, schedule: Schedule, now: int, run: Json | None) -> Lease | None:
+        # One that cannot be due any more, such as behind the end of a calendar, keeps no other waiting.
+        try:
+            lease = await asyncio.to_thread(self._take, schedule, now, run)
+        except (InputError, UnknownName) as error:
+            if self._odd.get(schedule.name) != str(error):
+                self._odd[schedule.name] = str(error)
+                self._tell("warning", f"scheduled report {schedule.name} is never due: {error}; remove it, add another")
+            return None
+        self._odd.pop(schedule.name, None)
+        return lease
 
     async def settle(self) -> None:
         """Wait until everything begun here is over."""
@@ -155,6 +170,17 @@ class Scheduler:
     async def _made(self, schedule: Schedule, lease: Lease) -> Json:
         asked = {"template": schedule.template, "parameters": dict(schedule.parameters), "schedule": schedule.name}
         number = self._jobs.start("report", asked, by=f"schedule {schedule.name}")["id"]
+        try:
+            job = await self._followed(number, lease)
+        except BaseException:
+            with contextlib.suppress(WorkbenchError):  # it may be over
+                self._jobs.cancel(number)  # who has the lease now makes it: not both
+            raise
+        result = job["result"] or {}
+        error = job["error"] or ("" if job["state"] == "done" else f"the job was {job['state']}")
+        return {"name": result.get("name", ""), "error": error or result.get("error", "")}
+
+    async def _followed(self, number: str, lease: Lease) -> Json:
         renewed = self._wall()
         while (job := await asyncio.to_thread(self._jobs.get, number))["state"] not in OVER:
             await asyncio.sleep(self._follow_s)
@@ -162,9 +188,7 @@ class Scheduler:
                 renewed = self._wall()
                 if not await asyncio.to_thread(self.store.renew, lease, renewed, LEASE_S):
                     raise WorkbenchError("another scheduler has taken it over")
-        result = job["result"] or {}
-        error = job["error"] or ("" if job["state"] == "done" else f"the job was {job['state']}")
-        return {"name": result.get("name", ""), "error": error or result.get("error", "")}
+        return job
 
     def _finish(self, schedule: Schedule, lease: Lease, done: Json) -> None:
         is_last = lease.attempt >= schedule.tries

@@ -9,14 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.domain.clock import SECOND
 from workbench.domain.errors import InputError, UnknownName
 from workbench.services.schedule_times import parse_due
 from workbench.storage.database import Database
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 Json = dict[str, Any]
+RUNS_KEPT = 50  # of each schedule
 RUNNING, WAITING, OK, FAILED = "running", "waiting", "ok", "failed"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -181,6 +185,7 @@ class Schedules:
                     connection.execute(runs.update().where(mine & (runs.c.due == newest.due)).values(**over))
                 row = {"schedule": schedule.name, "due": due, "tries": 1, "report": "", "error": "", **values}
                 connection.execute(runs.insert().values(**row))
+                self._forget(connection, schedule.name)
                 return Lease(schedule.name, due, holder, 1)
             if newest.due > due or newest.status in (OK, FAILED) or newest.until > now:
                 return None
@@ -192,6 +197,16 @@ class Schedules:
             attempt = newest.tries + 1
             connection.execute(runs.update().where(mine & (runs.c.due == due)).values(tries=attempt, **values))
             return Lease(schedule.name, due, holder, attempt)
+
+    def _forget(self, connection: Connection, name: str) -> None:
+        # The newest one decides; all are read at every look, so they must not grow for ever.
+        from workbench.storage.tables import report_runs as runs
+
+        mine = runs.c.schedule == name
+        newest = runs.select().with_only_columns(runs.c.due).where(mine).order_by(runs.c.due.desc())
+        old = connection.execute(newest.offset(RUNS_KEPT).limit(1)).scalar()
+        if old is not None:
+            connection.execute(runs.delete().where(mine & (runs.c.due <= old)))
 
     def renew(self, lease: Lease, now: int, lease_s: float) -> bool:
         """Hold a lease longer; False when it is no longer ours."""
