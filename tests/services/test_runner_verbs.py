@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.services.test_reader import CONTRACT, FakeGateway
 from workbench.domain.commands import Accepted, Outcome
 from workbench.domain.errors import InputError, UnknownName
 from workbench.risk.limits import Limits
+from workbench.services import runner_verbs
 from workbench.services.clock import MarketClock
 from workbench.services.runner import Runner, end_tasks
 from workbench.services.runner_verbs import RunnerVerbs
@@ -251,3 +253,12 @@ async def test_reconcile_reads_the_broker_and_says_whether_all_is_equal(tmp_path
         assert answer["equal"] is True and answer["unknown_orders"] == []
         (row,) = [r for r in answer["positions"] if r["contract"] == CONTRACT]
         assert (row["own"], row["broker"], row["locked"]) == (0, 0, "")
+
+
+def test_an_order_that_still_works_is_listed_however_many_came_after_it() -> None:
+    def order(n: int, *, works: bool) -> Any:
+        return SimpleNamespace(n=n, is_open=works)
+
+    orders = [order(n, works=n in (3, 650)) for n in range(1_200)]
+    listed = [o.n for o in runner_verbs._newest(orders)]
+    assert listed[:2] == [3, 650] and listed[2:] == list(range(1_200 - runner_verbs.MOST_ROWS, 1_200))

@@ -14,7 +14,7 @@ from workbench.domain import events as e
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName, WorkbenchError
 from workbench.domain.hours import TradingHours, trading_hours
-from workbench.domain.order import Status
+from workbench.domain.order import Order, Status
 from workbench.domain.timeframe import Timeframe, timeframe
 from workbench.execution import outage, readiness
 from workbench.execution.state import Session
@@ -26,6 +26,7 @@ from workbench.services.strategy_hosts import warmup_of
 from workbench.storage.registry import Registry
 
 Json = dict[str, Any]
+MOST_ROWS = 500  # of orders and fills in one answer
 SPARE = 1.25  # thin contracts have fewer bars than minutes
 
 
@@ -228,12 +229,17 @@ class RunnerVerbs:
         return {}
 
     async def orders(self, body: Json) -> Json:
-        state = self._runner.state
-        return {"rows": [order_dict(o) for o in state.orders.values()][-500:]}
+        return {"rows": [order_dict(o) for o in _newest(list(self._runner.state.orders.values()))]}
 
     async def fills(self, body: Json) -> Json:
         fills = sorted(self._runner.fills.values(), key=lambda f: f.trade_id)
-        return {"rows": [fill_dict(f) for f in fills][-500:]}
+        return {"rows": [fill_dict(f) for f in fills[-MOST_ROWS:]]}
+
+
+def _newest(orders: list[Order]) -> list[Order]:
+    # What may still fill is always among them, however old: it is what a person cancels.
+    begin = len(orders) - MOST_ROWS
+    return [order for n, order in enumerate(orders) if n >= begin or order.is_open]
 
 
 def policies_of(body: Json) -> Json:
