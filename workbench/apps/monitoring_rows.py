@@ -175,10 +175,14 @@ def _tiles(snapshot: Json, monitored: Json, silent_s: float, rate: float | None,
     value, colour = ("LATCHED", "down") if shade == "alarm" else ("free", "up")
     alarms = sum(a["level"] == "critical" for a in alerts)
     count = {"value": str(alarms), "tone": "down" if alarms else "", "note": f"of {len(alerts)} alerts"}
+    accounts = snapshot.get("accounts", [])
+    known = sum(a.get("equity_usd") is not None for a in accounts)
+    told = {"note": "" if known == len(accounts) else f"{known} of {len(accounts)} accounts known"}
+    day = total.get("day_pnl_usd")
     return [
         {"label": "Stop latch", "value": value, "tone": colour, "note": text},
-        {"label": "Day P&L, all", **_usd(money(total.get("day_pnl_usd"))), "tone": tone(total.get("day_pnl_usd"))},
-        {"label": "Equity, all", **_usd(plain_money(total.get("equity_usd")))},
+        {"label": "Day P&L, all", **_usd(money(day)), "tone": tone(day), **told},
+        {"label": "Equity, all", **_usd(plain_money(total.get("equity_usd"))), **told},
         {"label": "Exposure, all", **_usd(plain_money(total.get("notional_usd")))},
         {"label": "Alarms kept", **count},
         {"label": "Desk answers in", **_unit(asked_ms, "ms"), "note": "this page asked"},
