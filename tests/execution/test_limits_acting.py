@@ -34,7 +34,7 @@ from workbench.domain.clock import MINUTE
 from workbench.domain.commands import Alert, CancelOrder
 from workbench.domain.order import OrderType, Side
 from workbench.domain.programme import E4
-from workbench.execution.risk_state import to_e4
+from workbench.execution.risk_state import session_scope, to_e4
 from workbench.execution.state import AccountState
 from workbench.execution.step import step
 from workbench.risk.limits import Limits
@@ -225,6 +225,19 @@ def test_limits_are_tightened_while_a_session_runs_and_hold_for_the_next_order()
     ride.feed(changed(ride, max_position=2))
     assert ride.said("the limits were changed by ann: a quiet week")
     refuses_a_person(ride, "max_position")
+
+
+def test_a_limit_that_comes_later_does_not_break_on_a_session_that_has_ended() -> None:
+    ride = started(on_breach="session")
+    round_trip(ride, -20)  # 20 × 1.25 and two fees: about 26 USD
+    ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="done"))
+    ride.start_session("s2")
+    ride.feed(changed(ride, session_daily_loss_usd=USD(10), session_drawdown_usd=USD(10)))
+    price(ride, START, times=5)
+    assert ride.state.risk.breaches == {} and not ride.said("session s1 has lost")
+    round_trip(ride, -20)
+    price(ride, START, times=5)
+    assert set(ride.state.risk.breaches) == {session_scope("s2")}, "the one that runs is held to it"
 
 
 @pytest.mark.statement(35)

@@ -15,6 +15,7 @@ from workbench.domain.commands import PlaceOrder
 from workbench.domain.contract import spec
 from workbench.domain.order import OrderType, Side
 from workbench.domain.programme import rules_of
+from workbench.risk.checks_money import _check_cap, check_exposure
 from workbench.risk.gate import Approved, Code, Exposure, Firm, Refused, View, check
 from workbench.risk.limits import Limits
 
@@ -302,3 +303,50 @@ def test_a_programme_of_an_express_account_lets_hold_what_its_scaling_has_reache
         within = seen(firm=firm("topstep-50k-express", floor=-2000, cap=cap))
         assert code_of(place(minis, contract=ES), within, **STAKE) is None
         assert code_of(place(minis + 1, contract=ES), within, **STAKE) is Code.PROGRAMME_CAP
+
+
+# --- what it says, and products that nobody can value -----------------------------------------------------------------
+
+STRANGE = place(contract="CON.F.US.XYZ.Z26")
+
+
+@pytest.mark.parametrize(
+    ("judge", "seen", "limits", "code"),
+    [
+        (check_exposure, SEEN, {"max_micros": 100}, Code.MICROS),
+        (check_exposure, replace(SEEN, lease_micros=100), {}, Code.MICROS),
+        (check_exposure, SEEN, {}, None),
+    ],
+)
+def test_a_product_of_unknown_weight_is_refused_where_weight_is_limited(
+    judge: object, seen: View, limits: dict[str, object], code: Code | None
+) -> None:
+    said = judge(STRANGE, seen, Limits(**WIDE, **limits))  # type: ignore[operator, arg-type]
+    assert (said and said[0]) == code
+    assert said is None or "is not in our table of products" in said[1]
+
+
+def test_nor_does_a_programme_take_a_product_that_it_cannot_count() -> None:
+    said = _check_cap(STRANGE, SEEN, firm())
+    assert said is not None and said[0] is Code.PROGRAMME_CAP and "is not in our table" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("order", "view", "limits", "said"),
+    [
+        (place(), seen(day_pnl_usd=USD("-512.5")), {"daily_loss_usd": USD(500)}, "the day stands at -512.50 USD"),
+        (place(), seen(drawdown_usd=None), {"max_drawdown_usd": USD(500)}, "the account's drawdown is not known"),
+        (limit(24_041), SEEN, {"price_collar_ticks": 40}, "the order's price is 41 ticks away, collar 40 ticks"),
+        (
+            place(),
+            seen(reference=USD(23_000)),
+            {"price_collar_ticks": 40, "price_collar_percent": 0.5},
+            "the last price is 1000 ticks away, collar 40 ticks and 0.5 %",
+        ),
+    ],
+)
+def test_a_refusal_names_the_figure_and_the_limit(
+    order: PlaceOrder, view: View, limits: dict[str, object], said: str
+) -> None:
+    refused = check(order, view, Limits(**WIDE, **limits))  # type: ignore[arg-type]
+    assert isinstance(refused, Refused) and said in refused.reason, refused

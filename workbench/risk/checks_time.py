@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TypeGuard
 
 from workbench.domain.commands import PlaceOrder
 from workbench.risk.codes import Code
@@ -76,32 +77,29 @@ def check_price(command: PlaceOrder, view: View, limits: Limits) -> Why:
     if not _is_price(view.price):
         return Code.NO_PRICE, f"no price of {view.root} is known to measure the collar from"
     asked = [Decimal(t) for t in (command.limit_ticks, command.stop_ticks, command.trail_ticks) if t is not None]
-    if not asked and not _is_price(view.reference):
+    if asked:
+        return _check_collar(asked, view.price, "the order's price", limits)
+    if not _is_price(view.reference):
         return Code.NO_PRICE, f"no closed bar of {view.root} is known to measure the last price from"
-    base, what = (view.price, "the order's price") if asked else (view.reference, "the last price")
-    levels: list[Decimal | None] = [*asked] or [view.price]
-    for level in levels:
-        if _is_outside(level, base, limits):
-            return Code.COLLAR, f"{what} is {_far(level, base)} away, collar {_collar(limits)}"
+    return _check_collar([view.price], view.reference, "the last price", limits)
+
+
+def _check_collar(levels: list[Decimal], base: Decimal, what: str, limits: Limits) -> Why:
+    for away in (abs(level - base) for level in levels):
+        if _is_outside(away, base, limits):
+            return Code.COLLAR, f"{what} is {away:g} ticks away, collar {_collar(limits)}"
     return None
 
 
-def _is_price(price: Decimal | None) -> bool:
+def _is_price(price: Decimal | None) -> TypeGuard[Decimal]:
     return price is not None and price.is_finite() and price != 0
 
 
-def _is_outside(level: Decimal | None, base: Decimal | None, limits: Limits) -> bool:
-    if level is None or base is None:
-        return True
-    away = abs(level - base)
+def _is_outside(away: Decimal, base: Decimal, limits: Limits) -> bool:
     if limits.price_collar_ticks is not None and not away <= limits.price_collar_ticks:
         return True
     percent = limits.price_collar_percent
     return percent is not None and not away * 100 <= abs(base) * Decimal(repr(percent))
-
-
-def _far(level: Decimal | None, base: Decimal | None) -> str:
-    return "?" if level is None or base is None else f"{abs(level - base):g} ticks"
 
 
 def _collar(limits: Limits) -> str:
