@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -121,5 +122,27 @@ def test_the_shipped_templates_run_on_what_was_recorded(recorded: Home, template
     assert report.ok, report.error
     page = report.html.read_text(encoding="utf-8")
     assert report.title in page and report.about and report.about in page
-    assert "data" in report.provenance and "<script" not in page and "http" not in page.replace("http://www.w3.org", "")
+    assert "data" in report.provenance and "<script" not in page
+    assert not re.search(r"https?:", page.replace("http://www.w3.org", ""))
     assert report.seconds < 30
+
+
+def test_a_page_opened_from_the_disk_may_run_nothing_and_ask_nobody(tmp_path: Path) -> None:
+    cells = "from IPython.display import HTML; HTML('<script>steal()</script><img src=http://evil.example/x>')"
+    report = run_report(notebook(tmp_path / "small.ipynb", cells), {}, tmp_path / "out")
+    page = report.html.read_text(encoding="utf-8")
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', page)
+    assert policy is not None and page.index(policy[0]) < page.index("<script>steal")
+    rules = dict(rule.split(" ", 1) for rule in policy[1].split("; "))
+    assert rules["default-src"] == "'none'" and "script-src" not in rules and rules["img-src"] == "data:"
+
+
+def test_what_a_killed_run_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    old, young = out / ".20260101T000000Z_session_ab12.x", out / ".20260102T000000Z_session_cd34.y"
+    for half in (old, young):
+        half.mkdir(parents=True)
+        (half / "run.ipynb").write_text("{")
+    os.utime(old, (0, 0))
+    run_report(notebook(tmp_path / "small.ipynb", "1"), {}, out, kernel_name="a-kernel-nobody-has")
+    assert not old.exists() and young.exists()

@@ -83,10 +83,19 @@ class Jobs:
             "error": None,
             "result": None,
         }
+        self._forget()
         self._known()[job["id"]] = job
         self._line.append(job["id"])
         self._next()
         return job
+
+    def _forget(self) -> None:
+        # A desk runs for weeks: of what is over the newest are kept, as at its start.
+        over = sorted((j for j in self._known().values() if j["state"] in OVER), key=lambda j: j["created_at"])
+        for old in over[: max(0, len(over) + 1 - MOST_KEPT)]:
+            del self._known()[old["id"]]
+            self._path(old["id"]).unlink(missing_ok=True)
+            self.trades_of(old["id"]).unlink(missing_ok=True)
 
     def cancel(self, job: str) -> Json:
         """End a job; one that is over is refused."""

@@ -25,6 +25,10 @@ _LONGEST_TRACE = 40
 _SHOWN = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain")
 
 
+# Whatever an output holds: opened from a disk, too, the page runs nothing and asks nobody for anything.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+
+
 def style() -> str:
     """Return the style sheet of reports and of their index."""
     return (files("workbench.services") / "report.css").read_text(encoding="utf-8")
@@ -65,6 +69,7 @@ def page(notebook: Any, facts: Mapping[str, Any]) -> str:
         body = f"{_failure(notebook, error, facts.get('cell'))}{before}"
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         "<meta name='viewport' content='width=device-width,initial-scale=1'><link rel='icon' href='data:,'>"
         f"<title>{html.escape(named)}</title><style>{style()}</style></head><body>"
         f"<header><p class='brand'>Workbench report</p><h1>{html.escape(title)}</h1>"

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -30,6 +31,7 @@ from workbench.storage.home import Home
 __all__ = ["Report", "find_template", "run_report"]
 KERNEL = "workbench-report"
 CELL_MAY_TAKE_S = 600
+HALF_STAYS_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,7 @@ def run_report(
     name = f"{started:%Y%m%dT%H%M%SZ}_{source.stem}_{secrets.token_hex(2)}"
     try:
         Path(out_dir).mkdir(parents=True, exist_ok=True)
+        _tidy(Path(out_dir))
         work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=out_dir))
     except OSError as error:
         raise StorageError(f"cannot write reports to {out_dir}: {error.strerror or error}") from error
@@ -115,6 +118,13 @@ def run_report(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return report
+
+
+def _tidy(folder: Path) -> None:
+    # A run that was cancelled was killed: its half report lies under a hidden name.
+    for half in folder.glob(".*_*.*"):
+        if half.is_dir() and time.time() - half.stat().st_mtime > HALF_STAYS_S:
+            shutil.rmtree(half, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
