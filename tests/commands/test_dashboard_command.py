@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -46,3 +47,30 @@ def test_a_taken_port_is_a_clear_message_and_exit_code_1(home: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "is taken" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_second_dashboard_that_finds_its_port_taken_leaves_the_first_ones_file(home: Path) -> None:
+    file = home / "desk" / "dashboard.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"url": "http://127.0.0.1:1", "link": "http://127.0.0.1:1/live?token=x", "pid": 1}))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [sys.executable, "-m", "workbench.cli", "dashboard", "--port", str(taken.getsockname()[1])]
+        subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert json.loads(file.read_text())["pid"] == 1, "notebooks find the first one by it"
+
+
+def test_no_token_goes_into_a_log(home: Path, tmp_path: Path) -> None:
+    output = tmp_path / "dashboard.out"
+    command = [sys.executable, "-m", "workbench.cli", "dashboard", "--port", "0"]
+    with open(output, "wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while not output.read_text().endswith("goes on)\n"):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            told = json.loads((home / "desk" / "dashboard.json").read_text())
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=15)
+    token = told["link"].partition("token=")[2]
+    assert token and token not in output.read_text() and "dashboard.json" in output.read_text()

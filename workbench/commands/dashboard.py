@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
+import sys
 import webbrowser
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,14 +35,16 @@ def register(app: typer.Typer) -> None:
 def run_dashboard(port: int, *, browser: bool = False, as_json: bool = False) -> None:
     """Serve, and tell people and programs the link: printed, and in the home's desk/dashboard.json."""
     from workbench.apps import serve  # panel takes a second and more to import
-    from workbench.storage.home import home, write_durably
+    from workbench.domain.errors import StorageError
+    from workbench.storage.home import home, read_json, write_durably
 
     file = home().desk / "dashboard.json"
 
     def ready(board: Dashboard) -> None:
         told = {"url": board.url, "link": board.link, "port": board.port, "pid": os.getpid()}
         write_durably(file, json.dumps(told).encode(), mode=0o600)
-        typer.echo(json.dumps(told) if as_json else f"dashboard {board.link} (Ctrl-C ends it; trading goes on)")
+        where = f"{board.url}; its link with the token is in {file}" if _is_kept() else board.link
+        typer.echo(json.dumps(told) if as_json else f"dashboard {where} (Ctrl-C ends it; trading goes on)")
         if browser:
             webbrowser.open(board.link)
 
@@ -48,4 +53,14 @@ def run_dashboard(port: int, *, browser: bool = False, as_json: bool = False) ->
     try:
         serve(port, url, token, page_token=os.environ.get("WORKBENCH_DASHBOARD_TOKEN"), ready=ready)
     finally:
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(StorageError):
+            if (read_json(file) or {}).get("pid") == os.getpid():  # another dashboard may have come, or have been here
+                file.unlink(missing_ok=True)
+
+
+def _is_kept() -> bool:
+    # What goes into a file is a log: no token belongs there.
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False

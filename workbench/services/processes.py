@@ -21,13 +21,20 @@ class NotStarted(WorkbenchError):
     """A program did not come up; its last words are in the message."""
 
 
+def _for_me_alone(path: str, flags: int) -> int:
+    # Programs that are not ours may print a link with a token, as JupyterLab does.
+    handle = os.open(path, flags, 0o600)
+    os.fchmod(handle, 0o600)
+    return handle
+
+
 class Program:
     """One program: a Python module or command with its output in a file."""
 
     def __init__(self, name: str, command: list[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.name, self.log = name, log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "ab") as output:
+        with open(log, "ab", opener=_for_me_alone) as output:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
                 command,
                 stdin=subprocess.DEVNULL,
