@@ -33,6 +33,7 @@ from workbench.services.red_button import RedButton
 from workbench.services.replica import Replica
 from workbench.services.session_stop import stop_session
 from workbench.services.settings import Profile
+from workbench.services.shared_reads import SharedReads
 from workbench.services.simulator_status import follow_simulator
 from workbench.services.snapshot import fill_dict, order_dict
 from workbench.storage.database import Database
@@ -89,6 +90,7 @@ class Desk(DeskActions, DeskSessions):
             hours=self.hours,
         )
         self.view = DeskView(self)
+        self.reads = SharedReads()
         self._refused: dict[str, str] = {}
         self.history = Projections(Database(home))
         self.recorded = Recorded(lambda: self.ingest, self.runners, self.alert)
@@ -322,6 +324,10 @@ class Desk(DeskActions, DeskSessions):
 
     async def _at_the_broker(self, verb: str, account: int) -> list[Json]:
         # With no runner to ask, the day is read from the broker: what closed a stopped account is there, too.
+        # Pages ask twice a second: the budget of requests is for closing.
+        return await self.reads.of((verb, account), lambda: self._read_the_day(verb, account))
+
+    async def _read_the_day(self, verb: str, account: int) -> list[Json]:
         since = trading_hours("index").window_at(self.clock.now()).open
         if verb == "fills":
             return [fill_dict(f) for f in await self.rest.trades(account, since)]
