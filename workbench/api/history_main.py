@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from workbench.api import stored_reads
 from workbench.domain.errors import WorkbenchError
 from workbench.storage.plain import plain
 
+NICE = 10  # what trades goes first
 READS = {
     "stored": stored_reads.stored,
     "quality": stored_reads.quality,
@@ -21,6 +23,7 @@ READS = {
 
 def main() -> None:
     """Answer questions until there are no more."""
+    os.nice(NICE)
     out, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         try:

@@ -77,7 +77,7 @@ class MonitoringPage(Visit):
                 await self._ask()
                 told = ""
             except WorkbenchError as error:
-                self._asked_ms = None
+                self._asked_ms, self._monitored = None, {}  # sums of a minute ago are no sums
                 if str(error) != told:
                     told = str(error)
                     self.tell(told, "alarm")
