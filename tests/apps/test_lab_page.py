@@ -240,3 +240,44 @@ async def test_live_data_says_how_old_it_is(explorer: Any) -> None:
     page.feed.snapshot = {"data": [{"contract": CONTRACT, "timeframe": "1m", "age_s": 74.0, "state": "stale"}]}
     page.push()
     assert "▲ STALE, last price 74 s ago" in sent["form"][-1]["words"] and sent["form"][-1]["tone"] == "warn"
+
+
+async def test_what_a_person_chose_stays_when_the_desk_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = {**STRATEGY, "strategy": "0ce6001b9065e92b", "stored": True}
+    done, older = job(1, result=backtest_result()), job(2, result=backtest_result())
+    desk = Desk(**{
+        "/api/runnable": [STRATEGY, other], "/api/data": STORED, "/api/jobs": [done],
+        f"/api/jobs/{done['id']}": done, f"/api/jobs/{done['id']}/trades": [],
+    })  # fmt: skip
+    page, _ = opened(LabPage, desk, monkeypatch)
+    page.subject, page.shown = other["strategy"], older
+    loading = asyncio.create_task(page.loaded())
+    async with asyncio.timeout(5):
+        while ("GET", "/api/jobs", {}) not in desk.asked:
+            await asyncio.sleep(0.001)
+    loading.cancel()
+    assert (page.subject, page.shown) == (other["strategy"], older)
+
+
+async def test_a_page_of_trades_that_comes_late_is_not_shown_for_another_run(lab: Any) -> None:
+    page, _, desk = lab
+    page.shown = page.jobs[0]
+    path = f"/api/jobs/{page.jobs[0]['id']}/trades"
+
+    def late(options: Any) -> Any:
+        page.shown = job(7, result=backtest_result())
+        return [trade(1.0)]
+
+    desk.answers[path] = late
+    await page._on_trades("page", "1", {})
+    assert page.page_rows == [] and page.page == 0
+
+
+async def test_a_combination_of_a_sweep_is_run_on_the_bars_of_the_sweep(lab: Any) -> None:
+    page, _, desk = lab
+    sweep = job(2, "sweep", result=sweep_result())
+    page.shown = {**sweep, "asked": {**sweep["asked"], "start": "2022-01-03", "end": "2022-01-07", "slippage_ticks": 3}}
+    page.values = {"start": "2021-01-04", "slippage_ticks": "0", "timeframe": "1h"}
+    await page._on_best("run", "0", {})
+    body = desk.asked[-1][2]["json"]
+    assert (body["start"], body["end"], body["slippage_ticks"]) == ("2022-01-03", "2022-01-07", 3)

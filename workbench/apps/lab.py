@@ -69,14 +69,15 @@ class LabPage(Visit):
         asked = (self.feed.ask("GET", path, timeout=60) for path in ("/api/runnable", "/api/data"))
         strategies, self.stored, _ = await asyncio.gather(*asked, self._newest())
         names = [row["strategy"] for row in strategies]
-        self.subject = "sma_cross" if "sma_cross" in names else (names[0] if names else "")
+        if self.subject not in names:  # what a person chose stays when the desk was away
+            self.subject = "sma_cross" if "sma_cross" in names else (names[0] if names else "")
         self.strategies = strategies
         await self._follow()
 
     async def _newest(self) -> None:
         self.jobs = await self.feed.ask("GET", "/api/jobs")
         last = next((job for job in self.jobs if job["kind"] == "backtest" and job["state"] == "done"), None)
-        if last is not None:
+        if last is not None and self.shown is None:
             await self._show(last["id"])
 
     async def _follow(self) -> None:
@@ -233,9 +234,11 @@ class LabPage(Visit):
 
     async def _on_trades(self, act: str, row: str, values: dict[str, str]) -> None:
         if act == "page" and self.shown is not None:
-            page = max(0, int(row))
-            self.page_rows, self.page = await self._trades(self.shown, page), page
-            self.push()
+            page, shown = max(0, int(row)), self.shown
+            found = await self._trades(shown, page)
+            if shown is self.shown:  # another run may have been opened meanwhile
+                self.page_rows, self.page = found, page
+                self.push()
 
     async def _on_run(self, act: str, job: str, values: dict[str, str]) -> None:
         if act == "cancel":
@@ -268,13 +271,13 @@ class LabPage(Visit):
         await self._run()
 
     def _take(self, values: dict[str, str]) -> None:
-        # The other values of the sweep stay what they were when it was asked.
+        # All else stays what it was when the sweep was asked: the same bars, the same costs.
         asked = (self.shown or {"asked": {}})["asked"]
         fixed = {n: form.shown(v) for n, v in asked.get("values", {}).items() if not isinstance(v, list)}
         known = {row["strategy"] for row in self.strategies}
         if asked.get("strategy") in known and asked["strategy"] != self.subject:
             self.subject, self.values = asked["strategy"], {}
-        self.values |= {**fixed, **values}
+        self.values |= {**form.setting(asked), **fixed, **values}
         self.mode = "backtest"
         self.stamp += 1
 

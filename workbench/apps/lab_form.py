@@ -235,6 +235,17 @@ def request(strategy: Json, values: Values, mode: str) -> Request:
     return "POST", "/api/walk-forwards", {**body, "anchored": values.get("anchored") == "true"}
 
 
+def setting(asked: Json) -> Values:
+    """Return data, period and costs of a job as the form writes them.
+
+    >>> setting({"contract": "CON.F.US.MES.Z26", "timeframe": None, "slippage_ticks": 2})
+    {'contract': 'CON.F.US.MES.Z26', 'timeframe': 'as declared', 'slippage_ticks': '2'}
+    """
+    names = ("contract", "timeframe", "start", "end", "slippage_ticks", "programme")
+    empty = {"timeframe": AS_DECLARED}
+    return {n: empty.get(n, "") if asked[n] is None else str(asked[n]) for n in names if n in asked}
+
+
 def value_of(p: Json, text: str) -> float | int | bool:
     """Return what was typed for a parameter, as its type; refuse what is not declared."""
     if p["type"] == "bool":
