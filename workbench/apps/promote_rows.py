@@ -149,7 +149,8 @@ def seat_rows(seats: list[Json]) -> list[Row]:
     for seat in seats:
         before = seat["before"][-1] if seat["before"] else None
         sure = f"Make {short(before)} live again?" if before else ""
-        back = Act(verb="rollback", label="Roll back", sure=sure, why_not="" if before else "nothing was live before")
+        why, seen = ("", {"seen_before": before}) if before else ("nothing was live before", {})
+        back = Act(verb="rollback", label="Roll back", sure=sure, why_not=why, seen=seen)
         cells = [seat["session"], short(seat["version"]) or None, ", ".join(map(short, seat["before"][::-1])) or None]
         rows.append(Row(id=seat["session"], cells=cells, acts=(back,)))
     return rows
