@@ -94,13 +94,15 @@ def round_trip(ride: Ride, ticks: int, side: int = 1, qty: int = 1) -> None:
     assert ride.state.book(MES).qty == 0
 
 
-def linked(ride: Ride, name: str = "topstep-50k", floor: int = 48_000, day_start: int = 50_000) -> Ride:
-    """The account is of a firm's programme, as the link says."""
+def linked(
+    ride: Ride, name: str = "topstep-50k", floor: int = 48_000, day_start: int = 50_000, **changes: object
+) -> Ride:
+    """The account is of a firm's programme (with `changes` of it), as the link says."""
     import dataclasses
 
     body = {
         key: str(value) if isinstance(value, Decimal | date) else value
-        for key, value in dataclasses.asdict(PROGRAMMES[name]).items()
+        for key, value in dataclasses.asdict(dataclasses.replace(PROGRAMMES[name], **changes)).items()  # type: ignore[arg-type]
     }
     ride.broker.balance = USD(day_start)
     ride.feed(

@@ -24,8 +24,9 @@ from tests.execution.limit_scenes import (
     takes,
     to,
 )
+from workbench.domain.account import TrailBasis
 from workbench.domain.commands import CancelOrder
-from workbench.execution.risk_state import ACCOUNT, session_scope
+from workbench.execution.risk_state import ACCOUNT, session_scope, to_e4
 from workbench.risk.codes import Code
 
 Scene = Callable[[], Ride]
@@ -137,3 +138,20 @@ def test_a_profit_that_was_reached_locks_the_day_although_a_breach_only_refuses_
     assert ride.said(words)
     to(ride, "17:00")
     takes(ride)
+
+
+def test_an_intraday_floor_follows_what_three_readings_agree_on_and_stops_the_account_there() -> None:
+    ride = holding(2, **ALL, unstopped_ticks=40)
+    linked(ride, trail_basis=TrailBasis.INTRADAY, daily_loss=None)  # 50,000, and 2,000 below the best equity
+    firm = ride.state.risk.firm
+    assert firm is not None and firm.floor == to_e4(USD(48_000))
+    price(ride, START + 80, times=2)
+    assert firm.floor == to_e4(USD(48_000)), "two readings may be one wrong price"
+    price(ride, START + 80)
+    assert firm.floor == to_e4(USD("48199.26"))  # 50,000 − 0.74 + 80 × 2.50 − 2,000
+    price(ride, START + 40, times=5)
+    assert firm.floor == to_e4(USD("48199.26")), "it never falls"
+    price(ride, START - 719, times=5)  # 48,201.76
+    assert not ride.state.risk.breaches
+    price(ride, START - 720, times=5)  # 48,199.26
+    assert ride.state.risk.breaches[ACCOUNT].code is Code.MAX_LOSS
