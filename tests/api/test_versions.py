@@ -158,3 +158,13 @@ async def test_a_check_names_what_is_odd_with_its_line(client: Any) -> None:
     assert (told["findings"][0]["level"], told["findings"][0]["line"]) == ("error", 5)
     broken = (await client.post("/api/strategies/check", json={"source": text.replace("highest", "higest")})).json()
     assert broken["ok"] is False and [(f["level"], f["line"]) for f in broken["findings"]] == [("error", 5)]
+
+
+async def test_code_is_neither_explained_nor_run_for_who_may_only_read(client: Any, desk: FakeDesk) -> None:
+    reader = issue(desk, "read")
+    code = f"import os\nos.makedirs({str(desk.home.path / 'ran')!r})\n\nclass Mine(Strategy):\n    name = 'mine'\n"
+    asked = {"source": code, "contract": CONTRACT, "at": 1_796_135_400}
+    for path, body in (("explain", asked), ("check", {"source": code})):
+        answer = await client.post(f"/api/strategies/{path}", json=body, headers=reader)
+        assert "in Python is code" in answer.text, path
+    assert not (desk.home.path / "ran").exists()

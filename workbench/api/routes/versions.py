@@ -26,6 +26,7 @@ from workbench.services.version_bodies import (
     VersionRow,
 )
 from workbench.services.version_store import VersionStore
+from workbench.storage.registry import kind_of
 
 OfName = Annotated[str | None, Query(max_length=128, description="One strategy only.", examples=["sma_cross"])]
 
@@ -73,6 +74,8 @@ def routes(service: DeskService, store: VersionStore, judge: History, explainer:
     @router.post("/strategies/explain", response_model=Explained)
     async def explain(body: Explain) -> Response:
         """Return what every condition of a text came to at the close of one bar; nothing is stored."""
+        if kind_of(body.source) == "python":
+            raise InputError("a strategy in Python is code, it has no conditions that could be told one by one")
         strategy = await asyncio.to_thread(parse_strategy, body.source)
         bars = await service.bars(body.contract, strategy.timeframe, body.limit)
         chosen = [bar for bar in bars if bar["time"] <= body.at]
