@@ -31,7 +31,7 @@ _NAMES = {
 def strategy_card(strategy: Strategy | PythonStrategy) -> str:
     """Return the HTML of a strategy; every text in it is escaped."""
     title = f"{strategy.name}@{strategy.version[:8]}"
-    about = f"{'/'.join(strategy.roots)} · {strategy.timeframe} bars · {strategy.description}"
+    about = " · ".join(filter(None, ["/".join(strategy.roots), f"{strategy.timeframe} bars", strategy.description]))
     parameters = [
         (p.name, _value(strategy.values[p.name]), _value(p.default), _value(p.min), _value(p.max), _value(p.step))
         for p in strategy.parameters.values()
