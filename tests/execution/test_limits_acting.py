@@ -423,6 +423,22 @@ def test_an_account_that_was_linked_yesterday_begins_today_with_todays_balance()
 # --- what it costs, and what is kept ----------------------------------------------------------------------------------
 
 
+def test_readings_from_before_a_fill_that_we_know_do_not_change_the_balance_that_we_count() -> None:
+    ride = linked(holding(2))
+    old = ride.broker.read()
+    ride.wait(1)
+    ride.broker.fill(ride.broker.exit(OrderType.LIMIT).order_id or 0)  # 2 × 40 × 1.25 USD
+    ride.settle()
+    ride.alerts.clear()
+    counted = ride.state.risk.cash_e4
+    for _ in range(3):
+        ride.feed(old)
+    assert ride.state.risk.cash_e4 == counted and not ride.said("against our count")
+    ride.wait(10)
+    ride.feed(ride.broker.read())
+    assert ride.state.risk.cash_e4 == counted and not ride.said("against our count")
+
+
 def test_plain_limits_watch_nothing() -> None:
     ride = started(max_position=9, daily_loss_usd=USD(77))
     assert not ride.state.risk.armed

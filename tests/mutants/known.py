@@ -7,4 +7,7 @@ NO_DIFFERENCE: dict[str, str] = {
     "workbench/execution/limits_watch.py: _heaviest guard 1 (len(held) == 1)": (
         "of one position it is the heaviest: the guard saves working out what it is worth"
     ),
+    "workbench/execution/limits_fold.py: _set_flat_at guard 1 (by is None or not state.trading_date)": (
+        "without a time of day the time worked out is one that never comes, too"
+    ),
 }
