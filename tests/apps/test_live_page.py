@@ -241,3 +241,15 @@ async def test_a_page_that_cannot_show_something_says_so_once_and_goes_on(
     feed.snapshot["sessions"][0]["state"] = state
     made._push()
     assert sent["nav"][-1]["told"] == ""
+
+
+async def test_a_market_clock_that_goes_back_begins_another_equity_line(page: Any, feed: DeskFeed) -> None:
+    made, sent = page
+    snapshot = feed.snapshot
+    assert snapshot is not None
+    for at, usd in ((1_796_135_400, 150_000.0), (1_796_135_401, 150_010.0), (1_796_049_000, 99.0)):
+        feed._note_equity({"at": at * 10**9, "accounts": [{"account": 1001, "equity_usd": usd}]})
+        made._equity_at = float("-inf")
+        made._push()
+    last = sent["equity"][-1]
+    assert (last["op"], [point["value"] for point in last["points"]]) == ("all", [99.0])

@@ -21,6 +21,7 @@ SILENT_S = 5.0  # the desk beats once a second: five missed beats are a dead con
 BARS = 600
 PART = 1_000  # rows of one answer, as many as the desk gives
 
+ANEW_S = 60  # a market clock that goes back so far begins another day
 POINTS = 4_000  # of an equity line; more are thinned
 
 log = logging.getLogger(__name__)
@@ -135,6 +136,8 @@ class DeskFeed:
         for account in snapshot.get("accounts", []):
             usd, at = account.get("equity_usd"), int(snapshot.get("at") or 0) // 10**9
             points = self.equity.setdefault(account["account"], [])
+            if points and at < points[-1][0] - ANEW_S:  # another simulator, or a replay from its start
+                points.clear()
             if usd is None or (points and at <= points[-1][0]):
                 continue
             points.append((at, usd))

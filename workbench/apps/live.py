@@ -164,7 +164,7 @@ class LivePage(Visit):
         points = self.feed.equity.get(number, []) if number is not None else []
         if not points:
             return
-        fresh = number != self._equity_key
+        fresh = number != self._equity_key or points[-1][0] < self._equity_time
         part = points if fresh else [p for p in points if p[0] >= self._equity_time]
         self._equity_key, self._equity_time = number, points[-1][0]
         self.equity.show(
