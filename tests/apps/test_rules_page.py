@@ -60,8 +60,9 @@ def event(**data: Any) -> Any:
 async def test_a_change_of_the_form_is_written_and_a_change_of_the_text_is_read(made: Any) -> None:
     form = forms.empty()
     form["stop"]["amount"] = "3"
-    await made.page._edited(event(act="form", form=form))
+    await made.page._edited(event(act="form", form=form, turn=3))
     assert "stop: {atr: 3, length: 14}" in made.sent[0]["text"] and "form" not in made.sent[0]
+    assert made.sent[0]["turn"] == 3, "the browser knows which of its changes is answered"
     await made.page._edited(event(act="text", text=made.sent[0]["text"].replace("atr: 3", "atr: 5")))
     assert made.sent[2]["form"]["stop"]["amount"] == "5" and made.sent[2]["unread"] == ""
     assert made.sent[-1]["findings"] == [["✓ a strategy: version 01234567, needs 30 bars of history", "ok"]]

@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 class RuleEditor(Shown):
-    """The form and the text. Sends ``{"act": "form", "form"}`` and ``{"act": "text", "text"}``."""
+    """The form and the text. Sends ``{"act": "form", "form"}`` or ``{"act": "text", "text"}``, and the `turn`."""
 
     _esm = script("theme.js", "rules.js")
 
@@ -54,7 +54,7 @@ class RulesPage(Visit):
         self.stored = pmui.Select(label="Begin with", options=[NEW], value=NEW, width=230, **small)
         self.contract = pmui.Select(label="Explain on", options=[], value=None, width=230, **small)
         self.person = pmui.TextInput(label="Who", placeholder="your name", width=150, **small)
-        self.save = pmui.Button(label="Save as a version", color="primary", margin=(4, 10, 8, 10))
+        self.save = pmui.Button(label="Save as a version", color="primary", margin=(0, 10, 8, 10))
         self.form, self.text = forms.empty(), ""
         self._checked: Json = {}
         self._bars: list[Json] | None = None  # None: the chart is to be drawn
@@ -132,18 +132,18 @@ class RulesPage(Visit):
         elif message["act"] == "form":
             self.form = message["form"]
             self.text = forms.to_yaml(self.form)
-            self.editor.show({"text": self.text})
+            self.editor.show({"text": self.text, "turn": message.get("turn")})
             await self._check()
         elif message["act"] == "text":
-            await self._take(str(message["text"]))
+            await self._take(str(message["text"]), message.get("turn"))
 
-    async def _take(self, text: str) -> None:
+    async def _take(self, text: str, turn: int | None = None) -> None:
         self.text = text
         try:
             self.form = forms.from_yaml(text)
-            self.editor.show({"text": text, "form": self.form, "unread": ""})
+            self.editor.show({"text": text, "form": self.form, "unread": "", "turn": turn})
         except InputError as error:
-            self.editor.show({"text": text, "unread": str(error)})
+            self.editor.show({"text": text, "unread": str(error), "turn": turn})
         await self._check()
 
     async def _check(self) -> None:

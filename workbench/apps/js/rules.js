@@ -35,13 +35,15 @@ export function render({ model }) {
   left.append(node("h2", "", "Rules"), unread, fields);
   right.append(node("h2", "", "The file · YAML"), area, found);
   host.append(styled(RULES_CSS), left, right);
-  let form = null, words = [], series = [], frames = [], timer = null, waiting = null;
+  let form = null, words = [], series = [], frames = [], timer = null, waiting = null, turn = 0;
 
   const flush = () => { clearTimeout(timer); if (waiting) waiting(); waiting = null; };
   const soon = (act) => { clearTimeout(timer); waiting = act; timer = setTimeout(flush, TYPED_MS); };
   host.addEventListener("focusout", flush);  // what was typed is sent before the button is pressed that saves it
-  const changed = (redraw) => { if (redraw) draw(); soon(() => model.send_msg({ act: "form", form })); };
-  area.addEventListener("input", () => soon(() => model.send_msg({ act: "text", text: area.value })));
+  // One side waits for the other: what is typed into it before the answer came would be lost.
+  const ask = (message) => { turn += 1; const asked = { ...message, turn }; soon(() => model.send_msg(asked)); };
+  const changed = (redraw) => { if (redraw) draw(); area.readOnly = true; ask({ act: "form", form }); };
+  area.addEventListener("input", () => { fields.inert = true; ask({ act: "text", text: area.value }); });
 
   function input(holder, key, label, css = "wb-small") {
     const box = node("input", css), wrap = node("label", "", label);
@@ -158,9 +160,10 @@ export function render({ model }) {
   model.on("msg:custom", (event) => {
     const message = payload(event);
     if (message.words) { words = message.words; series = message.series; frames = message.frames; }
-    if (message.form) { form = message.form; draw(); }
-    if (message.text !== undefined && message.text !== area.value) area.value = message.text;
-    if (message.unread !== undefined) { unread.hidden = !message.unread; unread.textContent = message.unread ? `▲ ${message.unread}. The text is kept; mend it there, the form waits.` : ""; fields.classList.toggle("wb-stale", Boolean(message.unread)); fields.inert = Boolean(message.unread); }
+    const newest = message.turn == null || message.turn === turn;
+    if (newest && message.form) { form = message.form; draw(); }
+    if (newest && message.text !== undefined) { area.readOnly = false; if (message.text !== area.value) area.value = message.text; }
+    if (newest && message.unread !== undefined) { unread.hidden = !message.unread; unread.textContent = message.unread ? `▲ ${message.unread}. The text is kept; mend it there, the form waits.` : ""; fields.classList.toggle("wb-stale", Boolean(message.unread)); fields.inert = Boolean(message.unread); }
     if (message.findings) found.replaceChildren(...message.findings.map(([text, tone]) => node("li", `wb-${tone}`, text)));
   });
   model.send_msg({ act: "hello" });
