@@ -420,6 +420,19 @@ def test_an_account_that_was_linked_yesterday_begins_today_with_todays_balance()
     assert ride.state.risk.firm is not None and Decimal(ride.state.risk.firm.day_start) / E4 == 50_000
 
 
+@pytest.mark.parametrize(("typed", "is_told"), [("50000", False), ("49999.995", False), ("49990", True)])
+def test_a_link_whose_days_start_is_not_the_brokers_is_told(typed: str, is_told: bool) -> None:
+    ride = started()
+    ride.feed(
+        e.BaselineSet(
+            at=ride.now, balance=USD(50_000), floor_usd=USD(48_000), day_start_usd=USD(typed),
+            trading_date=ride.state.trading_date, programme={"like": "topstep-50k"},
+        )
+    )  # fmt: skip
+    ride.feed(ride.broker.read())
+    assert ride.said("What was typed in holds") is is_told
+
+
 # --- what it costs, and what is kept ----------------------------------------------------------------------------------
 
 
