@@ -358,3 +358,16 @@ def test_what_is_sent_for_a_cancel_or_a_close_names_its_reason() -> None:
     ride.settle()
     reasons = {c.reason for _, out in ride.log for c in out if isinstance(c, CancelOrder | ClosePosition)}
     assert reasons == {"closed by ann"}
+
+
+def test_silence_is_told_once_until_data_flows_again_and_is_nothing_for_a_product_nobody_knows() -> None:
+    ride = Ride().start()
+    for age in (60.0, 61.0, 62.0):
+        ride.feed(e.DataStale(at=ride.now, contract=MES, age_s=age))
+    assert [a.text.partition(":")[0] for a in ride.alerts] == [f"no market data of {MES} for 60 s"]
+    assert ride.state.book(MES).stale_s == 62.0
+    ride.feed(e.DataFresh(at=ride.now, contract=MES))
+    ride.feed(e.DataStale(at=ride.now, contract=MES, age_s=60.0))
+    assert len(ride.alerts) == 2
+    assert ride.feed(e.DataStale(at=ride.now, contract="CON.F.US.XYZ.Z26", age_s=60.0)) == []
+    assert set(ride.state.books) == {MES}
