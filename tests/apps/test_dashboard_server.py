@@ -213,8 +213,10 @@ async def test_a_list_that_is_longer_than_an_answer_is_read_to_its_end() -> None
 
 
 async def test_an_act_without_an_answer_is_not_called_undone() -> None:
-    async def slow(_: Any, __: Any) -> None:
-        await asyncio.sleep(5)
+    silent: list[asyncio.StreamWriter] = []
+
+    async def slow(_: Any, writer: asyncio.StreamWriter) -> None:
+        silent.append(writer)
 
     server = await asyncio.start_server(slow, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -224,4 +226,10 @@ async def test_an_act_without_an_answer_is_not_called_undone() -> None:
     with pytest.raises(WorkbenchError) as refused:
         await feed.ask("GET", "/api/orders", timeout=0.1)
     assert "may still be done" not in str(refused.value)
+    await feed._http.aclose()
+    for writer in silent:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
     server.close()
+    await server.wait_closed()
