@@ -60,7 +60,7 @@ class Jobs:
         """Return one job with its result."""
         if job not in self._known():
             raise UnknownName("job", job, self._known())
-        found = self._known()[job]
+        found = {**self._known()[job]}  # as it is now: it may end in another thread before this is sent
         if found["state"] == "done" and found["result"] is None:
             found = {**found, "result": (read_json(self._path(job)) or {}).get("result")}
         return found
@@ -99,9 +99,9 @@ class Jobs:
 
     def cancel(self, job: str) -> Json:
         """End a job; one that is over is refused."""
-        found = self.get(job)
-        if found["state"] in OVER:
-            raise InputError(f"job {job} is {found['state']}; there is nothing to cancel")
+        if self.get(job)["state"] in OVER:
+            raise InputError(f"job {job} is {self.get(job)['state']}; there is nothing to cancel")
+        found = self._known()[job]
         if job in self._line:
             self._line.remove(job)
         self._end(found, "cancelled")
