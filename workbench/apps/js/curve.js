@@ -1,4 +1,10 @@
 // Equity above, drawdown below, another run dashed beside it. The library came before this file.
+// How far each point is below the highest one before it, where nobody has said.
+function below(points) {
+  let top = -Infinity;
+  return points.map((point) => { top = Math.max(top, point.value); return { time: point.time, value: point.value - top }; });
+}
+
 export function render({ model }) {
   const L = globalThis.LightweightCharts;
   const host = node("div", "wb-curve"), title = node("div", "wb-curve-title"), empty = node("div", "wb-curve-empty", "no curve yet"), box = node("div");
@@ -35,11 +41,12 @@ export function render({ model }) {
 
   model.on("msg:custom", (event) => {
     const message = payload(event), last = (points) => (points.length ? points[points.length - 1].value : null);
+    const falls = message.drawdown.length ? message.drawdown : below(message.equity);
     equity.setData(message.equity);
     other.setData(message.other);
-    fall.setData(message.drawdown);
+    fall.setData(falls);
     beside = message.other.length > 0;
-    ends = message.equity.length ? [last(message.equity), last(message.other), last(message.drawdown)] : null;
+    ends = message.equity.length ? [last(message.equity), last(message.other), last(falls)] : null;
     empty.hidden = ends !== null;
     empty.style.display = ends ? "none" : "";
     host.dataset.points = String(message.equity.length);

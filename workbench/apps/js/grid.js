@@ -159,7 +159,7 @@ export function render({ model }) {
     lines = keep;
     if (content.picked != null && content.picked !== given) picked = given = content.picked;  // Python has chosen another one
     mark();
-    fit();
+    if (fit()) return;
     empty.hidden = rows.length > 0;
     empty.textContent = content.rows.length && !rows.length ? `nothing matches “${find.value}”` : content.empty || "nothing yet";
     grid.hidden = !rows.length;
@@ -170,9 +170,12 @@ export function render({ model }) {
     on.disabled = page >= last;
   }
 
-  // A table that does not fit becomes cards where the screen is a phone's; the style says what a phone is.
+  // A table that does not fit on a phone becomes cards, fewer of them at a time; true when it has been drawn anew.
   function fit() {
-    if (content && phone.matches && !host.classList.contains("wb-stack") && scroll.clientWidth && grid.scrollWidth > scroll.clientWidth + 1) { host.classList.add("wb-stack"); draw(); }
+    if (!content || !phone.matches || host.classList.contains("wb-stack") || !scroll.clientWidth || grid.scrollWidth <= scroll.clientWidth + 1) return false;
+    host.classList.add("wb-stack");
+    draw();
+    return true;
   }
 
   function heads() {

@@ -18,7 +18,7 @@ function shade(part) {
 
 function written(value, unit) {
   if (value == null) return "–";
-  const digits = unit === "n" ? 0 : 2, sign = value < 0 ? "−" : unit === "USD" && value > 0 ? "+" : "";
+  const digits = unit === "n" ? 0 : 2, zero = Math.abs(value) < 0.5 * 10 ** -digits, sign = zero ? "" : value < 0 ? "−" : unit === "USD" && value > 0 ? "+" : "";
   return `${sign}${Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })}${unit === "USD" || unit === "loss" ? " USD" : ""}`;
 }
 
@@ -79,7 +79,7 @@ export function render({ model }) {
       const share = top - low > 1e-9 * Math.max(Math.abs(top), Math.abs(low)) ? (map.smaller ? top - value : value - low) / (top - low) : 0.5, colour = shade(share);
       pen.fillStyle = `rgb(${colour.join(",")})`;
       pen.fillRect(x, y, Math.ceil(box.w) - gap, Math.ceil(box.h) - gap);
-      if (lettered && cell !== map.best) { pen.fillStyle = share > 0.55 ? "#0d1118" : "#ffffff"; pen.fillText(written(value, map.units[map.metric]).replace(" USD", ""), x + box.w / 2, y + box.h / 2); }
+      if (lettered && cell !== map.best) { pen.fillStyle = share > 0.48 ? "#0d1118" : "#ffffff"; pen.fillText(written(value, map.units[map.metric]).replace(" USD", ""), x + box.w / 2, y + box.h / 2); }
     });
     drawAxes(pen);
     drawMarks(pen);
