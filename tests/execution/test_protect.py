@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.execution.fake_broker import MES, START, FakeBroker, Ride, enter, leave
+from tests.execution.scenes import manual
 from workbench.domain import events as e
 from workbench.domain.commands import CancelOrder, ClosePosition, ModifyOrder, PlaceOrder
 from workbench.domain.order import OrderType, Side, Status
@@ -51,6 +53,17 @@ def test_an_entry_without_brackets_gets_a_stop_and_a_target_of_its_own(side: int
     )  # fmt: skip
     assert (stop.rule, stop.strategy, stop.session) == (f"{entry.rule}.bracket", "v1", "s1")
     assert ride.state.book(MES).protect_by is None
+
+
+def test_there_is_one_protected_entry_at_a_time() -> None:
+    ride = separate(2, limits=Limits(max_position=9, max_order_qty=9))
+    guard, before = ride.state.book(MES).guard, len(ride.placed)
+    another = manual(ride, "m1", Side.BUY, 1)
+    ride.feed(msgspec.structs.replace(another, stop_loss_ticks=-20, take_profit_ticks=40))
+    ride.settle()
+    assert ride.said("there is one protected entry at a time") and len(ride.placed) == before
+    assert ride.state.book(MES).guard is guard, "the exits of the first stay its own"
+    assert (stops(ride), targets(ride), ride.broker.qty()) == ([2], [2], 2)
 
 
 def test_exits_count_from_the_fill_not_from_the_signal() -> None:
