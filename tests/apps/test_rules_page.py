@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 from workbench.apps import rules_form as forms
@@ -154,6 +155,19 @@ async def test_bars_that_could_not_be_had_are_drawn_when_they_can(made: Any, mon
     await page._fetch_bars()
     assert [len(message["bars"]) for message in drawn] == [2, 0, 2]
     assert drawn[1]["title"] == "no bars: the desk does not answer"
+
+
+async def test_a_page_waits_for_a_desk_that_opens_its_database_or_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed, waits = DeskFeed(lambda: ("http://127.0.0.1:1", "x")), []  # type: ignore[var-annotated]
+
+    async def request(method: str, url: str, **options: Any) -> httpx.Response:
+        waits.append(options["timeout"])
+        return httpx.Response(200, json=[])
+
+    monkeypatch.setattr(feed._http, "request", request)
+    await feed.ask("GET", "/api/versions")
+    await feed.ask("GET", "/api/monitor", timeout=5.0)
+    assert waits == [30.0, 5.0]
 
 
 def test_findings_have_words_shapes_and_lines() -> None:

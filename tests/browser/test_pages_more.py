@@ -37,7 +37,7 @@ def test_a_version_is_promoted_through_its_gates_and_refused_with_the_reason(bro
         page.get_by_label("Who").fill("ann")
         page.get_by_label("Why").fill("five quiet days")
         page.get_by_role("button", name="Promote", exact=True).click()
-        page.get_by_text("is paper", exact=False).first.wait_for(timeout=90_000)
+        page.get_by_text("is paper", exact=False).first.wait_for(timeout=180_000)
         grid(page, "Versions").locator("tr", has_text=new[:8]).get_by_text("◑ paper").wait_for()
         held = VersionStore(fake.home).one(new)
         assert held["state"] == "paper" and held["attempts"][0]["reason"] == "five quiet days"
@@ -46,7 +46,7 @@ def test_a_version_is_promoted_through_its_gates_and_refused_with_the_reason(bro
         page.get_by_label("Why").fill("it made money")
         page.get_by_role("button", name="live", exact=True).click()
         page.get_by_role("button", name="Promote", exact=True).click()
-        gates.get_by_text("✖ not passed").wait_for(timeout=90_000)
+        gates.get_by_text("✖ not passed").wait_for(timeout=180_000)
         gates.get_by_text("at least 100,000 are asked", exact=False).wait_for()
         assert VersionStore(fake.home).one(new)["state"] == "paper"
         close(page)
@@ -57,7 +57,7 @@ def test_a_rule_is_built_by_clicking_checked_explained_and_saved(browser: Any) -
     with desk_and_dashboard(fake) as (_, board):
         page = open_place(browser, board, "rules")
         text, found = page.get_by_label("Strategy file"), page.get_by_role("list", name="Findings")
-        found.get_by_text("✓ a strategy").wait_for(timeout=30_000)
+        found.get_by_text("✓ a strategy").wait_for(timeout=60_000)
         page.get_by_role("button", name="Add to: Leave long when").click()
         page.get_by_label("Leave long when 1 left", exact=True).select_option("rsi")
         page.get_by_label("Leave long when 1 operator").select_option("between")
@@ -69,14 +69,14 @@ def test_a_rule_is_built_by_clicking_checked_explained_and_saved(browser: Any) -
         good = text.input_value()
 
         text.fill(good.replace("cross_above(sma(close, 10), sma(close, 30))", "close > highest(high, 20)"))
-        found.get_by_text("✖ error line 5: entry.long can never be true").wait_for(timeout=30_000)
+        found.get_by_text("✖ error line 5: entry.long can never be true").wait_for(timeout=60_000)
         assert page.get_by_label("Enter long when 1 right", exact=True).input_value() == "highest", "the form follows"
         text.fill(good.replace("timeframe: 1m", "timeframe: [1m"))
         page.get_by_text("the form waits").wait_for()
         text.fill(good)
-        found.get_by_text("✓ a strategy").wait_for(timeout=30_000)
+        found.get_by_text("✓ a strategy").wait_for(timeout=60_000)
 
-        grid(page, "Bars to explain").get_by_text("· choose a bar").wait_for(timeout=30_000)
+        grid(page, "Bars to explain").get_by_text("· choose a bar").wait_for(timeout=60_000)
         page.get_by_role("button", name="‹ bar before").click()
         told = grid(page, "What the chosen bar says")
         told.locator("tr", has_text="enter long:").wait_for(timeout=60_000)
@@ -85,7 +85,7 @@ def test_a_rule_is_built_by_clicking_checked_explained_and_saved(browser: Any) -
 
         page.get_by_label("Who").fill("ann")
         page.get_by_role("button", name="Save as a version").click()
-        page.get_by_text("saved: my_idea@").wait_for(timeout=30_000)
+        page.get_by_text("saved: my_idea@").wait_for(timeout=60_000)
         held = StrategyStore(fake.home).one("my_idea")
         assert held["source"] == good and held["state"] == "draft"
         close(page)
@@ -102,7 +102,7 @@ def test_the_desk_is_watched_on_one_page_also_on_a_phone(browser: Any) -> None:
             ("Alerts", "session sma-cross-1 started by demo"),
             ("Audit log", "POST /api/origins"),
         ):
-            grid(page, title).get_by_text(words).first.wait_for(timeout=30_000)
+            grid(page, title).get_by_text(words).first.wait_for(timeout=60_000)
         fake.latched = {"latched": True, "reason": "news", "by": "ann", "at": 1_796_135_400_000_000_000, "accounts": []}
         page.get_by_text("LATCHED", exact=True).wait_for()
         width = page.evaluate("document.documentElement.scrollWidth")

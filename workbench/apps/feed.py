@@ -18,6 +18,7 @@ from workbench.domain.errors import WorkbenchError
 RETRY_S = (0.25, 0.5, 1.0, 2.0)
 POLL_S = 0.5
 SILENT_S = 5.0  # the desk beats once a second: five missed beats are a dead connection
+ASK_S = 30.0  # that a page's question may take: the first one opens the database or loads a compiler
 BARS = 600
 PART = 1_000  # rows of one answer, as many as the desk gives
 
@@ -96,7 +97,7 @@ class DeskFeed:
         DeskRefusedPage
             The desk does not answer, or answers no; the text is what a person should read.
         """
-        return await self._call(method, path, **options)
+        return await self._call(method, path, **{"timeout": ASK_S, **options})
 
     async def _follow(self) -> None:
         tries = 0
