@@ -74,7 +74,11 @@ def dashboard(desk_url: str, home: Path) -> Iterator[tuple[str, psutil.Process, 
         yield link, psutil.Process(process.pid), time.monotonic() - begun
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def watch(page: Any, server: psutil.Process, desk: FakeDesk) -> dict[str, float]:
