@@ -12,7 +12,7 @@ from workbench.apps import frame as shown
 from workbench.apps import live_rows as rows
 from workbench.apps.chart import CandleChart, EquityChart
 from workbench.apps.feed import DeskFeed
-from workbench.apps.grid import Grid
+from workbench.apps.grid import Grid, Row
 from workbench.apps.parts import Board
 from workbench.apps.visit import Visit
 
@@ -50,6 +50,8 @@ class LivePage(Visit):
         self._chart_time = 0
         self._tables_at = self._equity_at = float("-inf")
         self._equity_key: int | None = None
+        self._orders: tuple[Any, list[Row]] = (None, [])
+        self._marked: tuple[Any, list[dict[str, Any]]] = (None, [])
         self._equity_time = 0
 
     def body(self) -> list[Any]:
@@ -99,11 +101,24 @@ class LivePage(Visit):
         old = self.feed.listed_s
         note = f"▲ not read for {old:.0f} s: this list is old" if LATE_S < old < float("inf") else ""
         self.orders.rows(
-            rows.ORDER_HEADS, rows.order_rows(self.feed.orders), note=note,
+            rows.ORDER_HEADS, self._order_rows(), note=note,
             empty="no orders today" if old < float("inf") else "the orders have not been read yet",
         )  # fmt: skip
         self.limits.rows(rows.LIMIT_HEADS, rows.limit_rows(snapshot), empty="no limit has been reported yet")
         self.signals.rows(rows.SIGNAL_HEADS, rows.signal_rows(snapshot), empty="nothing has been said")
+
+    # A long day is worked out when it has changed, not at every frame.
+
+    def _order_rows(self) -> list[Row]:
+        if self.feed.orders != self._orders[0]:
+            self._orders = (self.feed.orders, rows.order_rows(self.feed.orders))
+        return self._orders[1]
+
+    def _markers(self, bars: list[dict[str, Any]], contract: str) -> list[dict[str, Any]]:
+        key = (self.feed.fills, contract, [bar["time"] for bar in bars])
+        if key != self._marked[0]:
+            self._marked = (key, shown.markers(self.feed.fills, bars, contract))
+        return self._marked[1]
 
     # --- what a person asks for --------------------------------------------------------------------------------------
 
@@ -141,7 +156,7 @@ class LivePage(Visit):
         message = {
             "title": f"{shown.short(contract)} · {key[1]}",
             "lines": shown.price_lines(snapshot, about),
-            "markers": shown.markers(self.feed.fills, bars, contract),
+            "markers": self._markers(bars, contract),
             "tick": tick,
             "decimals": decimals,
             **self._bars_part(key, bars),
