@@ -135,7 +135,7 @@ def jupyterlab(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     with open(folder / "lab.log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment})
         try:
-            wait_until(lambda: _answers(f"{base}/api"), within_s=60)
+            wait_until(lambda: _answers(f"{base}/api"), within_s=180)
             yield base
         finally:
             process.terminate()
