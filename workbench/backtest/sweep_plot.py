@@ -32,7 +32,7 @@ def plot_heatmap(sweep: Sweep, x: str, y: str | None, metric: str) -> go.Figure:
                 x=table.columns,
                 y=table.index,
                 z=cells,
-                colorscale="RdYlGn",
+                colorscale="Cividis",  # as in the lab: the same to eyes that tell red from green or not
                 colorbar={"title": metric},
                 **_middle(cells),
             )
