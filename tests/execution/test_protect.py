@@ -190,6 +190,70 @@ def test_both_exits_filled_in_one_wild_second_are_closed_again() -> None:
     assert (ride.broker.qty(), ride.broker.working()) == (0, []) and ride.said("both exits")
 
 
+def told(ride: Ride, *kinds: type[e.Event]) -> None:
+    """Take in what the hub has said of these kinds, reports of a kind in their order; the rest stays unheard."""
+    waiting, ride.broker.events = ride.broker.events, []
+    for kind in kinds:
+        for event in [each for each in waiting if type(each) is kind]:
+            waiting.remove(event)
+            ride.feed(ride.at_now(event))
+    ride.broker.events = waiting
+
+
+def test_what_both_exits_have_done_is_closed_when_it_is_known_in_full() -> None:
+    ride = separate()
+    for kind, parts in ((OrderType.LIMIT, [2]), (OrderType.STOP, [1, 1])):
+        number = ride.broker.exit(kind).order_id or 0
+        for part in parts:
+            ride.broker.fill(number, part)
+    last = next(event for event in reversed(ride.broker.events) if isinstance(event, e.FillReported))
+    ride.broker.events.remove(last)
+    told(ride, e.OrderReported, e.FillReported)
+    assert ride.state.book(MES).qty == -1 and not ride.said("both exits"), "a trade of a filled order is on its way"
+    ride.feed(ride.at_now(last))
+    ride.hear()
+    assert ride.said("the position of -2 is closed")
+    ride.settle()
+    assert (ride.broker.qty(), ride.broker.working()) == (0, [])
+
+
+def test_exits_wait_for_the_trades_of_an_entry_that_says_it_is_filled() -> None:
+    ride = bare()
+    ride.bar(enter(1, 2))
+    ride.send()
+    (entry,) = ride.broker.working()
+    for _ in range(2):
+        ride.broker.fill(entry.order_id or 0, 1)
+    second = [event for event in ride.broker.events if isinstance(event, e.FillReported)][1]
+    ride.broker.events.remove(second)
+    told(ride, e.OrderReported, e.FillReported)
+    assert ride.state.book(MES).qty == 1
+    assert (ride.outgoing, ride.alerts) == ([], []), "nothing is even tried for a quantity that is not sure"
+    ride.feed(ride.at_now(second))
+    ride.settle()
+    assert [p.qty for p in ride.placed] == [2, 2, 2] and (stops(ride), targets(ride)) == ([2], [2])
+
+
+def test_exits_go_when_somebody_has_turned_the_position_round() -> None:
+    ride = separate(2)
+    ride.broker.external(Side.SELL, 3)
+    ride.settle()
+    assert ride.broker.qty() == -1 and (stops(ride), targets(ride)) == ([], []), "a sell stop would add to a short"
+
+
+def test_a_close_that_an_exit_has_been_quicker_than_cancels_the_other_one_once() -> None:
+    ride = separate(2)
+    ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="enough", flatten=True))
+    asked = [c.order_id for c in ride.outgoing if isinstance(c, CancelOrder)]
+    assert len(asked) == 2
+    ride.broker.fill(ride.broker.exit(OrderType.LIMIT).order_id or 0)
+    ride.hear()
+    ride.feed(e.TimerFired(at=ride.now))
+    assert [c.order_id for c in ride.outgoing if isinstance(c, CancelOrder)] == asked
+    ride.settle()
+    assert (ride.broker.qty(), ride.broker.working()) == (0, [])
+
+
 def test_halts_limits_and_a_locked_account_do_not_hold_an_exit_back() -> None:
     ride = bare(Limits(max_open_orders=3, max_orders_per_minute=1, max_position=2, max_order_qty=2))
     ride.bar(enter(1, 2))
