@@ -133,6 +133,23 @@ async def test_what_another_person_does_comes_by_itself_and_leaves_a_choice_alon
     assert sent[-1]["picked"] == OLD["version"] and page.way.value == "retired"
 
 
+async def test_a_way_that_was_chosen_while_the_version_was_fetched_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = f"/api/versions/{NEW['version']}"
+    feed = Asked({"/api/versions": [NEW], "/api/seats": [], new: {**DETAILS, "lineage": [NEW]}})
+    page = PromotePage(feed)
+    page.body()
+    await page._look()
+    answers = feed.ask
+
+    async def slow(method: str, path: str, **options: Any) -> Any:
+        page.way.value = "retired"
+        return await answers(method, path, **options)
+
+    monkeypatch.setattr(feed, "ask", slow)
+    await page._version("pick", NEW["version"], {})
+    assert page.way.value == "retired"
+
+
 async def test_a_second_press_is_no_second_promotion(monkeypatch: pytest.MonkeyPatch) -> None:
     new = f"/api/versions/{NEW['version']}"
     feed = Asked({"/api/versions": [NEW], "/api/seats": [], new: {**DETAILS, "lineage": [NEW]}})

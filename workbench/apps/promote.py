@@ -88,12 +88,12 @@ class PromotePage(Visit):
         if asked != self._asked or self._busy or (self._rows, self._seats, True) == before:
             return  # what a person chose meanwhile counts
         if self._details:
-            await self._choose(self._details["version"], self._base, str(self.way.value or ""))
+            await self._choose(self._details["version"], self._base)
         elif self._rows:
             await self._choose(self._rows[0]["version"])
         self._show()
 
-    async def _choose(self, version: str, base: str = "", way: str = "") -> None:
+    async def _choose(self, version: str, base: str = "") -> None:
         self._asked += 1
         mine = self._asked
         details = await self.feed.ask("GET", f"/api/versions/{version}")
@@ -104,10 +104,11 @@ class PromotePage(Visit):
             difference = await self.feed.ask("GET", f"/api/versions/{version}/difference/{base}")
         if mine != self._asked:  # another one was chosen meanwhile
             return
+        # What a person chose of the same version while its details were fetched is kept.
+        way = self.way.value if details["version"] == self._details.get("version") else None
         if details["version"] != self._details.get("version") or details["state"] != self._details.get("state"):
             self._verdicts = {}
         self._details, self._base, self._difference = details, base, difference
-        # Set once: a browser that is still drawing the value before sends that one back.
         ways = list(details["ways"])
         self.way.param.update(options=ways, value=way if way in ways else ways[0] if ways else None)
 
@@ -190,7 +191,7 @@ class PromotePage(Visit):
 
     async def _done(self, told: Json, to: str = "") -> None:
         await self._refresh()
-        await self._choose(self._details.get("version") or told["version"], self._base, "" if told["passed"] else to)
+        await self._choose(self._details.get("version") or told["version"], self._base)
         if told["passed"]:
             self.reason.value = ""
         elif told["version"] == self._details["version"]:
