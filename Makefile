@@ -27,7 +27,8 @@ help:
 	@echo "make stop-runs   two hundred emergency stops under load (stop_runs.jsonl)"
 	@echo "make mutants     switches every piece of the safety code off in turn (mutants.json)"
 	@echo "make day         a virtual day of eight hours in accelerated time"
-	@echo "make screenshots the README's pictures; FOLDER=dir takes every page, dark and light, wide and phone"
+	@echo "make screenshots the README's pictures; FOLDER='dir [part …]' takes pages, reports, controls and notebooks,"
+	@echo "                 dark and light, wide and phone"
 	@echo "make api-types   writes the TypeScript types of the API anew"
 	@echo "make lint types format notebooks bench lock venv clean distclean"
 
@@ -125,14 +126,15 @@ $(STAMP): pyproject.toml requirements.lock
 	fi; \
 	done=; \
 	if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]" && done=yes; \
+	  uv pip install --compile-bytecode --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]" && done=yes; \
 	elif $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv 2>/dev/null; then \
-	  $(BIN)/python -m uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]" && done=yes; \
+	  $(BIN)/python -m uv pip install --compile-bytecode --python $(BIN)/python -c requirements.lock -e ".[$(EXTRAS)]" && done=yes; \
 	fi; \
 	if [ -z "$$done" ]; then \
 	  echo "installing with pip, which takes some minutes"; \
 	  $(BIN)/python -m pip install --quiet -c requirements.lock -e ".[$(EXTRAS)]"; \
 	fi; \
+	$(BIN)/python -m compileall -q workbench; \
 	$(BIN)/python -m workbench.warm; \
 	touch $(STAMP)
 

@@ -41,6 +41,36 @@ def test_ctrl_c_during_start_up_ends_cleanly_too(home: Path) -> None:
     assert "Traceback" not in complaints and process.returncode in (0, -signal.SIGTERM)
 
 
+STUCK = """
+import asyncio, sys
+from workbench.apps import server
+from workbench.apps.feed import DeskFeed
+
+async def run(self, **_):
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass  # as something that swallows its end would
+
+DeskFeed.run = run
+server.ENDS_WITHIN_S = 1.0
+server.serve(0, "http://127.0.0.1:9", "x", ready=lambda made: print(made.url, flush=True))
+"""
+
+
+def test_one_whose_work_does_not_end_is_ended_all_the_same(home: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as made:
+        assert made.stdout is not None
+        url = made.stdout.readline().strip()
+        assert httpx.get(f"{url}/health", timeout=30).status_code in (200, 403)
+        made.send_signal(signal.SIGTERM)
+        _, complaints = made.communicate(timeout=60)
+    assert made.returncode == 1 and "did not end by itself" in complaints
+
+
 def test_a_taken_port_is_a_clear_message_and_exit_code_1(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = [sys.executable, "-m", "workbench.cli", "dashboard", "--port", str(taken.getsockname()[1])]

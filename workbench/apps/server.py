@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +23,8 @@ from workbench.domain.errors import InputError, WorkbenchError
 from workbench.storage.home import home, read_json
 
 PORT = 8421
+ENDS_WITHIN_S = 10.0
+log = logging.getLogger(__name__)
 
 
 def desk_place(url: str | None = None, token: str | None = None) -> Callable[[], Place]:
@@ -98,8 +103,8 @@ class Dashboard:
         add_applications(pages, app=api, title="Workbench", websocket_origin=list(_hosts(origins)))
         return PageGuard(api, token=self.page_token, tickets=tickets)
 
-    async def run(self) -> None:
-        """Serve until the process is told to end."""
+    async def run(self, ending: Callable[[], None] = lambda: None) -> None:
+        """Serve until the process is told to end; `ending` is called then."""
         import uvicorn
 
         class Server(uvicorn.Server):
@@ -119,7 +124,15 @@ class Dashboard:
         await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         server.should_exit = True
+        ending()
         await serving
+
+
+def _end() -> None:
+    # A page's server holds nothing that could be lost, and one that hangs keeps its port and its home's file.
+    log.error("the dashboard did not end by itself within %g s: it is ended", ENDS_WITHIN_S)
+    logging.shutdown()
+    os._exit(1)
 
 
 def _hosts(origins: tuple[str, ...]) -> list[str]:
@@ -178,4 +191,7 @@ def serve(
     dashboard = Dashboard(port, desk_url, token, **({"page_token": page_token} if page_token else {}))
     if ready is not None:
         ready(dashboard)
-    asyncio.run(dashboard.run())
+    last = threading.Timer(ENDS_WITHIN_S, _end)
+    last.daemon = True
+    asyncio.run(dashboard.run(last.start))  # what hangs may be something that asyncio waits for at its own end
+    last.cancel()
