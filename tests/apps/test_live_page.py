@@ -220,9 +220,11 @@ async def test_orders_that_are_not_read_any_more_are_called_old(page: Any, feed:
     made._push()
     assert sent["orders"][-1]["empty"] == "the orders have not been read yet"
     feed.listed_at, made._tables_at = time.monotonic(), float("-inf")
+    made._lists_at = float("-inf")
     made._push()
     assert (sent["orders"][-1]["empty"], sent["orders"][-1]["note"]) == ("no orders today", "")
     feed.listed_at, made._tables_at = time.monotonic() - 30, float("-inf")
+    made._lists_at = float("-inf")
     made._push()
     assert "not read for 30 s" in sent["orders"][-1]["note"]
 

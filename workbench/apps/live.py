@@ -18,6 +18,7 @@ from workbench.apps.visit import Visit
 
 FRAME_S = 0.05
 TABLES_S = 0.25
+LISTS_S = 0.5  # orders, limits, signals: what is long
 EQUITY_S = 1.0
 LATE_S = 5.0  # orders are read twice a second
 ACT_S = 50.0  # as long as the desk may take: a new runner, then its answer
@@ -48,7 +49,7 @@ class LivePage(Visit):
         self.signals = Grid(title="Signals and alerts", searchable=True)
         self._chart_key: tuple[str, str] | None = None
         self._chart_time = 0
-        self._tables_at = self._equity_at = float("-inf")
+        self._tables_at = self._lists_at = self._equity_at = float("-inf")
         self._equity_key: int | None = None
         self._orders: tuple[Any, list[Row]] = (None, [])
         self._marked: tuple[Any, list[dict[str, Any]]] = (None, [])
@@ -98,6 +99,12 @@ class LivePage(Visit):
     def _push_tables(self, snapshot: dict[str, Any]) -> None:
         self.sessions.rows(rows.SESSION_HEADS, rows.session_rows(snapshot), empty="no session")
         self.positions.rows(rows.POSITION_HEADS, rows.position_rows(snapshot), empty="flat")
+        now = time.monotonic()
+        if now - self._lists_at >= LISTS_S:
+            self._lists_at = now
+            self._push_lists(snapshot)
+
+    def _push_lists(self, snapshot: dict[str, Any]) -> None:
         old = self.feed.listed_s
         note = f"▲ not read for {old:.0f} s: this list is old" if LATE_S < old < float("inf") else ""
         self.orders.rows(
