@@ -227,6 +227,63 @@ def test_a_part_close_of_everything_is_a_close() -> None:
     assert (ride.broker.qty(), ride.broker.working(), ride.closes) == (0, [], 1)
 
 
+def unsure(ride: Ride, qty: int) -> None:
+    """The broker shows another position than we count; its trades have not come."""
+    ride.feed(ride.at_now(msgspec.structs.replace(ride.broker.position(), qty=qty)))
+
+
+@pytest.mark.parametrize("kind", ["part_close", "reverse"])
+def test_what_is_not_known_for_sure_is_neither_turned_nor_closed_in_part(kind: str) -> None:
+    ride = in_position(3)
+    unsure(ride, 2)
+    act(ride, kind, qty=1)
+    assert not ride.outgoing and "not known for sure" in ride.state.refused["a1"]
+    ride.feed(ride.broker.read())
+    act(ride, "close", "a2")
+    act(ride, kind, "a3", qty=1)
+    assert ride.state.refused["a3"] == "a close is under way"
+    ride.settle()
+    assert (ride.broker.qty(), len(ride.placed)) == (0, 1)
+
+
+def test_there_is_one_part_close_at_a_time() -> None:
+    ride = in_position(3)
+    act(ride, "part_close", "a1", qty=1)
+    act(ride, "part_close", "a2", qty=2)
+    assert "another part close is under way" in ride.state.refused["a2"]
+    ride.settle()
+    assert ride.broker.qty() == 2
+
+
+def test_a_close_ends_a_part_close_that_has_not_left_yet() -> None:
+    ride = in_position(3)
+    act(ride, "part_close", "a1", qty=1)
+    act(ride, "close", "a2")
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes, len(ride.placed)) == (0, 1, 1), (
+        "a market order beside the close would turn it"
+    )
+
+
+def test_a_part_close_waits_while_the_position_is_not_sure() -> None:
+    ride = in_position(3)
+    act(ride, "part_close", qty=1)
+    ride.send()  # the exits shrink
+    unsure(ride, 2)
+    ride.hear()
+    assert (ride.outgoing, len(ride.placed)) == ([], 1)
+    assert not any("refused" in a.text for a in ride.alerts), "nothing is even tried"
+    ride.feed(ride.broker.read())
+    ride.settle()
+    assert ride.broker.qty() == 2
+
+
+def test_flat_there_is_nothing_to_turn() -> None:
+    ride = Ride().start()
+    act(ride, "reverse", qty=1)
+    assert not ride.outgoing and "there is nothing to reverse" in ride.state.refused["a1"]
+
+
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_reversal_closes_then_enters_the_other_side(side: int) -> None:
     ride = in_position(2, side)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.execution.fake_broker import MES, START, FakeBroker, Ride, enter, leave
-from tests.execution.scenes import manual
+from tests.execution.scenes import in_position, manual
 from workbench.domain import events as e
-from workbench.domain.commands import CancelOrder, ClosePosition, ModifyOrder, PlaceOrder
+from workbench.domain.commands import CancelOrder, ClosePosition, ModifyOrder, PlaceOrder, ReadBroker
 from workbench.domain.order import OrderType, Side, Status
 from workbench.risk.gate import Approved
 from workbench.risk.limits import Limits
@@ -232,6 +232,98 @@ def test_exits_wait_for_the_trades_of_an_entry_that_says_it_is_filled() -> None:
     ride.feed(ride.at_now(second))
     ride.settle()
     assert [p.qty for p in ride.placed] == [2, 2, 2] and (stops(ride), targets(ride)) == ([2], [2])
+
+
+def test_exits_count_from_the_first_fill_of_an_entry_in_parts() -> None:
+    ride = bare()
+    ride.bar(enter(1, 2))
+    ride.send()
+    (entry,) = ride.broker.working()
+    for ticks in (START, START + 4):
+        ride.broker.fill(entry.order_id or 0, 1, ticks)
+    told(ride, e.OrderReported, e.FillReported)
+    ride.settle()
+    assert ride.broker.exit(OrderType.STOP).stop_ticks == START - 20, "as the backtest does, not from the average"
+
+
+def test_an_exit_that_never_arrives_is_sent_three_times_and_no_more() -> None:
+    ride = bare(Limits(protect_within_s=600.0))
+    ride.answers = lambda command: "lost" if command.type is OrderType.STOP else "accepted"
+    ride.bar(enter(1, 2))
+    for _ in range(60):
+        ride.wait(6)
+        ride.settle()
+    sent = [c for event, out in ride.log for c in out if isinstance(c, Approved)]
+    assert sum(c.command.type is OrderType.STOP for c in sent) == 3
+    ride.wait(600)
+    ride.settle()
+    assert ride.broker.qty() == 0, "then the protection's patience ends it"
+
+
+def test_a_position_that_waits_for_its_stop_is_read_after_two_seconds_once() -> None:
+    ride = bare()
+    ride.bar(enter(1, 2))
+    ride.send()
+    (entry,) = ride.broker.working()
+    for _ in range(2):
+        ride.broker.fill(entry.order_id or 0, 1)
+    ride.broker.events.remove([event for event in ride.broker.events if isinstance(event, e.FillReported)][1])
+    told(ride, e.OrderReported, e.FillReported)  # the second trade is lost
+    ride.broker.events.clear()
+
+    def asked() -> int:
+        return sum(isinstance(c, ReadBroker) and "waits for its stop" in c.reason for _, out in ride.log for c in out)
+
+    ride.wait(1.9)
+    assert asked() == 0
+    for _ in range(3):
+        ride.wait(0.2)
+    assert asked() == 1 and not ride.outgoing
+    ride.feed(ride.broker.read())
+    ride.settle()
+    assert stops(ride) == [2]
+
+
+# --- brackets of the gateway, after something else than they has changed the position ---------------------------------
+
+
+def sold_beside(ride: Ride) -> Ride:
+    ride.broker.external(Side.SELL, 1)
+    ride.broker.fill_markets()
+    ride.hear()
+    return ride
+
+
+def resized(ride: Ride) -> list[int]:
+    return sorted(c.qty or 0 for c in ride.outgoing if isinstance(c, ModifyOrder))
+
+
+def test_brackets_are_made_to_fit_when_the_gateway_has_had_its_time() -> None:
+    ride = sold_beside(in_position(3))
+    ride.wait(1.9)
+    assert resized(ride) == [], "it may be at it by itself"
+    ride.wait(0.2)
+    assert resized(ride) == [2, 2]
+
+
+def test_brackets_are_left_alone_while_the_position_is_being_closed() -> None:
+    ride = sold_beside(in_position(3))
+    ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="enough", flatten=True))
+    ride.wait(3)
+    assert resized(ride) == []
+    ride.settle()
+    assert (ride.broker.qty(), ride.broker.working()) == (0, [])
+
+
+def test_brackets_of_two_entries_are_not_made_as_large_as_the_whole_position() -> None:
+    ride = in_position(2, limits=Limits(max_position=9, max_order_qty=9))
+    more = msgspec.structs.replace(manual(ride, "m1", Side.BUY, 2), stop_loss_ticks=-20, take_profit_ticks=40)
+    ride.feed(more)
+    ride.settle()
+    assert sorted(stops(ride)) == [2, 2]
+    sold_beside(ride)
+    ride.wait(3)
+    assert resized(ride) == [] and sorted(stops(ride)) == [2, 2]
 
 
 def test_exits_go_when_somebody_has_turned_the_position_round() -> None:
