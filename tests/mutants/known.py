@@ -10,4 +10,7 @@ NO_DIFFERENCE: dict[str, str] = {
     "workbench/execution/limits_fold.py: _set_flat_at guard 1 (by is None or not state.trading_date)": (
         "without a time of day the time worked out is one that never comes, too"
     ),
+    "workbench/execution/protect.py: advance_trim guard 1 (trim is None)": (
+        "it is called only while there is one; the guard is for the type"
+    ),
 }
