@@ -19,6 +19,7 @@ from workbench.services.strategies import shipped_folder
 from workbench.storage.home import Home, write_durably
 from workbench.storage.latch import read_latch
 from workbench.storage.registry import Registry
+from workbench.widgets.jupyter import origins_of_this_kernel
 
 TOKEN = "the-full-token-of-this-test"
 
@@ -211,6 +212,34 @@ def test_a_lab_started_by_hand_can_be_allowed_and_a_stranger_cannot(desk: Desk) 
     assert httpx.post(f"{desk.url}/api/stop", headers=headers).status_code == 200
     with pytest.raises(InputError):
         desk.allow_origin("http://evil.example:80")
+
+
+def test_controls_let_pages_of_the_kernels_own_jupyter_server_call_the_desk(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import httpx
+
+    def answer(origin: str) -> int:
+        headers = {"authorization": f"Bearer {desk.stop_token()}", "origin": origin}
+        return httpx.post(f"{desk.url}/api/stop", headers=headers).status_code
+
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    for pid, port in ((4711, 8890), (4712, 8891)):
+        info = {"pid": pid, "port": port, "secure": False, "url": f"http://localhost:{port}/"}
+        (tmp_path / f"jpserver-{pid}.json").write_text(json.dumps(info))
+    monkeypatch.setenv("JPY_PARENT_PID", "4711")
+    desk.controls().close()
+    assert answer("http://localhost:8890") == answer("http://127.0.0.1:8890") == 200
+    assert answer("http://localhost:8891") == 403, "another's server is none of ours"
+
+
+@pytest.mark.parametrize("parent", ["", "4713", "../4711"])
+def test_outside_of_jupyter_no_origin_is_allowed(parent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "jpserver-4711.json").write_text(json.dumps({"pid": 4711, "port": 8890, "secure": False}))
+    (tmp_path / "jpserver-4713.json").write_text("{")
+    monkeypatch.setenv("JPY_PARENT_PID", parent)
+    assert origins_of_this_kernel() == []
 
 
 def test_something_else_on_the_port_is_not_taken_for_a_desk(place: Home) -> None:

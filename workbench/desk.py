@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -235,9 +236,17 @@ class Desk(Acts):
         self._request("POST", "/api/origins", json={"origin": origin})
 
     def controls(self) -> Any:
-        """Return the control panel for a notebook: state, P&L, start, pause, flatten, and the emergency stop."""
-        from workbench.widgets.controls import Controls
+        """Return the control panel for a notebook: state, P&L, start, pause, flatten, and the emergency stop.
 
+        Pages of the Jupyter server that runs this kernel may call the desk from then on: the panel's stop goes straight
+        from the browser to it.
+        """
+        from workbench.widgets.controls import Controls
+        from workbench.widgets.jupyter import origins_of_this_kernel
+
+        with contextlib.suppress(WorkbenchError):  # the panel itself says when the desk is dead or out of reach
+            for origin in origins_of_this_kernel():
+                self.allow_origin(origin)
         return Controls(self)
 
     def dashboard(self, page: str = "live", *, height: int = 760) -> Any:

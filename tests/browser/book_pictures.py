@@ -35,9 +35,6 @@ def notebooks(browser: Any, folder: Path, place: Path, names: Iterable[str] = ()
             book = nbformat.read(path, as_version=4)
             ends = [n for n, cell in enumerate(book.cells) if cell.source.startswith(ENDS.get(path.stem, "\0"))]
             book.cells = book.cells[: ends[0]] if ends else book.cells
-            for cell in book.cells:  # as the panel says when it is not the demo's own JupyterLab
-                if cell.source == "desk.controls()":
-                    cell.source = f'desk.allow_origin("{base}")\n{cell.source}'
             nbformat.write(book, place / path.name)
             one(browser, base, path.name, folder)
 

@@ -124,7 +124,6 @@ def test_a_notebook_runs_starts_a_session_and_stops_it_while_a_cell_sleeps(
     book.cells.append(nbformat.v4.new_code_cell("'not yet'"))
     nbformat.write(book, tmp_path / BOOK.name)
     with jupyterlab(tmp_path, stack.environment()) as base:
-        stack.desk.allow_origin(base)
         page = open_book(stack, browser, base)
         wait_until(lambda: "not yet" in outputs(page) or ERROR in outputs(page), within_s=300)
         assert ERROR not in outputs(page)
