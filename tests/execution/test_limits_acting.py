@@ -452,6 +452,24 @@ def test_readings_from_before_a_fill_that_we_know_do_not_change_the_balance_that
     assert ride.state.risk.cash_e4 == counted and not ride.said("against our count")
 
 
+def test_a_roll_is_told_once_a_day_for_each_session_that_runs() -> None:
+    ride = started(roll_warn_days=21)
+
+    def told(session: str) -> int:
+        return sum("rolls in" in a.text and f"session {session} " in a.text for a in ride.alerts)
+
+    for _ in range(5):
+        ride.wait(30)
+    assert told("s1") == 1
+    ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="done"))
+    ride.start_session("s2")
+    to(ride, "09:30", TUESDAY)
+    for _ in range(5):
+        ride.wait(30)
+    assert (told("s1"), told("s2")) == (1, 2), "of the one that has ended nothing more is told"
+    assert sum("rolls in 20 days" in a.text for a in ride.alerts) == 1
+
+
 def test_plain_limits_watch_nothing() -> None:
     ride = started(max_position=9, daily_loss_usd=USD(77))
     assert not ride.state.risk.armed
