@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.execution.fake_broker import (
@@ -43,6 +44,23 @@ def test_flatten_twice_closes_once() -> None:
         ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
     ride.settle()
     assert ride.closes == 1 and ride.broker.qty() == 0
+
+
+def test_a_flatten_that_is_asked_for_again_at_any_stage_asks_the_broker_for_nothing_twice() -> None:
+    ride = in_position()
+    stages = 0
+    while ride.broker.qty() or ride.state.book(MES).flatten is not None or not stages:
+        ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason=f"enough {stages}"))
+        ride.feed(e.OrderActionRequested(at=ride.now, request=f"c{stages}", kind="close", contract=MES, person="ann"))
+        ride.send()
+        if ride.closes and stages > 3:
+            ride.broker.fill_markets()
+        if ride.broker.events:
+            ride.feed(ride.at_now(ride.broker.events.pop(0)))
+        stages += 1
+        assert stages < 40
+    assert sum(isinstance(c, CancelOrder) for c in ride.broker.requests) == 2
+    assert (ride.closes, ride.broker.qty(), ride.broker.working()) == (1, 0, [])
 
 
 def test_the_order_of_our_own_close_is_never_cancelled() -> None:
@@ -357,6 +375,19 @@ def test_an_orphaned_exit_is_cancelled_and_blocks_entries_until_then() -> None:
     assert ride.broker.qty() == 1
 
 
+def test_exits_of_a_position_whose_trades_have_not_come_are_no_orphans() -> None:
+    ride = Ride().start()
+    ride.bar(enter(1, 2))
+    ride.send()
+    ride.broker.fill_markets()
+    ride.broker.events[:] = [each for each in ride.broker.events if not isinstance(each, e.FillReported)]
+    ride.hear()
+    assert (ride.state.book(MES).qty, ride.broker.qty()) == (0, 2)
+    for _ in range(4):
+        ride.wait(8)
+    assert not any(isinstance(c, CancelOrder) for c in ride.outgoing), "they are the stops of what the broker holds"
+
+
 @pytest.mark.parametrize("fills_later", [False, True])
 def test_an_adding_order_whose_cancel_is_refused_keeps_no_position_open_without_its_stop(fills_later: bool) -> None:
     ride = in_position(2)
@@ -383,6 +414,32 @@ def test_an_adding_order_whose_cancel_is_refused_keeps_no_position_open_without_
         ride.settle()
         ride.wait(4)
     assert (ride.broker.qty(), ride.closes) == (0, 2) and ride.state.book(MES).flatten is None
+
+
+def test_exits_that_wait_for_such_an_entry_hold_the_close_up_no_longer_than_it() -> None:
+    ride = Ride(Limits(max_position=9)).start()
+    ride.feed(manual(ride, "m1", Side.BUY, 1))
+    ride.settle()
+    rests = msgspec.structs.replace(
+        manual(ride, "m2", Side.BUY, 1),
+        type=OrderType.LIMIT, limit_ticks=START - 500, stop_loss_ticks=-20, take_profit_ticks=40,
+    )  # fmt: skip
+    ride.feed(rests)
+    ride.settle()
+    (entry,) = ride.broker.working()
+    for kind in (OrderType.STOP, OrderType.LIMIT):  # as some accounts show them before the entry has filled
+        ride.broker._new(MES, Side.SELL, kind, 1, Status.SUSPENDED, parent_id=entry.order_id or 0)
+    ride.hear()
+    assert len(list(ride.state.open_orders(MES))) == 3
+    ride.broker.cancel = lambda number: False  # type: ignore[method-assign]
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    ride.settle()
+    ride.wait(9)
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes) == (1, 0)
+    ride.wait(2)
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes) == (0, 1)
 
 
 def test_an_order_that_could_turn_the_position_round_is_waited_for() -> None:

@@ -13,4 +13,7 @@ NO_DIFFERENCE: dict[str, str] = {
     "workbench/execution/protect.py: advance_trim guard 1 (trim is None)": (
         "it is called only while there is one; the guard is for the type"
     ),
+    "workbench/execution/flatten.py: advance_flatten guard 1 (flatten is None)": (
+        "it is called only while there is one; the guard is for the type"
+    ),
 }
