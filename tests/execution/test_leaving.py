@@ -78,6 +78,22 @@ def test_the_order_of_our_own_close_is_never_cancelled() -> None:
     assert ride.broker.qty() == 0
 
 
+def test_a_reading_that_shows_the_closes_own_order_still_at_work_does_not_close_twice() -> None:
+    ride = in_position()
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    for _ in range(2):
+        ride.send()
+        ride.hear()
+    assert ride.closes == 1 and ride.broker.qty() == 2  # accepted, and slow to fill
+    for _ in range(3):
+        ride.wait(3)
+        ride.feed(ride.broker.read())
+        ride.send()
+    assert ride.closes == 1
+    ride.settle()
+    assert ride.broker.qty() == 0
+
+
 def test_a_reading_from_before_the_close_does_not_close_twice() -> None:
     ride = in_position()
     ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
