@@ -10,9 +10,11 @@ import pytest
 from tests.execution.fake_broker import ACCOUNT, FEE, MES, START, Ride, enter
 from tests.execution.scenes import in_position
 from workbench.domain import events as e
-from workbench.domain.order import OrderType, Status
+from workbench.domain.commands import Alert, ReadBroker
+from workbench.domain.order import Order, OrderType, Side, Status
 from workbench.domain.position import Fill
 from workbench.execution.fills import earned_by
+from workbench.risk.gate import Approved
 
 pytestmark = pytest.mark.statement(17)
 
@@ -258,3 +260,98 @@ def test_a_reading_that_ended_before_the_order_was_made_says_nothing_about_it() 
     for seconds in (20.0, 6.0, 6.0, 6.0):
         read_after(ride, seconds, until=made)
     assert ride.state.orders[tag].status is Status.UNKNOWN and tag not in ride.state.misses
+
+
+# --- what names no order ----------------------------------------------------------------------------------------------
+
+
+def nameless(**changes: object) -> Order:
+    plain = Order(
+        account=ACCOUNT, contract=MES, side=Side.BUY, type=OrderType.MARKET, qty=1, status=Status.WORKING, tag="theirs"
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def test_a_report_without_an_id_or_a_tag_of_ours_is_nobodys() -> None:
+    ride = Ride().start()
+    assert ride.feed(e.OrderReported(at=ride.now, order=nameless())) == []
+    assert len(ride.state.orders) == 0 and "theirs" not in ride.state.known_tags
+
+
+def test_what_a_report_without_an_id_says_was_filled_is_counted_by_nobody() -> None:
+    ride = Ride().start()
+    ride.bar(enter(1, 1))
+    (sent,) = (c.command for c in ride.outgoing if isinstance(c, Approved))
+    ride.feed(e.OrderReported(at=ride.now, order=nameless(tag=sent.tag, filled=1)))
+    assert ride.state.orders[sent.tag].filled == 1 and ride.state.book(MES).uncounted == {}
+
+
+def test_an_answer_to_an_order_that_nobody_sent_changes_nothing() -> None:
+    ride = Ride().start()
+    for outcome in ("accepted", "rejected", "unknown"):
+        answer = e.PlaceAnswered(at=ride.now, tag="nobody", outcome=outcome, order_id=5, reason="")
+        assert ride.feed(answer) == []
+    assert len(ride.state.orders) == 0 and 5 not in ride.state.key_of_id
+
+
+# --- answers that come late -------------------------------------------------------------------------------------------
+
+
+def on_its_way() -> tuple[Ride, Order]:
+    """An entry of a session that is sent, and what the hub says of it."""
+    ride = Ride().start()
+    ride.bar(enter(1, 1))
+    (sent,) = (c.command for c in ride.outgoing if isinstance(c, Approved))
+    ride.outgoing.clear()
+    return ride, nameless(tag=sent.tag, order_id=77)
+
+
+def answered(ride: Ride, tag: str | None, outcome: str, reason: str = "no reason") -> None:
+    ride.feed(e.PlaceAnswered(at=ride.now, tag=tag or "", outcome=outcome, order_id=None, reason=reason))
+
+
+def test_an_answer_that_is_lost_after_the_hub_has_told_of_the_order_changes_nothing() -> None:
+    ride, order = on_its_way()
+    ride.feed(e.OrderReported(at=ride.now, order=order))
+    ride.alerts.clear()
+    answered(ride, order.tag, "unknown")
+    assert ride.state.orders[order.tag or ""].status is Status.WORKING and ride.alerts == []
+
+
+def test_a_refusal_of_an_order_that_works_is_not_believed_and_locks_the_instrument() -> None:
+    ride, order = on_its_way()
+    ride.feed(e.OrderReported(at=ride.now, order=order))
+    answered(ride, order.tag, "rejected")
+    assert ride.state.orders[order.tag or ""].status is Status.WORKING
+    assert "was refused after it was" in ride.state.book(MES).locked
+
+
+@pytest.mark.parametrize(
+    ("reason", "mode"),
+    [("Brackets cannot be used with Position Brackets.", "position"), ("Insufficient funds", "auto-oco")],
+)
+def test_only_the_gateways_own_words_on_brackets_change_how_exits_are_made(reason: str, mode: str) -> None:
+    ride, order = on_its_way()
+    answered(ride, order.tag, "rejected", reason)
+    assert ride.state.bracket_mode == mode
+
+
+@pytest.mark.parametrize("command", ["cancel", "close", "modify"])
+def test_a_yes_is_read_after_only_while_a_close_cannot_be_heard(command: str) -> None:
+    ride = in_position()
+    yes = e.CommandAnswered(at=ride.now, command=command, contract=MES, outcome="accepted")
+    assert ride.feed(yes) == []
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    assert ride.feed(yes) == []
+    ride.feed(e.StreamChanged(at=ride.now, hub="user", up=False))
+    (asked,) = ride.feed(yes)
+    assert isinstance(asked, ReadBroker) and "only a reading tells" in asked.reason
+
+
+def test_no_yes_is_read_after_and_a_close_that_was_not_confirmed_alarms() -> None:
+    ride = in_position()
+    no = e.CommandAnswered(at=ride.now, command="cancel", contract=MES, outcome="unknown", reason="time-out")
+    assert [c.reason for c in ride.feed(no)] == ["cancel was not confirmed: unknown time-out"]
+    ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
+    told = ride.feed(msgspec.structs.replace(no, command="close"))
+    assert [type(c) for c in told] == [Alert, ReadBroker]
