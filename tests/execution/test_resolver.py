@@ -355,3 +355,23 @@ def test_no_yes_is_read_after_and_a_close_that_was_not_confirmed_alarms() -> Non
     ride.feed(e.FlattenRequested(at=ride.now, contract=MES, reason="enough"))
     told = ride.feed(msgspec.structs.replace(no, command="close"))
     assert [type(c) for c in told] == [Alert, ReadBroker]
+
+
+def test_readings_that_miss_an_order_count_anew_once_it_was_seen_again() -> None:
+    ride = Ride().start()
+    rests = e.ManualOrderRequested(
+        at=ride.now, request="r1", contract=MES, side=Side.BUY, type=OrderType.LIMIT, qty=1, limit_ticks=START - 100,
+        person="ann",
+    )  # fmt: skip
+    ride.feed(rests)
+    ride.settle()
+    (order,) = ride.broker.working()
+
+    def read(*, shows: bool) -> bool:
+        ride.wait(6)
+        seen = ride.broker.read()
+        ride.feed(seen if shows else msgspec.structs.replace(seen, orders=[]))
+        return ride.state.orders[order.tag or ""].is_open
+
+    assert [read(shows=shows) for shows in (False, False, True, False, False)] == [True] * 5
+    assert not read(shows=False), "three in a row"
