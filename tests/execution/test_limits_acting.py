@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.execution.fake_broker import PRODUCT, Script, bar_closed
+from tests.execution.fake_broker import FEE, PRODUCT, Script, bar_closed
 from tests.execution.limit_scenes import (
     ACCOUNT,
     MES,
@@ -563,3 +563,15 @@ def test_a_flip_limit_pauses_once_and_a_person_may_resume() -> None:
     refuses_the_session(ride, "max_flips", side=-1)
     assert sum(a.level == "critical" for a in ride.alerts) == 1
     assert isinstance(ride.alerts[-1], Alert) and PRODUCT.root == "MES"
+
+
+def test_a_fill_of_yesterday_that_becomes_known_today_is_yesterdays_profit() -> None:
+    ride = holding(1)
+    ride.broker.fill(ride.broker.exit(OrderType.LIMIT).order_id or 0)  # 40 ticks: 50 USD, and nobody hears of it
+    ride.broker.events.clear()
+    to(ride, "09:30", TUESDAY)
+    assert ride.state.book(MES).qty == 1
+    ride.feed(ride.broker.read())
+    assert ride.state.book(MES).qty == 0
+    assert ride.state.cash_usd() == ride.broker.balance - 50_000 == USD("50") - 2 * FEE
+    assert ride.state.day_pnl_usd() == 0

@@ -19,4 +19,7 @@ NO_DIFFERENCE: dict[str, str] = {
     "workbench/execution/flatten.py: market_works does nothing": (
         "an order that works holds a second close up in advance_flatten all the same"
     ),
+    "workbench/execution/fills.py: hand_over guard 1 (not book.qty)": (
+        "of nothing a session is handed nothing: the guard saves an entry of zero"
+    ),
 }
