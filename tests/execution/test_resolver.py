@@ -375,3 +375,31 @@ def test_readings_that_miss_an_order_count_anew_once_it_was_seen_again() -> None
 
     assert [read(shows=shows) for shows in (False, False, True, False, False)] == [True] * 5
     assert not read(shows=False), "three in a row"
+
+
+def half(order: Order, trade: int, **changes: object) -> Fill:
+    number = order.order_id or 0
+    plain = Fill(trade_id=trade, order_id=number, account=ACCOUNT, contract=MES, qty=1, ticks=START, at=START, fees=FEE)
+    return msgspec.structs.replace(plain, **changes)
+
+
+def test_a_fill_that_comes_before_its_order_is_known_is_the_sessions_that_sent_it() -> None:
+    ride, order = on_its_way()
+    ride.feed(e.FillReported(at=ride.now, fill=half(order, 1, at=ride.now)))
+    assert earned_by(ride.state, MES).qty == 1, "nobody's, for now"
+    ride.feed(e.OrderReported(at=ride.now, order=msgspec.structs.replace(order, status=Status.FILLED, filled=1)))
+    assert (earned_by(ride.state, MES, "s1").qty, earned_by(ride.state, MES).qty) == (1, 0)
+
+
+def test_a_trade_that_was_taken_back_counts_again_only_when_it_is_made_again() -> None:
+    ride, order = on_its_way()
+    works = msgspec.structs.replace(order, qty=1, filled=0)
+    ride.feed(e.OrderReported(at=ride.now, order=works))
+    ride.feed(e.FillReported(at=ride.now, fill=half(order, 1, at=ride.now)))
+    ride.feed(e.FillReported(at=ride.now, fill=half(order, 1, at=ride.now, voided=True)))
+    book, known = ride.state.book(MES), ride.state.orders[order.tag or ""]
+    assert (book.qty, known.filled, ride.state.counted[order.order_id or 0]) == (0, 0, 0)
+    ride.feed(e.OrderReported(at=ride.now, order=msgspec.structs.replace(order, status=Status.FILLED, filled=1)))
+    assert book.uncounted == {order.order_id: 1} and not book.is_sure, "its new trade has not come yet"
+    ride.feed(e.FillReported(at=ride.now, fill=half(order, 2, at=ride.now)))
+    assert (book.qty, book.uncounted) == (1, {})
