@@ -9,8 +9,9 @@ import math
 
 import pytest
 
-from tests.execution.limit_scenes import MES, START, USD, Ride, holding, linked, price, started
+from tests.execution.limit_scenes import MES, MNQ, START, USD, Ride, holding, linked, price, started
 from workbench.domain import events as e
+from workbench.execution.exposure import at_risk_usd, exposures
 from workbench.execution.headroom import Row, exposure, headroom
 
 
@@ -90,3 +91,23 @@ def test_what_is_held_is_told_in_contracts_micros_the_worst_case_and_dollars() -
     assert (row["qty"], row["micros"], row["notional_usd"]) == (2, 2, 60_000.0)  # 6,000 points × 5 USD × 2
     assert (row["worst"], row["worst_micros"]) == (2, 2), "the exits only make it smaller"
     assert exposure(started(daily_loss_usd=USD(9000)).state) == []
+
+
+# --- what the gate's sums are made of ---------------------------------------------------------------------------------
+
+
+def test_exposures_are_of_what_is_held_or_may_be_and_leave_out_what_is_asked_for() -> None:
+    ride = holding(2)
+    ride.state.book(MNQ)  # heard of, and nothing there
+    (mine,) = exposures(ride.state)
+    assert (mine.spec.exchange_root, mine.qty, mine.worst) == ("MES", 2, 2)
+    assert exposures(ride.state, without=MES) == () == exposures(ride.state, only=MNQ)
+    assert exposures(ride.state, only=MES) == exposures(ride.state, without=MNQ) == (mine,)
+
+
+def test_at_risk_is_the_way_to_the_stops_of_everything_but_what_is_left_out() -> None:
+    ride = holding(2)  # 20 ticks to the stop, 2 × 1.25 USD each
+    assert at_risk_usd(ride.state, None) == USD("50")
+    assert at_risk_usd(ride.state, None, without=MES) == 0
+    ride.state.book(MNQ)  # flat and without a price: nothing can be lost there
+    assert at_risk_usd(ride.state, None) == USD("50")
