@@ -9,10 +9,11 @@ import math
 
 import pytest
 
-from tests.execution.limit_scenes import MES, MNQ, START, USD, Ride, holding, linked, price, started
+from tests.execution.limit_scenes import MES, MNQ, START, USD, Ride, holding, linked, manual, price, started
 from workbench.domain import events as e
+from workbench.domain.order import OrderType
 from workbench.execution.exposure import at_risk_usd, exposures
-from workbench.execution.headroom import Row, exposure, headroom
+from workbench.execution.headroom import Row, drawdown_usd, exposure, headroom
 
 
 def shown(ride: Ride) -> dict[tuple[str, str], Row]:
@@ -111,3 +112,23 @@ def test_at_risk_is_the_way_to_the_stops_of_everything_but_what_is_left_out() ->
     assert at_risk_usd(ride.state, None, without=MES) == 0
     ride.state.book(MNQ)  # flat and without a price: nothing can be lost there
     assert at_risk_usd(ride.state, None) == USD("50")
+
+
+def test_an_entry_that_waits_is_shown_and_its_stake_is_unknown_without_a_stop() -> None:
+    ride = started(daily_loss_usd=USD(9000))
+    ride.feed(manual(ride, 3, type=OrderType.LIMIT, limit_ticks=START - 100))
+    ride.settle()
+    (row,) = exposure(ride.state)
+    assert (row["qty"], row["worst"]) == (0, 3)
+    assert at_risk_usd(ride.state, None) is None, "what nobody knows must not count as nothing"
+    assert at_risk_usd(ride.state, 40) == 3 * 40 * USD("1.25")
+
+
+def test_the_drawdown_is_the_way_down_from_the_best_and_nothing_known_without_a_price() -> None:
+    ride = holding(2, on_breach="refuse", max_drawdown_usd=USD(500))
+    price(ride, START + 10, times=3)
+    assert drawdown_usd(ride.state) == 0
+    price(ride, START - 10, times=3)
+    assert drawdown_usd(ride.state) == 2 * 20 * USD("1.25")
+    ride.state.book(MES).last_price = None
+    assert drawdown_usd(ride.state) is None
