@@ -220,3 +220,25 @@ async def test_a_slow_command_holds_up_no_other_one() -> None:
         free.set()
         assert await waiting == {"slow": True}
         assert begun == ["slow", "cancel"]
+
+
+async def test_who_asks_and_is_cancelled_as_the_channel_goes_ends_and_does_not_ask_on() -> None:
+    class Socket:
+        async def send_text(self, text: str) -> None:
+            self.sent = text
+
+    channel = ChildChannel(Socket(), lambda kind, body: None)  # type: ignore[arg-type]
+
+    async def for_ever() -> None:
+        while True:
+            with contextlib.suppress(ChildSilent):
+                await channel.request("watch")
+            await asyncio.sleep(0)
+
+    asking = asyncio.create_task(for_ever())
+    await asyncio.sleep(0.01)
+    (answer,) = channel._waiting.values()
+    answer.set_exception(ChildSilent("the child process has gone"))
+    asking.cancel()  # in the same instant, as when a desk ends
+    done, _ = await asyncio.wait({asking}, timeout=2.0)
+    assert done == {asking} and asking.cancelled()

@@ -41,7 +41,8 @@ class BodyLimit:
             await refuse(send, 413, too_long, CLOSE)
             return
         try:
-            body = await asyncio.wait_for(self._read(receive), self._body_s)
+            async with asyncio.timeout(self._body_s):
+                body = await self._read(receive)
         except TimeoutError:
             await refuse(send, 408, f"the body did not arrive within {self._body_s:g} s", CLOSE)
             return

@@ -57,7 +57,8 @@ async def stream(socket: WebSocket, tokens: Tokens, shared: SharedSnapshot) -> N
 
 async def _authenticated(socket: WebSocket, tokens: Tokens) -> bool:
     try:
-        text = await asyncio.wait_for(socket.receive_text(), TOKEN_WAIT_S)
+        async with asyncio.timeout(TOKEN_WAIT_S):
+            text = await socket.receive_text()
         first = msgspec.json.decode(text)
     except (TimeoutError, msgspec.DecodeError, UnicodeError, KeyError):
         return False

@@ -39,7 +39,8 @@ async def serve(socket: WebSocket, tokens: Tokens, topics: Topics) -> None:
         )
         code, reason = await _talk(socket, client, tokens, token, topics)
         if code:
-            await asyncio.wait_for(socket.close(code=code, reason=reason), CLOSE_S)
+            async with asyncio.timeout(CLOSE_S):
+                await socket.close(code=code, reason=reason)
     except (WebSocketDisconnect, TimeoutError, RuntimeError):
         return
     finally:
@@ -68,7 +69,8 @@ async def _talk(socket: WebSocket, client: Subscriber, tokens: Tokens, token: st
 
 async def _token(socket: WebSocket) -> str | None:
     try:
-        first = msgspec.json.decode(await asyncio.wait_for(socket.receive_text(), TOKEN_WAIT_S))
+        async with asyncio.timeout(TOKEN_WAIT_S):
+            first = msgspec.json.decode(await socket.receive_text())
     except (TimeoutError, msgspec.DecodeError, UnicodeError, KeyError):
         return None
     token = first.get("token") if isinstance(first, dict) else None

@@ -69,7 +69,8 @@ class ExplorerPage(Visit):
                 self._say(str(error))
             again = AGAIN_S if self._refused or not self.stored else LIVE_S if self._is_live() else None
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), again)
+                async with asyncio.timeout(again):
+                    await self._wake.wait()
 
     def _say(self, refused: str) -> None:
         # Told once, and taken back when the next question was answered.

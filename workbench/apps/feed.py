@@ -125,7 +125,8 @@ class DeskFeed:
         async with connect(address, open_timeout=3, proxy=None, max_size=2**24) as socket:
             await socket.send(json.dumps({"token": token}))
             while True:
-                message = json.loads(await asyncio.wait_for(socket.recv(), SILENT_S))
+                async with asyncio.timeout(SILENT_S):
+                    message = json.loads(await socket.recv())
                 if "error" in message:
                     self.error = message["error"]
                 else:

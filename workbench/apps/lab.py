@@ -93,7 +93,8 @@ class LabPage(Visit):
                     self.tell(f"the {rows.KINDS[awaited['kind']].lower()} failed: {awaited['error']}", "alarm")
             pause = IDLE_S if rows.going(self.jobs) is None else LOOK_S
             try:
-                await asyncio.wait_for(self._look.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._look.wait()
             except TimeoutError:
                 continue
 

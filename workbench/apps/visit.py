@@ -184,7 +184,8 @@ class Visit:
             self._ack_came.clear()
             document.add_next_tick_callback(push)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ack_came.wait(), LOST_ACK_S)
+                async with asyncio.timeout(LOST_ACK_S):
+                    await self._ack_came.wait()
             await asyncio.sleep(self._sent_at + self.frame_s - time.monotonic())
 
     def _push(self) -> None:

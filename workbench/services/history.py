@@ -57,7 +57,8 @@ class History:
     async def _answer(self, asked: Json) -> Json:
         async with self._turn:
             try:
-                told = await asyncio.wait_for(self._ask(asked), self._may_take_s)
+                async with asyncio.timeout(self._may_take_s):
+                    told = await self._ask(asked)
             except (TimeoutError, OSError, ValueError) as error:
                 self._end()
                 raise StorageError(

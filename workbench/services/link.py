@@ -190,7 +190,8 @@ class ChildChannel:
         self._waiting[number] = answer
         try:
             await self._socket.send_text(json.dumps({"id": number, "verb": verb, "body": body or {}}))
-            message = await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                message = await answer
         except TimeoutError as error:
             raise ChildSilent(f"no answer to {verb!r} within {timeout_s:g} s") from error
         except (RuntimeError, WebSocketDisconnect) as error:

@@ -105,7 +105,8 @@ async def emergency_stop(
         sweeps = [Sweep(s, ready, begun=begun, is_open=is_open, share=len(stops), limited_s=limited_s) for s in stops]
         await asyncio.gather(*(_close_account(home, w, f) for w, f in zip(sweeps, early, strict=True)))
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(marked, DISK_WITHIN_S)
+        async with asyncio.timeout(DISK_WITHIN_S):
+            await marked
     return as_dict(stops, latched=latched, ms=(time.monotonic() - begun) * 1e3)
 
 
@@ -117,7 +118,8 @@ async def _latch_in_time(home: Home, reason: str, by: str, account: int | None) 
     # In a thread of its own: a disk that does not answer at all must not keep us from closing either.
     latching = asyncio.ensure_future(asyncio.to_thread(_latch, home, reason, by, account))
     try:
-        return await asyncio.wait_for(asyncio.shield(latching), DISK_WITHIN_S)
+        async with asyncio.timeout(DISK_WITHIN_S):
+            return await asyncio.shield(latching)
     except TimeoutError:
         log.critical("the disk has not latched the stop within %g s, closing all the same", DISK_WITHIN_S)
         return False

@@ -43,7 +43,8 @@ def routes(home: Home, jobs: Jobs, history: History) -> APIRouter:
         """Return the trades of a backtest, a part at a time; all of them are counted in ``X-Total-Count``."""
         await asyncio.to_thread(jobs.get, job)
         asked = {"path": str(jobs.trades_of(job)), "limit": limit, "offset": offset, "order": order}
-        told = await asyncio.wait_for(history.read("trades", **asked), 60)
+        async with asyncio.timeout(60):
+            told = await history.read("trades", **asked)
         response = answer(told["rows"])
         response.headers["x-total-count"] = str(told["total"])
         return response

@@ -42,7 +42,8 @@ def routes(service: DeskService, history: History) -> APIRouter:
     ) -> Response:
         """Return stored bars of a contract, ascending from `start`; read by a process beside the desk."""
         asked = {"contract": contract, "timeframe": timeframe, "start": start, "end": end}
-        rows, total = await asyncio.wait_for(history.bars(asked, limit, offset), 60)
+        async with asyncio.timeout(60):
+            rows, total = await history.bars(asked, limit, offset)
         response = answer(rows)
         response.headers["x-total-count"] = str(total)
         return response
@@ -84,4 +85,5 @@ def routes(service: DeskService, history: History) -> APIRouter:
 
 
 async def _read(history: History, what: str, **asked: Any) -> Any:
-    return await asyncio.wait_for(history.read(what, **asked), 60)
+    async with asyncio.timeout(60):
+        return await history.read(what, **asked)
