@@ -49,7 +49,7 @@ async def watched(child: Child, may_start: Callable[[], bool] = lambda: True) ->
         await child.end()
 
 
-async def until(done: Callable[[], bool], within_s: float = 8.0) -> None:
+async def until(done: Callable[[], bool], within_s: float = 40.0) -> None:
     async with asyncio.timeout(within_s):
         while not done():
             await asyncio.sleep(0.01)
