@@ -64,7 +64,7 @@ format: $(STAMP)
 	$(BIN)/ruff format workbench tests
 
 notebooks: $(STAMP)
-	$(PYTEST) $(NBVAL) notebooks
+	$(PYTEST) $(NBVAL) $(wildcard notebooks/*.ipynb)
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
