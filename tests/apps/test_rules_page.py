@@ -97,7 +97,8 @@ async def test_saving_needs_a_name_and_makes_a_new_version_of_what_is_there(made
     page.person.value = "ann"
     await page._save(None)
     assert ("POST", "/api/strategies", {"source": "name: fast\n", "person": "ann"}) in page.feed.asked
-    page.stored.options = ["a new one", "my_idea"]
+    page.feed.answers["/api/versions"] = [{"name": "my_idea", "kind": "yaml"}]
+    page._checked = {}  # what was typed last has not been answered yet
     await page._save(None)
     assert page.feed.asked[-2][:2] == ("PUT", "/api/strategies/my_idea")
     assert made.told[-1] == ("saved: my_idea@01234567 is a draft; its gates are on Promote", "ok")

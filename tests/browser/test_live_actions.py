@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from tests.browser.harness import BROWSER_TEST, close, desk_and_dashboard, grid, open_page, wait_until
@@ -15,6 +16,8 @@ def actions(fake: FakeDesk) -> list[Any]:
 
 
 def test_orders_and_positions_are_changed_from_their_rows(browser: Any) -> None:
+    from playwright.sync_api import TimeoutError as TookTooLong
+
     fake = FakeDesk()
     with desk_and_dashboard(fake) as (_, board):
         page = open_page(browser, board.link)
@@ -44,8 +47,11 @@ def test_orders_and_positions_are_changed_from_their_rows(browser: Any) -> None:
         wait_until(lambda: fake.qty == 1)
         assert (actions(fake)[2].kind, actions(fake)[2].contract, actions(fake)[2].qty) == ("part_close", CONTRACT, 1)
         position.get_by_role("button", name="Part close").wait_for(state="detached")  # one contract has no part
-        position.get_by_role("button", name="Close", exact=True).click()
-        position.get_by_role("button", name="Close +1 at the market?").click()
+        for _ in range(5):  # a question that is not answered in six seconds is taken back
+            position.get_by_role("button", name="Close", exact=True).click(timeout=20_000)
+            with contextlib.suppress(TookTooLong):
+                position.get_by_role("button", name="Close +1 at the market?").click(timeout=5_000)
+                break
         grid(page, "Positions").get_by_text("flat").wait_for()
         close(page)
 

@@ -190,7 +190,10 @@ class RulesPage(Visit):
         self.tell(f"saved: {made['name']}@{made['version'][:8]} is a {made['state']}; its gates are on Promote", "ok")
 
     async def _stored(self, body: Json) -> Json:
-        name = self._checked.get("name")
+        # Whose next version it is says this very text, not what was checked last, nor the list of some time ago.
+        checked = await self.feed.ask("POST", "/api/strategies/check", json={"source": body["source"]})
+        await self._names()
+        name = checked.get("name")
         known = name in self.stored.options
         method, path = ("PUT", f"/api/strategies/{name}") if known else ("POST", "/api/strategies")
         made: Json = await self.feed.ask(method, path, json=body)
