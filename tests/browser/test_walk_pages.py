@@ -311,8 +311,10 @@ def test_a_report_is_made_and_read(trading: DemoStack, browser: Any) -> None:
     (made,) = [r for r in ask(trading, "/api/reports") if r["template"] == "data"]
     assert made["status"] == "ok", made["error"]
     assert (trading.home.reports / made["name"] / "report.html").is_file()
-    frame = page.frame(url=re.compile(f"/report/{made['name']}"))
-    assert frame is not None
+    shown = re.compile(f"/report/{made['name']}")
+    wait_until(lambda: page.frame(url=shown) is not None)  # the reader is there before what it reads
+    frame = page.frame(url=shown)
+    frame.wait_for_load_state()
     assert trading.contract in frame.content()
     bars = sum(date <= last for date in stored_dates(trading))
     assert f">{bars:,}<" in frame.content(), "the bars of one minute up to that date"
