@@ -8,7 +8,6 @@ STAMP = $(VENV)/.installed
 EXTRAS = dev
 PYTEST = $(BIN)/python -m pytest
 FAST = not slow and not browser and not chaos
-FULL = -m "slow or browser or chaos" --timeout=600
 START = notebooks/00_start_here.ipynb notebooks/10_data.ipynb
 NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:xdist -W default
 ARGS =
@@ -42,12 +41,8 @@ test: lint types unit
 unit: $(STAMP)
 	$(PYTEST) -m "$(FAST)" -n 2 --dist loadfile --durations=10 $(ARGS)
 
-# Real processes, browsers and clocks: what fails is run once more by itself. A fault fails twice; a test that passes
-# then hangs on the load of the machine, is named in the last line, and is to be mended.
 test-full: $(STAMP)
-	$(PYTEST) $(FULL) --durations=10 $(ARGS) || { code=$$?; [ $$code = 1 ] || exit $$code; \
-	  $(PYTEST) $(FULL) --last-failed --last-failed-no-failures none --maxfail=2 -rA --tb=no -q $(ARGS) || exit 1; \
-	  echo "UNSTEADY: the tests named above failed beside the others and passed by themselves"; }
+	$(PYTEST) -m "slow or browser or chaos" --timeout=600 --durations=10 $(ARGS)
 	$(PYTEST) $(NBVAL) $(filter-out $(START),$(wildcard notebooks/*.ipynb))
 
 lint: $(STAMP)
