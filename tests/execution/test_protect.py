@@ -200,6 +200,15 @@ def told(ride: Ride, *kinds: type[e.Event]) -> None:
     ride.broker.events = waiting
 
 
+def filled_in_two(ride: Ride) -> None:
+    """An entry of two contracts fills in two trades; nothing of it has been heard."""
+    ride.bar(enter(1, 2))
+    ride.send()
+    (entry,) = ride.broker.working()
+    for _ in range(2):
+        ride.broker.fill(entry.order_id or 0, 1)
+
+
 def test_what_both_exits_have_done_is_closed_when_it_is_known_in_full() -> None:
     ride = separate()
     for kind, parts in ((OrderType.LIMIT, [2]), (OrderType.STOP, [1, 1])):
@@ -219,11 +228,7 @@ def test_what_both_exits_have_done_is_closed_when_it_is_known_in_full() -> None:
 
 def test_exits_wait_for_the_trades_of_an_entry_that_says_it_is_filled() -> None:
     ride = bare()
-    ride.bar(enter(1, 2))
-    ride.send()
-    (entry,) = ride.broker.working()
-    for _ in range(2):
-        ride.broker.fill(entry.order_id or 0, 1)
+    filled_in_two(ride)
     second = [event for event in ride.broker.events if isinstance(event, e.FillReported)][1]
     ride.broker.events.remove(second)
     told(ride, e.OrderReported, e.FillReported)
@@ -262,11 +267,7 @@ def test_an_exit_that_never_arrives_is_sent_three_times_and_no_more() -> None:
 
 def test_a_position_that_waits_for_its_stop_is_read_after_two_seconds_once() -> None:
     ride = bare()
-    ride.bar(enter(1, 2))
-    ride.send()
-    (entry,) = ride.broker.working()
-    for _ in range(2):
-        ride.broker.fill(entry.order_id or 0, 1)
+    filled_in_two(ride)
     ride.broker.events.remove([event for event in ride.broker.events if isinstance(event, e.FillReported)][1])
     told(ride, e.OrderReported, e.FillReported)  # the second trade is lost
     ride.broker.events.clear()
