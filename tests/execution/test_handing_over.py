@@ -90,6 +90,16 @@ def test_an_ended_session_that_held_nothing_says_nothing() -> None:
     assert not ride.alerts and not ride.outgoing
 
 
+def test_a_session_ends_once_and_one_that_nobody_knows_does_nothing() -> None:
+    ride = holding(2)
+    ended(ride)
+    ride.outgoing.clear()
+    ended(ride, flatten=True)  # a second order to end it, from a page that had not heard
+    unknown = ride.feed(e.SessionEnded(at=ride.now, session="s9", reason="typo", flatten=True))
+    assert ride.outgoing == [] and not unknown and ride.state.book(MES).flatten is None
+    assert ride.state.book(MES).qty == 2, "the account keeps what it was handed"
+
+
 def test_a_session_that_ends_with_a_close_keeps_what_the_close_earns() -> None:
     ride = holding(2)
     ended(ride, flatten=True)

@@ -17,10 +17,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RISK = ("tests/risk", "tests/execution", "tests/services/test_limits.py", "tests/services/test_runner_verbs.py")
 DECISION = ("tests/execution", "tests/risk", "tests/chaos/test_in_process.py")
-STOP = ("tests/services/test_stop.py", "tests/services/test_stop_hostile.py", "tests/services/test_red_button.py")
+STOP = (
+    "tests/services/test_stop.py",
+    "tests/services/test_stop_hostile.py",
+    "tests/services/test_red_button.py",
+    "tests/services/test_stop_hung_closer.py",
+)
 BUDGETS = ("tests/services/test_monitor.py", "tests/services/test_limit_changes.py", *RISK)
 FILES = (
     "tests/storage/test_journal.py",
+    "tests/storage/test_snapshot.py",
+    "tests/storage/test_rotation.py",
     "tests/storage/test_lease.py",
     "tests/services/test_decider.py",
     "tests/execution",

@@ -10,12 +10,16 @@ import pytest
 from pydantic import ValidationError
 
 from workbench.domain.errors import InputError
+from workbench.risk.limits import Limits
+from workbench.services import limits
 from workbench.services.audit import Audit
+from workbench.services.clock import wall_ns
 from workbench.services.desk_bodies import ChangeLimits
 from workbench.services.limit_changes import change_limits, shown_limits
 from workbench.services.linking import make_link
 from workbench.storage.home import Home
 from workbench.storage.links import save_link
+from workbench.storage.lock import AccountLock
 
 ACCOUNT = 7
 
@@ -55,3 +59,31 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(place: Home, valu
     with pytest.raises((InputError, ValidationError)):
         change_limits(place, wish(**values), tighten=False, running=set())
     assert shown_limits(place)["history"] == []
+
+
+@pytest.mark.statement(35)
+def test_whoever_asks_a_runner_that_holds_the_account_keeps_its_limits_from_being_loosened(place: Home) -> None:
+    before = held(place)
+    limits.change(place, "global", "", {"max_position": 1}, person="ann", reason="calm", tighten=True)
+    looser = {"level": "global", "key": "", "values": {"max_position": before}}
+    wish = {"person": "ann", "reason": "calm", "tighten": False}
+    with AccountLock(place.account(ACCOUNT)) as lock:
+        lock.acquire("runner")
+        with pytest.raises(InputError, match=rf"account {ACCOUNT} is running"):
+            limits.change(place, **looser, **wish)
+        assert held(place) == 1
+    limits.change(place, **looser, **wish)
+    assert held(place) == before
+
+
+def test_a_file_that_was_only_touched_is_no_change(place: Home) -> None:
+    limits.change(place, "global", "", {"max_position": 1}, person="ann", reason="calm", tighten=True)
+    told: list[tuple[str, str]] = []
+    follower = limits.LimitsFollower(place, ACCOUNT, Limits(), wall_ns, lambda *words: told.append(words))
+    assert follower.begin()["max_position"] == 1
+    path = place.path / "limits.yaml"
+    path.write_text(path.read_text() + "# a note\n")
+    assert follower.look() == [] and told == []
+    limits.change(place, "global", "", {"max_order_qty": 1}, person="ann", reason="calm", tighten=True)
+    (changed,) = follower.look()
+    assert (changed.limits["max_order_qty"], changed.limits["max_position"]) == (1, 1)

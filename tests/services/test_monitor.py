@@ -155,6 +155,13 @@ def test_all_shares_of_the_micros_stay_within_the_limit_or_let_nobody_add(worst:
         assert sum(shares) <= limit and all(share >= each for share, each in zip(shares, known, strict=True))
 
 
+@pytest.mark.statement(35)
+def test_while_one_account_does_not_tell_nobody_may_lose_more_than_it_has_lost() -> None:
+    told = monitor([account(1, day_pnl_usd=-100.0), account(2, day_pnl_usd=None), account(3, day_pnl_usd=50.0)])
+    made = leases(told, {"daily_loss_usd": Decimal(500)})
+    assert [lease.daily_loss_usd for lease in made.values()] == [Decimal(100), 0, 0]
+
+
 def test_without_limits_over_all_there_is_nothing_to_lease() -> None:
     assert leases(monitor([account(1), account(2)]), {}) == {}
     assert leases(monitor([]), {"max_micros": 3}) == {}

@@ -102,14 +102,15 @@ async def test_what_cancels_and_closes_overtakes_entries_in_its_own_order() -> N
     assert [a.at for a in answers] == [77] * 5 and sender.sent == 5
 
 
-async def test_one_request_is_on_the_wire_at_a_time() -> None:
+async def test_one_request_is_on_the_wire_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 60.0)
     wire = Wire()
     async with sending(wire) as (sender, _):
         sender.submit(ENTRY)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         sender.submit(CLOSE)
-        await asyncio.sleep(0)
+        await soon()
         assert wire.reached == ["place entry"] and not sender.idle
         wire.open.set()
         await rest(sender)

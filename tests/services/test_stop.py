@@ -19,7 +19,7 @@ from workbench.services import stop as module
 from workbench.services import sweep
 from workbench.services.stop import emergency_stop
 from workbench.storage.home import Home
-from workbench.storage.latch import read_latch
+from workbench.storage.latch import read_latch, stopped_mark
 from workbench.storage.lock import AccountLock, is_same_process
 
 CONTRACT = "CON.F.US.MES.Z26"
@@ -180,6 +180,36 @@ async def test_a_runner_that_cannot_be_told_does_not_keep_us_from_closing(place:
     broker = FakeBroker([], 1, place)
     result = await emergency_stop(place, [1], broker, reason="test", by="person", order_runner=tell)
     assert result["result"] == "FLAT"
+
+
+@pytest.mark.statement(36)
+async def test_who_has_an_account_is_told_after_the_latch_and_let_go_before_the_first_cancel(place: Home) -> None:
+    broker, told = FakeBroker([order(10)], 1, place), list[tuple[int, bool, list[str]]]()
+    lock = AccountLock(place.account(1))
+    lock.acquire("a runner that does as it is told")
+
+    async def tell(account: int) -> None:
+        told.append((account, read_latch(place, account) is not None, [c for c in broker.calls if c != "read"]))
+        lock.release()
+
+    result = await emergency_stop(place, [1], broker, reason="test", by="person", order_runner=tell)
+    assert told == [(1, True, [])]
+    assert result["result"] == "FLAT" and not result["accounts"][0]["killed_runner"]  # type: ignore[index]
+
+
+async def test_a_stop_that_has_no_way_to_tell_a_runner_does_not_warn_of_it(
+    place: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    lock = AccountLock(place.account(1))
+    lock.acquire("a runner that has seen the latch")
+    asyncio.get_running_loop().call_later(0.02, lock.release)
+    assert (await stop(FakeBroker([order(10)], 1, place), place))["result"] == "FLAT"
+    assert caplog.messages == []
+
+
+async def test_every_stopped_account_keeps_a_mark_that_ends_its_sessions_later(place: Home) -> None:
+    await stop(FakeBroker([], 0, place), place, [1, 2])
+    assert [stopped_mark(place, account).read_text() for account in (1, 2)] == ["test", "test"]
 
 
 async def test_two_closers_at_once_close_once(place: Home) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from workbench.domain.errors import LockHeld, StorageError
@@ -107,6 +108,29 @@ def test_another_process_with_the_same_pid_is_not_the_same_process() -> None:
     assert not is_same_process({**mine, "started": mine["started"] - 100})
     assert not is_same_process({"pid": 2**22 + 1, "started": 0.0})
     assert kill_process({**mine, "started": mine["started"] - 100})  # gone already: nothing is killed
+
+
+def test_a_process_that_does_not_die_is_told_of_and_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with holding(tmp_path) as process:
+        identity = AccountLock(tmp_path).holder()
+        assert identity is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(psutil.Process, "kill", lambda self: None)  # as one that sleeps in the kernel
+            assert kill_process(identity, wait_s=0.02) is False
+        assert process.poll() is None and kill_process(identity)
+
+
+def test_life_that_is_shown_is_seen_by_others(tmp_path: Path) -> None:
+    mine, other = AccountLock(tmp_path), AccountLock(tmp_path)
+    assert other.shown_at() == 0, "nobody has ever had it"
+    with mine:
+        mine.acquire("closer")
+        os.utime(mine.path, ns=(10**18, 10**18))
+        assert other.shown_at() == 10**18
+        mine.show_life()
+        assert other.shown_at() > 10**18
 
 
 def test_the_epoch_rises_at_each_start(tmp_path: Path) -> None:

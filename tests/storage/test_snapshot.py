@@ -15,6 +15,7 @@ from tests.execution.scenes import manual
 from tests.rules.build import strategy_text
 from workbench.domain import events as e
 from workbench.domain.clock import HOUR
+from workbench.domain.errors import JournalDamaged
 from workbench.domain.order import Side
 from workbench.execution.state import AccountState
 from workbench.execution.step import journal_form, step
@@ -24,7 +25,7 @@ from workbench.rules.strategy import Strategy
 from workbench.services.decider import Decider
 from workbench.storage import rotation
 from workbench.storage.journal import Journal, Snapshot
-from workbench.storage.records import files_of, read_contents, read_history
+from workbench.storage.records import files_of, read_contents, read_from, read_history, read_journal, read_snapshot
 from workbench.storage.snapshot import SnapshotUnknown, dump, load
 
 
@@ -238,3 +239,43 @@ def test_a_snapshot_names_the_file_that_it_follows(tmp_path: Path) -> None:
     found = read_contents(tmp_path / "journal.wbj").snapshot
     assert isinstance(found, Snapshot) and (found.before, found.epoch) == ("journal-5.wbj", 5)
     assert len(found.fills) == len(trip.broker.fills)
+
+
+def test_the_snapshot_alone_can_be_read_and_is_nothing_where_there_is_none(tmp_path: Path) -> None:
+    decider, _ = live(tmp_path)
+    decider.rotate(5)
+    decider.journal.close()
+    path = tmp_path / "journal.wbj"
+    assert read_snapshot(path) == read_contents(path).snapshot is not None
+    assert read_snapshot(tmp_path / "journal-5.wbj") is None, "the first file of an account begins with an event"
+    data = bytearray(path.read_bytes())
+    data[400] ^= 1
+    path.write_bytes(data)
+    assert read_snapshot(path) is None
+
+
+def test_who_follows_a_journal_begins_behind_its_snapshot(tmp_path: Path) -> None:
+    decider, trip = live(tmp_path)
+    decider.rotate(5)
+    path = tmp_path / "journal.wbj"
+    nothing, at = read_from(path, 0)
+    assert nothing == [] and at == path.stat().st_size
+    later = bar_closed(trip.now + 60_000_000_000, 6010.0)
+    decider.decide(later)
+    decider.journal.close()
+    for begin in (0, at):
+        records, end = read_from(path, begin)
+        assert [r.event for r in records] == [later] and end == path.stat().st_size
+
+
+@pytest.mark.statement(11)
+def test_a_reader_of_a_damaged_file_is_told_and_gets_no_part_of_it(tmp_path: Path) -> None:
+    decider, _ = live(tmp_path)
+    decider.journal.close()
+    path = tmp_path / "journal.wbj"
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1
+    path.write_bytes(data)
+    for read in (lambda: read_journal(path), lambda: read_history(tmp_path)):
+        with pytest.raises(JournalDamaged, match="is damaged and good records follow it"):
+            read()
