@@ -80,7 +80,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "workbench/services/budgets.py": BUDGETS,
     "workbench/services/stop.py": STOP,
     "workbench/services/sweep.py": ("tests/services/test_sweep.py", *STOP),
-    "workbench/services/session_stop.py": STOP,
+    "workbench/services/session_stop.py": ("tests/services/test_session_stop.py",),
     "workbench/services/red_button.py": STOP,
 }
 NEUTRAL = {"None": "None", "bool": "False", "str": "''", "int": "0"}

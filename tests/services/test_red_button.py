@@ -62,12 +62,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     return home
 
 
-def button(place: Home, broker: Broker, hours: OpenHours | None = None) -> RedButton:
+def button(
+    place: Home,
+    broker: Broker,
+    hours: OpenHours | None = None,
+    tell: Callable[[str, str], None] = lambda level, text: None,
+) -> RedButton:
     async def tell_runner(account: int) -> None:
         return None
 
-    made = RedButton(place, broker, tell_runner=tell_runner, tell=lambda level, text: None, hours=hours)
-    return made
+    return RedButton(place, broker, tell_runner=tell_runner, tell=tell, hours=hours)
 
 
 @asynccontextmanager
@@ -284,3 +288,42 @@ async def test_a_stop_that_fails_leaves_no_earlier_result(place: Home, monkeypat
     with pytest.raises(OSError, match="the disk is gone"):
         await pressed.stop("second", 2, "me", [2])
     assert pressed.result is None
+
+
+async def test_what_became_of_a_stop_is_told_once_however_often_it_is_tried(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(red_button, "RETRY_STOP_S", 0.02)
+    monkeypatch.setattr(red_button, "LONGEST_RETRY_S", 0.02)
+    monkeypatch.setattr(stop, "GIVE_UP_S", 0.1)
+    broker, told = Broker(a1=1, a2=0), list[tuple[str, str]]()
+    broker.stuck.add(1)
+    async with following(button(place, broker, tell=lambda *words: told.append(words))):
+        set_latch(place, reason="news", by="me", at=1, account=1)
+        await until(lambda: len(broker.closes) >= 3)
+        broker.stuck.clear()
+        await until(lambda: len(told) == 3)
+    assert told == [
+        ("critical", "emergency stop of account 1 by me: news"),
+        ("critical", f"emergency stop by me: NOT_FLAT +1 {CONTRACT}"),
+        ("warning", "emergency stop by me: FLAT"),
+    ]
+
+
+async def test_an_account_that_is_being_closed_is_not_ordered_closed_again(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, orders = Broker(a1=1, a2=0), list[list[int]]()
+    broker.stuck.add(1)
+    real = RedButton.stop
+
+    async def counted(self: RedButton, reason: str, account: int | None, person: str, accounts: list[int]) -> object:
+        orders.append(accounts)
+        return await real(self, reason, account, person, accounts)
+
+    monkeypatch.setattr(RedButton, "stop", counted)
+    async with following(button(place, broker)):
+        set_latch(place, reason="news", by="me", at=1, account=1)
+        await until(lambda: 1 in broker.closes)
+        await asyncio.sleep(5 * red_button.LOOK_EVERY_S)
+    assert orders == [[1]]

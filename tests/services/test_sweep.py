@@ -198,6 +198,44 @@ async def test_the_fill_of_the_close_is_seen_within_a_few_milliseconds_and_asked
     assert broker.count("positions") <= 1 + 9 + 3
 
 
+async def test_readings_for_a_fill_do_not_wait_for_each_other_and_none_is_left_behind() -> None:
+    class Counts(Broker):
+        reading = most = 0
+
+        async def positions(self, account: int) -> list[PositionReported]:
+            self.reading += 1
+            self.most = max(self.most, self.reading)
+            try:
+                if self.reading > 1 and self.positions_now and self.count("positions") % 2:
+                    await asyncio.sleep(5)  # an answer that is lost on its way
+                return await super().positions(account)
+            finally:
+                self.reading -= 1
+
+        async def close(self, account: int, contract: str) -> Outcome:
+            asyncio.get_running_loop().call_later(0.1, self.positions_now.clear)
+            return Accepted()
+
+    broker = Counts([], trip_s=0.04, mes=1)
+    assert (await swept(broker)).result == "FLAT"
+    assert broker.most > 1, "one that is under way does not hold up the next"
+    assert broker.reading == 0 and asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_what_was_done_is_told_once_each_and_what_was_refused_with_its_reason() -> None:
+    broker = Broker([order(1), order(2, Side.BUY)], mes=1)
+    broker.stuck = {1}
+    asyncio.get_running_loop().call_later(0.2, broker.stuck.clear)
+    stop = await swept(broker)
+    assert broker.count("cancel 1") > 2
+    assert sorted(stop.cancelled) == [
+        f"order 1 SELL 1 {MES} limit",
+        f"order 1 SELL 1 {MES} limit refused: not now",
+        f"order 2 BUY 1 {MES} limit",
+    ]
+    assert stop.closed == [f"+1 {MES}"]
+
+
 # --- a gateway that says 429 ------------------------------------------------------------------------------------------
 
 LIMITED = Unknown(reason="too many requests", code=429)
