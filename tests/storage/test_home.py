@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from workbench.domain.errors import StorageError
-from workbench.storage.home import Home, home, read_json, write_durably
+from workbench.storage.home import Home, home, read_json, remove_leftover, write_durably
 
 
 def test_the_home_is_what_was_asked_for_then_the_environment_then_the_default(
@@ -66,3 +67,21 @@ def test_reading_what_is_not_there_is_none_and_what_is_damaged_is_an_error(tmp_p
         (tmp_path / "x.json").write_bytes(damage)
         with pytest.raises(StorageError, match=r"x\.json"):
             read_json(tmp_path / "x.json")
+
+
+def test_a_folder_that_nobody_needs_goes_and_one_that_cannot_go_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "half"
+    (folder / "deep").mkdir(parents=True)
+    remove_leftover(folder)
+    remove_leftover(folder)
+    assert not folder.exists() and caplog.messages == []
+    folder.mkdir()
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    remove_leftover(folder)
+    assert caplog.messages == [f"{folder} is not needed any more and could not be removed: Permission denied"]

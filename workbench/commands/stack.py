@@ -7,7 +7,6 @@ import atexit
 import json
 import os
 import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from workbench.domain.hours import trading_hours
 from workbench.services.linking import make_link
 from workbench.services.processes import Program, answers, free_port, python_module
 from workbench.services.settings import DASHBOARD_PORT, DESK_PORT, LAB_PORT, SIMULATOR_PORT
-from workbench.storage.home import Home, read_json, write_durably
+from workbench.storage.home import Home, read_json, remove_leftover, write_durably
 from workbench.storage.home import home as home_of
 from workbench.storage.links import save_link
 
@@ -344,7 +343,7 @@ class DemoStack:
             return
         end_left_over(self.home)
         if self._temporary:
-            shutil.rmtree(self.home.path, ignore_errors=True)
+            remove_leftover(self.home.path)
         os.close(self._claim)
         self._claim = None
 

@@ -24,7 +24,6 @@ _LONGEST_TRACE = 40
 # Ways to show an output, the best first; what has none of them is not for a page.
 _SHOWN = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain")
 
-
 # Whatever an output holds: opened from a disk, too, the page runs nothing and asks nobody for anything.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 

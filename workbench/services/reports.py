@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ from workbench.services.report_index import rebuild_index
 from workbench.services.report_page import page, title_of, told_provenance
 from workbench.services.report_templates import find_template, require_template
 from workbench.services.version import program_version
-from workbench.storage.home import Home
+from workbench.storage.home import Home, remove_leftover
 
 __all__ = ["Report", "find_template", "run_report"]
 KERNEL = "workbench-report"
@@ -116,7 +115,7 @@ def run_report(
     except OSError as error:
         raise StorageError(f"cannot write the report to {out_dir}: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_leftover(work)
     return report
 
 
@@ -124,7 +123,7 @@ def _tidy(folder: Path) -> None:
     # A run that was cancelled was killed: its half report lies under a hidden name.
     for half in folder.glob(".*_*.*"):
         if half.is_dir() and time.time() - half.stat().st_mtime > HALF_STAYS_S:
-            shutil.rmtree(half, ignore_errors=True)
+            remove_leftover(half)
 
 
 @dataclass(frozen=True, slots=True)

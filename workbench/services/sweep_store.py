@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import zipfile
 import zlib
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from workbench.backtest.sweep import Chunk
 from workbench.domain.errors import InputError
-from workbench.storage.home import Home
+from workbench.storage.home import Home, remove_leftover
 
 if TYPE_CHECKING:
     from workbench.backtest.sweep import Float64Array
@@ -111,4 +110,4 @@ def require_known(home: Home, key: str) -> None:
 def _forget_oldest(folder: Path) -> None:
     held = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
     for path in held[: max(0, len(held) - MOST_FOLDERS)]:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_leftover(path)

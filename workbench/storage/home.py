@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 from workbench.domain.errors import StorageError
 
+log = logging.getLogger(__name__)
 DEFAULT = Path("data") / "home"
 
 
@@ -95,6 +98,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def remove_leftover(folder: Path) -> None:
+    """Remove a folder that nobody needs any more; one that cannot be removed is told in the log and stays."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        if not folder.exists():
+            return
+        log.warning("%s is not needed any more and could not be removed: %s", folder, error.strerror or error)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
