@@ -275,9 +275,17 @@ def test_orders_and_positions_are_changed_by_hand(desk: Desk, fake: FakeDesk) ->
     assert [call[0] for call in fake.calls] == ["order"], "the same wish twice is one order"
     assert desk.modify(1001, 9002, stop_price=6800.0)["accepted"] and desk.cancel(1001, 9003)["accepted"]
     assert desk.close(1001, CONTRACT, qty=1)["accepted"] and list(desk.positions["qty"]) == [1]
-    assert desk.reverse(1001, CONTRACT)["accepted"] and list(desk.positions["qty"]) == [-1]
+    assert not desk.reverse(1001, CONTRACT, seen_qty=-1)["accepted"] and list(desk.positions["qty"]) == [1]
+    assert desk.reverse(1001, CONTRACT, seen_qty=1)["accepted"] and list(desk.positions["qty"]) == [-1]
     assert desk.close(1001, CONTRACT)["accepted"] and desk.positions.empty
-    assert [call[1].kind for call in fake.calls[1:]] == ["modify", "cancel", "part_close", "reverse", "close"]
+    assert [call[1].kind for call in fake.calls[1:]] == [
+        "modify",
+        "cancel",
+        "part_close",
+        "reverse",
+        "reverse",
+        "close",
+    ]
 
 
 def test_history_comes_in_pages(desk: Desk) -> None:

@@ -69,15 +69,30 @@ class Acts:
         return self._act(f"/api/orders/{order_id}/cancel", request, account=account)
 
     def close(
-        self, account: int, contract: str, *, qty: int | None = None, request: str | None = None
+        self,
+        account: int,
+        contract: str,
+        *,
+        qty: int | None = None,
+        seen_qty: int | None = None,
+        request: str | None = None,
     ) -> dict[str, Any]:
-        """Close a position at the market, or `qty` contracts of it; more than is open is refused."""
-        verb = "close" if qty is None else "part-close"
-        return self._act(f"/api/positions/{account}/{contract}/{verb}", request, qty=qty)
+        """Close a position at the market, or `qty` contracts of it; more than is open is refused.
 
-    def reverse(self, account: int, contract: str, *, request: str | None = None) -> dict[str, Any]:
-        """Close a position and open the same size on the other side, through the gate."""
-        return self._act(f"/api/positions/{account}/{contract}/reverse", request)
+        With `seen_qty` a part is closed only while the position is still on that side.
+        """
+        if qty is None:
+            return self._act(f"/api/positions/{account}/{contract}/close", request)
+        return self._act(f"/api/positions/{account}/{contract}/part-close", request, qty=qty, seen_qty=seen_qty)
+
+    def reverse(
+        self, account: int, contract: str, *, seen_qty: int | None = None, request: str | None = None
+    ) -> dict[str, Any]:
+        """Close a position and open the same size on the other side, through the gate.
+
+        With `seen_qty` (+ long, − short) only while the position is still that.
+        """
+        return self._act(f"/api/positions/{account}/{contract}/reverse", request, seen_qty=seen_qty)
 
     def stop_session(self, session: str, reason: str = "emergency stop of a session") -> dict[str, Any]:
         """Stop one session now; its account is stopped whole when the runner does not confirm within 2 s."""

@@ -16,7 +16,6 @@ from tests.fakes.desk import CONTRACT, FakeDesk
 from workbench.apps.feed import DeskFeed
 from workbench.apps.live import LivePage
 from workbench.apps.visit import LOST_ACK_S
-from workbench.domain.errors import InputError
 
 
 class Document:
@@ -197,22 +196,25 @@ async def test_the_answers_of_visitors_change_nothing_on_any_page(page: Any, mon
     assert painted == [{"ack": 1}] and busy == [True, False] and busy_pages == [] and shown.busy is False
 
 
-async def test_a_reversal_is_not_asked_of_a_position_that_has_turned(page: Any, feed: DeskFeed) -> None:
+async def test_a_wish_about_a_position_that_has_changed_is_refused_and_the_page_says_why(
+    page: Any, feed: DeskFeed
+) -> None:
     made, _ = page
-    asked: list[Any] = []
+    told: list[tuple[str, str]] = []
+    made.tell = lambda *words: told.append(words)
 
     async def ask(method: str, path: str, **options: Any) -> Any:
-        asked.append(path)
-        return {"accepted": True}
+        seen = options["json"]["seen_qty"]
+        return {"accepted": seen == -2, "reason": f"the position is -2 now, the wish was about {seen:+d}"}
 
     feed.ask = ask  # type: ignore[method-assign]
-    assert feed.snapshot is not None
-    feed.snapshot["accounts"][0]["positions"][0]["qty"] = -2
-    with pytest.raises(InputError, match="the position is −2 now"):
-        await made._position("reverse", f"1001/{CONTRACT}", {"seen_qty": "2"})
-    assert asked == []
-    await made._position("reverse", f"1001/{CONTRACT}", {"seen_qty": "-2"})
-    assert asked == [f"/api/positions/1001/{CONTRACT}/reverse"]
+    for seen in ("2", "-2"):
+        await made._position("reverse", f"1001/{CONTRACT}", {"seen_qty": seen})
+    whose = f"reverse 1001/{CONTRACT}:"
+    assert told == [
+        (f"{whose} refused: the position is -2 now, the wish was about +2", "alarm"),
+        (f"{whose} on its way to the exchange", "ok"),
+    ]
 
 
 async def test_orders_that_are_not_read_any_more_are_called_old(page: Any, feed: DeskFeed) -> None:

@@ -193,26 +193,13 @@ async def test_an_order_of_another_account_with_the_same_number_is_left_alone(or
     assert "stop_price" not in body, "its own price is the one that did not change"
 
 
-async def test_a_position_that_has_turned_since_the_question_is_not_turned_back(snapshot: Json) -> None:
+@pytest.mark.parametrize("verb", ["reverse", "part-close"])
+async def test_the_position_that_was_shown_goes_with_a_reversal_and_a_part_close(snapshot: Json, verb: str) -> None:
     (row,) = rows.position_rows(snapshot)
-    reverse = next(a for a in row.acts if a.verb == "reverse")
-    asked = {k: str(v) for k, v in reverse.seen.items()}
-    rows.require_as_seen(snapshot, "reverse", row.id, asked)
-    for now in (-2, 3, 0):
-        snapshot["accounts"][0]["positions"][0]["qty"] = now
-        with pytest.raises(InputError, match=r"nothing was asked: .* the question was about \+2"):
-            rows.require_as_seen(snapshot, "reverse", row.id, asked)
-
-
-@pytest.mark.parametrize(("now", "is_asked"), [(2, True), (3, True), (1, True), (0, False), (-2, False)])
-async def test_a_part_is_closed_of_the_side_that_was_seen(snapshot: Json, now: int, is_asked: bool) -> None:
-    (row,) = rows.position_rows(snapshot)
-    snapshot["accounts"][0]["positions"][0]["qty"] = now
-    if is_asked:
-        rows.require_as_seen(snapshot, "part-close", row.id, {"seen_qty": "2"})
-    else:
-        with pytest.raises(InputError, match="nothing was asked"):
-            rows.require_as_seen(snapshot, "part-close", row.id, {"seen_qty": "2"})
+    act = next(a for a in row.acts if a.verb == verb)
+    snapshot["accounts"][0]["positions"][0]["qty"] = -7  # it turns while the question is open
+    typed = {**{k: str(v) for k, v in act.seen.items()}, "qty": "1"}
+    assert rows.position_request(verb, row.id, typed, "k")[2]["seen_qty"] == 2
 
 
 async def test_what_was_said_on_another_day_has_its_date(snapshot: Json) -> None:

@@ -246,6 +246,28 @@ def test_what_is_not_known_for_sure_is_neither_turned_nor_closed_in_part(kind: s
     assert (ride.broker.qty(), len(ride.placed)) == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "side", "seen", "is_done"),
+    [
+        ("reverse", 1, 3, True), ("reverse", 1, 2, False), ("reverse", 1, -3, False), ("reverse", -1, -3, True),
+        ("part_close", 1, 3, True), ("part_close", 1, 5, True), ("part_close", 1, -3, False),
+        ("part_close", -1, 3, False), ("part_close", -1, -1, True), ("part_close", 1, 0, False),
+    ],
+)  # fmt: skip
+def test_a_wish_about_a_position_that_has_changed_since_does_nothing(
+    kind: str, side: int, seen: int, is_done: bool
+) -> None:
+    ride = in_position(3, side)
+    act(ride, kind, qty=1, seen_qty=seen)
+    if is_done:
+        assert ride.outgoing and not ride.state.refused
+    else:
+        assert not ride.outgoing
+        assert ride.state.refused["a1"] == (
+            f"nothing was done: the position is {3 * side:+d} now, the wish was about {seen:+d}"
+        )
+
+
 def test_there_is_one_part_close_at_a_time() -> None:
     ride = in_position(3)
     act(ride, "part_close", "a1", qty=1)

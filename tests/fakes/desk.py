@@ -202,6 +202,8 @@ class FakeDesk:
             return self._once(action.request, {"accepted": True, "order": working[action.order_id]})
         if action.contract != CONTRACT or not self.qty:
             return {"accepted": False, "reason": f"there is no position in {action.contract}"}
+        if action.kind == "reverse" and action.seen_qty not in (None, self.qty):
+            return {"accepted": False, "reason": f"nothing was done: the position is {self.qty:+d} now"}
         self.qty = {"part_close": max(0, self.qty - (action.qty or 0)), "reverse": -self.qty}.get(action.kind, 0)
         return self._once(action.request, {"accepted": True})
 

@@ -134,7 +134,6 @@ class LivePage(Visit):
         self.tell(f"{verb} {row}: now {told.get('state', 'done')}", "ok")
 
     async def _position(self, verb: str, row: str, values: dict[str, str]) -> None:
-        rows.require_as_seen(self.feed.snapshot or {}, verb, row, values)
         self._say(verb, row, await self._ask(rows.position_request(verb, row, values, _key())))
 
     async def _order(self, verb: str, row: str, values: dict[str, str]) -> None:

@@ -298,7 +298,9 @@ class OrderActionRequested(Event, frozen=True, kw_only=True, tag="order_action_r
 
     `order_id` names the order of a cancel or modify; `qty` (contracts) and the prices (ticks) are what it should be
     afterwards; for a part_close `qty` is how many contracts to close, for a reverse how many to enter with (None: as
-    many as were held) and the brackets are those of the entry. `request` makes a repeated call harmless.
+    many as were held) and the brackets are those of the entry. `seen_qty` is the position (+ long, − short) that the
+    person was looking at: one that has turned since is not closed in part, one that has changed is not reversed.
+    `request` makes a repeated call harmless.
     """
 
     request: str
@@ -311,6 +313,7 @@ class OrderActionRequested(Event, frozen=True, kw_only=True, tag="order_action_r
     person: str = ""
     stop_loss_ticks: int | None = None
     take_profit_ticks: int | None = None
+    seen_qty: int | None = None
 
 
 class Halted(Event, frozen=True, kw_only=True, tag="halted"):

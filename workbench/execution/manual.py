@@ -171,6 +171,8 @@ def _part_close(state: AccountState, event: e.OrderActionRequested) -> Out:
     book, qty = state.book(event.contract), event.qty or 0
     if why := _not_known(state, event.contract):
         return _refuse(state, event, why)
+    if event.seen_qty is not None and event.seen_qty * book.qty <= 0:
+        return _refuse(state, event, _changed(event.seen_qty, book.qty))
     if not 1 <= qty <= abs(book.qty):
         return _refuse(state, event, f"{qty} contracts cannot be closed of a position of {book.qty:+d}")
     if qty == abs(book.qty):
@@ -189,6 +191,8 @@ def _reverse(state: AccountState, event: e.OrderActionRequested) -> Out:
         return _refuse(state, event, why)
     if not book.qty:
         return _refuse(state, event, f"{event.contract} is flat; there is nothing to reverse")
+    if event.seen_qty not in (None, book.qty):
+        return _refuse(state, event, _changed(event.seen_qty, book.qty))
     side = -1 if book.qty > 0 else 1
     signal = Signal(
         at=state.now,
@@ -262,6 +266,10 @@ def _not_known(state: AccountState, contract: str) -> str:
     if not (state.synced and book.is_sure):
         return "the position is not known for sure; close it, or ask again when it was read"
     return "a close is under way" if book.flatten is not None else ""
+
+
+def _changed(seen: int | None, now: int) -> str:
+    return f"nothing was done: the position is {now:+d} now, the wish was about {seen:+d}"
 
 
 def _rule(person: str) -> str:

@@ -57,6 +57,7 @@ class DeskActions:
             "limit_ticks": None if action.limit_price is None else product.ticks(action.limit_price),
             "stop_ticks": None if action.stop_price is None else product.ticks(action.stop_price),
             "person": action.person,
+            "seen_qty": action.seen_qty,
         }
         return await runner.request("order_action", body, ACTION_S)
 

@@ -25,6 +25,10 @@ Contract = Annotated[
     str, Field(min_length=1, max_length=64, description="Id, code or root.", examples=["CON.F.US.MES.Z26"])
 ]
 Qty = Annotated[int, Field(gt=0, le=100_000, description="Contracts.", examples=[1])]
+SeenQty = Annotated[
+    int,
+    Field(ge=-100_000, le=100_000, description="The position the wish is about: + long, − short.", examples=[2]),
+]
 Price = Annotated[FiniteFloat | None, Field(default=None, description="Points, on the tick.", examples=[6842.25])]
 Value = float | int | str | bool
 Parameters = Annotated[dict[str, Value], Field(default_factory=dict, examples=[{"fast": 10, "slow": 30}])]
@@ -90,18 +94,30 @@ class ModifyOrder(Body):
 
 
 class ClosePosition(Body):
-    """Close, or reverse, a whole position at the market."""
+    """Close a whole position at the market."""
 
     request: Key
     person: Person = "api"
 
 
+class ReversePosition(Body):
+    """Turn a position at the market; with `seen_qty` only as long as it is still that."""
+
+    request: Key
+    person: Person = "api"
+    seen_qty: SeenQty | None = None
+
+
 class PartClosePosition(Body):
-    """Close part of a position at the market; more than is open is refused."""
+    """Close part of a position at the market; more than is open is refused.
+
+    With `seen_qty` nothing is done once the position has turned or gone.
+    """
 
     request: Key
     qty: Qty
     person: Person = "api"
+    seen_qty: SeenQty | None = None
 
 
 class ActivateStrategy(Body):

@@ -51,6 +51,7 @@ class OrderAction:
     limit_price: float | None = None
     stop_price: float | None = None
     person: str = ""
+    seen_qty: int | None = None
 
 
 class DeskService(Protocol):

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Response
 
 from workbench.api.routes.common import AccountPath, AccountQuery, ContractPath, answer, nothing
 from workbench.services.desk_answers import Performance, Placed, PositionRow
-from workbench.services.desk_bodies import ClosePosition, PartClosePosition
+from workbench.services.desk_bodies import ClosePosition, PartClosePosition, ReversePosition
 from workbench.services.desk_service import DeskService, OrderAction
 
 Json = dict[str, Any]
+Wish = ClosePosition | PartClosePosition | ReversePosition
 
 
 def routes(service: DeskService) -> APIRouter:
@@ -25,7 +26,7 @@ def routes(service: DeskService) -> APIRouter:
             {"account": a["account"], **p} for a in accounts if account in (None, a["account"]) for p in a["positions"]
         ]
 
-    async def act(kind: Any, account: int, contract: str, body: ClosePosition | PartClosePosition) -> Response:
+    async def act(kind: Any, account: int, contract: str, body: Wish) -> Response:
         action = OrderAction(kind=kind, account=account, contract=contract, **body.model_dump())
         return answer(await service.order_action(action))
 
@@ -60,7 +61,7 @@ def routes(service: DeskService) -> APIRouter:
         return await act("part_close", account, contract, body)
 
     @router.post(one + "/reverse", response_model=Placed)
-    async def reverse(account: AccountPath, contract: ContractPath, body: ClosePosition) -> Response:
+    async def reverse(account: AccountPath, contract: ContractPath, body: ReversePosition) -> Response:
         """Close the position and open the same size on the other side, through the gate."""
         return await act("reverse", account, contract, body)
 

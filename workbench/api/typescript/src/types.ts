@@ -137,7 +137,7 @@ export interface ClearStop {
   account?: number | null;
 }
 
-/** Close, or reverse, a whole position at the market. */
+/** Close a whole position at the market. */
 export interface ClosePosition {
   request: string;
   person?: string;
@@ -308,11 +308,12 @@ export interface OrderRow {
   at: number;
 }
 
-/** Close part of a position at the market; more than is open is refused. */
+/** Close part of a position at the market; more than is open is refused. With `seen_qty` nothing is done once the position has turned or gone. */
 export interface PartClosePosition {
   request: string;
   qty: number;
   person?: string;
+  seen_qty?: number | null;
 }
 
 /** What one contract of one account has earned on this trading date, USD; `net_usd` = realised + open - fees. */
@@ -446,6 +447,13 @@ export interface ReportTemplate {
   name: string;
   title: string;
   parameters: TemplateParameter[];
+}
+
+/** Turn a position at the market; with `seen_qty` only as long as it is still that. */
+export interface ReversePosition {
+  request: string;
+  person?: string;
+  seen_qty?: number | null;
 }
 
 /** Make the version live again that was live before. */
@@ -1045,7 +1053,7 @@ export interface Operations {
     scope: "trade";
     path: { account: number; contract: string };
     query: undefined;
-    body: ClosePosition;
+    body: ReversePosition;
     answer: Placed;
   };
   "GET /api/reports": {
