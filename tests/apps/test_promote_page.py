@@ -177,12 +177,19 @@ async def test_a_second_press_is_no_second_promotion(monkeypatch: pytest.MonkeyP
     assert sum(path.endswith("/promote") for _, path, _ in feed.asked) == 1 and told[-1][1] == "alarm"
 
 
-async def test_a_version_that_the_question_was_not_about_is_not_brought_back() -> None:
+async def test_the_version_that_was_shown_goes_with_the_wish_to_roll_back(monkeypatch: pytest.MonkeyPatch) -> None:
     (row,) = rows.seat_rows([{"session": "s", "version": "b" * 16, "before": ["a" * 16]}])
     seen = {name: str(value) for name, value in row.acts[0].seen.items()}
-    feed = Asked({"/api/seats": [{"session": "s", "version": "c" * 16, "before": ["a" * 16, "b" * 16]}]})
+    feed, asked = Asked({}), list[tuple[str, str, Any]]()
+
+    async def refuse(method: str, path: str, **options: Any) -> Any:
+        asked.append((method, path, options["json"]))
+        raise InputError("nothing was rolled back: another would come back now")
+
+    monkeypatch.setattr(feed, "ask", refuse)
     page = PromotePage(feed)
     page.person.value, page.reason.value = "ann", "the new one loses"
-    with pytest.raises(InputError, match="bbbbbbbb would come back now, the question was about aaaaaaaa"):
+    with pytest.raises(InputError, match="nothing was rolled back"):
         await page._seat("rollback", "s", seen)
-    assert [method for method, *_ in feed.asked] == ["GET"], "nothing was rolled back"
+    wish = {"person": "ann", "reason": "the new one loses", "to": "a" * 16}
+    assert asked == [("POST", "/api/seats/s/rollback", wish)]

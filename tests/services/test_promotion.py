@@ -196,7 +196,9 @@ def test_promotion_replaces_and_rollback_restores_with_the_values_it_had(place: 
         done = go(place, strategy, "live", reason="now", session="open")
     assert done.replaced == old.version
     assert [r.state for r in Versions(place).recorded()] == [State.PAPER, State.LIVE]
-    back = rollback("open", reason="it lost", person="bob", home=place)
+    with pytest.raises(InputError, match=f"nothing was rolled back: {old.version} would come back now"):
+        rollback("open", to=new.version, reason="it lost", person="bob", home=place)
+    back = rollback("open", to=old.version, reason="it lost", person="bob", home=place)
     assert (back.version, back.now, back.replaced, back.parameters) == (
         old.version,
         State.LIVE,

@@ -123,11 +123,21 @@ def _desk(place: Home, version: str | Strategy, to: str, session: str | None, re
     return _Desk(versions, strategy, wanted, was, seat, reason, who, standing.seat(seat))
 
 
-def rollback(session: str, *, reason: str = "", person: str | None = None, home: Place = None) -> Promotion:
+def rollback(
+    session: str, *, to: str | None = None, reason: str = "", person: str | None = None, home: Place = None
+) -> Promotion:
     """Make the version live again that was live in `session` before the present one.
 
-    No gate is asked: it has passed them, and going back must be quick. Raises NotPromoted when there is none, or when
-    its stored copy cannot run.
+    No gate is asked: it has passed them, and going back must be quick. With `to` (a whole version) it goes back to that
+    one or not at all: who looked at the list of yesterday does not bring back another.
+
+    Raises
+    ------
+    UnknownName, InputError
+        No such session, nothing was live there before, another version than `to` would come back, or its stored copy
+        cannot run.
+    NotPromoted
+        Somebody else changed the session meanwhile.
     """
     place = home if isinstance(home, Home) else home_at(home)
     versions = Versions(place)
@@ -138,6 +148,8 @@ def rollback(session: str, *, reason: str = "", person: str | None = None, home:
     if not seat.before:
         raise InputError(f"session {session} has no earlier live version to go back to; {seat.version} stays live")
     before = seat.before[-1]
+    if to not in (None, before):
+        raise InputError(f"nothing was rolled back: {before} would come back now, the wish was about {to}; look again")
     judged = versions.judged(before, State.LIVE, session)
     try:
         strategy = versions.registry.get(before).with_parameters(**(judged.parameters if judged else {}))

@@ -40,10 +40,17 @@ class Promote(Judge):
 
 
 class Rollback(Body):
-    """Make the version live again that was live before."""
+    """Make the version live again that was live before; with `to` that one or none."""
 
     reason: Reason
     person: Who
+    to: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="The version that is to come back; refused when it would be another.",
+        examples=["0ce6001b9065e92b"],
+    )
 
 
 class Explain(Body):

@@ -72,11 +72,11 @@ class VersionStore:
             for name, seat in sorted(seats.items())
         ]
 
-    def rollback(self, session: str, *, reason: str, person: str) -> Json:
+    def rollback(self, session: str, *, to: str | None, reason: str, person: str) -> Json:
         """Make the version live again that was live in a session before."""
         if session not in self._versions.standing().seats:
             raise InputError(f"no version was ever live in session {session}")
-        return dict(plain(rollback(session, reason=reason, person=person, home=self._home).facts()))
+        return dict(plain(rollback(session, to=to, reason=reason, person=person, home=self._home).facts()))
 
 
 def gate_rows(gates: Gates) -> list[Json]:

@@ -456,10 +456,11 @@ export interface ReversePosition {
   seen_qty?: number | null;
 }
 
-/** Make the version live again that was live before. */
+/** Make the version live again that was live before; with `to` that one or none. */
 export interface Rollback {
   reason: string;
   person: string;
+  to?: string | null;
 }
 
 /** What a backtest can run; `strategy` is what it is asked for with. */
