@@ -30,7 +30,7 @@ from tests.execution.limit_scenes import (
     to,
 )
 from workbench.domain import events as e
-from workbench.domain.clock import MINUTE
+from workbench.domain.clock import MINUTE, SECOND
 from workbench.domain.commands import Alert, CancelOrder
 from workbench.domain.order import OrderType, Side
 from workbench.domain.programme import E4
@@ -92,6 +92,56 @@ def test_one_wrong_price_makes_no_best_that_the_next_one_falls_from() -> None:
     price(ride, START, times=5)
     assert not ride.state.risk.breaches
     takes(ride)
+
+
+@pytest.mark.statement(35)
+@pytest.mark.parametrize("running", [True, False])
+def test_a_restart_takes_looser_limits_only_when_no_session_runs(running: bool) -> None:
+    ride = started(max_position=2, daily_loss_usd=USD(500))
+    if not running:
+        ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="enough"))
+    for number, (position, loss) in enumerate(((20, 50_000), (1, 50_000), (1, 400)), 2):
+        limits = msgspec.to_builtins(Limits(max_position=position, daily_loss_usd=USD(loss)))
+        ride.feed(e.RunnerStarted(at=ride.now, epoch=number, uid=f"u{number}", limits=limits))
+        ride.settle()
+        held = (ride.state.limits.max_position, ride.state.limits.daily_loss_usd)
+        if not running or loss == 400:
+            assert held == (position, USD(loss))
+        else:
+            assert held == (2, USD(500)), "what is looser in one is refused as a whole, as while it runs"
+            assert ride.said("those that held hold on. End the sessions")
+
+
+@pytest.mark.statement(34)
+@pytest.mark.statement(6)
+def test_what_a_runner_finds_is_not_closed_for_prices_that_it_was_not_there_to_hear() -> None:
+    ride = holding(1, blind_after_s=10.0, blind_flatten_s=30.0)
+    ride.now = ride.broker.now = ride.now + 300 * SECOND
+    ride.restart(2)
+    ride.settle()
+    ride.wait(29)
+    assert (ride.broker.qty(), ride.closes) == (1, 0)
+    ride.wait(2)
+    ride.settle()
+    assert (ride.broker.qty(), ride.closes) == (0, 1), "from its start on it counts again"
+
+
+@pytest.mark.statement(34)
+def test_a_position_that_only_a_reading_tells_of_is_not_closed_in_the_same_moment() -> None:
+    ride = started(blind_after_s=10.0, blind_flatten_s=30.0)
+    ride.wait(300)
+    ride.settle()
+    ride.broker.external(Side.BUY, 1)
+    ride.broker.fill_markets()
+    ride.broker.events.clear()
+    for _ in range(3):  # readings that agree, the trades themselves never come
+        ride.feed(msgspec.structs.replace(ride.broker.read(), fills=[]))
+        ride.wait(1)
+    assert ride.state.book(MES).qty == 1
+    assert ride.state.book(MES).flatten is None
+    ride.wait(31)
+    ride.settle()
+    assert ride.broker.qty() == 0
 
 
 @pytest.mark.statement(34)

@@ -245,6 +245,21 @@ def test_a_new_runner_that_cannot_read_closes_all_the_same() -> None:
     assert (ride.broker.qty(), ride.closes) == (0, 1)
 
 
+@pytest.mark.statement(6)
+def test_a_runner_that_dies_again_and_again_closes_in_the_first_life_that_has_read() -> None:
+    ride = Ride().start()
+    bare(ride)
+    began, closed = ride.now, False
+    for life in range(2, 40):
+        ride.now = ride.broker.now = ride.now + int(1.9 * SECOND)
+        ride.restart(life)
+        ride.feed(ride.broker.read())
+        ride.reads = 0
+        if closed := ride.state.book(MES).flatten is not None:
+            break
+    assert closed and ride.now - began <= 32 * SECOND, "thirty seconds and one life, not anew at each start"
+
+
 @pytest.mark.parametrize("shown", ["fills and orders", "fills", ""])
 @pytest.mark.parametrize(("size", "is_same"), [(-1, False), (2, True)])
 def test_the_time_of_a_position_that_has_gone_is_not_that_of_the_one_found_in_its_place(

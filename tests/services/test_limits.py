@@ -12,7 +12,7 @@ import pytest
 
 from workbench.domain import events as e
 from workbench.domain.account import AccountKind
-from workbench.domain.errors import InputError, UnknownName
+from workbench.domain.errors import InputError
 from workbench.domain.hours import at_local
 from workbench.execution.state import AccountState
 from workbench.execution.step import step
@@ -224,10 +224,17 @@ def test_a_file_that_cannot_be_read_leaves_what_held_and_says_so_once(home: Home
     assert len(said) == 1 and "did you mean max_position" in said[0]
 
 
-def test_a_runner_does_not_start_on_limits_that_it_cannot_read(home: Home) -> None:
+def test_a_runner_that_cannot_read_the_limits_starts_on_none_of_them_and_says_so_until_it_can(home: Home) -> None:
     write(home, "- {from: 2026-11-20, global: {max_positon: 1}}")
-    with pytest.raises(UnknownName):
-        follower(home, []).begin()
+    said: list[str] = []
+    follows = follower(home, said)
+    assert follows.begin() == {} and follows.is_unread
+    assert len(said) == 1 and "did you mean max_position" in said[0] and "nothing is entered" in said[0]
+    assert follows.look() == []
+    write(home, "- {from: 2026-11-20, global: {max_position: 1}}")
+    changed, released = follows.look()
+    assert isinstance(changed, e.LimitsChanged) and changed.limits["max_position"] == 1
+    assert isinstance(released, e.Released) and released.reason == service.UNREAD and not follows.is_unread
 
 
 def test_an_entry_of_a_later_date_is_taken_up_when_its_trading_date_begins(

@@ -134,7 +134,7 @@ def check_protection(state: AccountState, book: Book) -> list[AnyCommand]:
         return []
     if book.protect_by is None:  # from now on, also when a stop that was there has gone
         book.protect_by = state.now + state.patience(int(state.limits.protect_within_s * 1e9))
-    if state.now < book.protect_by:
+    if state.now < book.protect_by or _is_new_to_us(state, book):
         return []
     contract = book.position.contract
     text = f"no working stop covers {book.qty:+d} {contract} in time; flattening"
@@ -142,6 +142,13 @@ def check_protection(state: AccountState, book: Book) -> list[AnyCommand]:
         Alert(account=state.account, contract=contract, level="critical", text=text),
         *start_flatten(state, contract, text),
     ]
+
+
+def _is_new_to_us(state: AccountState, book: Book) -> bool:
+    # Who held the account while no runner did may have closed: a runner that has just started reads the broker first.
+    # It does not wait for ever, and not anew at each start: one that dies again and again must close, too.
+    known = state.synced and book.is_sure
+    return not known and state.now < state.started_at + state.patience(SETTLES_NS)
 
 
 def cancel_orphans(state: AccountState, book: Book) -> list[AnyCommand]:

@@ -45,6 +45,23 @@ def take_limits(state: AccountState, body: Mapping[str, Any]) -> None:
     arm(state)
 
 
+def take_limits_at_start(state: AccountState, body: Mapping[str, Any]) -> list[AnyCommand]:
+    """Take the limits that a runner starts with: while sessions of its journal run, none that are looser.
+
+    What a running runner has refused must not come true by a crash.
+    """
+    looser = looser_than(state, body) if any(s.status != "ended" for s in state.sessions.values()) else []
+    if not looser:
+        take_limits(state, body)
+        return []
+    take_limits(state, {**msgspec.to_builtins(state.limits), **({"leased": True} if body.get("leased") else {})})
+    text = (
+        f"{', '.join(looser)} of the limits as they are written now may only be tightened while a session runs; those "
+        "that held hold on. End the sessions, and the runner's next start takes the new ones"
+    )
+    return [Alert(account=state.account, contract="", level="critical", text=text)]
+
+
 def on_limits_changed(state: AccountState, event: e.LimitsChanged) -> list[AnyCommand]:
     """Take new limits; while a session runs only tighter ones."""
     looser = looser_than(state, event.limits)

@@ -291,7 +291,9 @@ def _blind(state: AccountState, book: Book, limits: Limits) -> list[AnyCommand]:
     risk, contract = state.risk, book.position.contract
     halt = f"no price of {contract} for the position that is open"
     after = limits.blind_after_s
-    age = (state.now - risk.priced_at.get(contract, 0)) / SECOND
+    # Of what was not held, or not looked after, no price can have been missed.
+    since = max(risk.priced_at.get(contract, 0), state.started_at, book.position.opened_at)
+    age = (state.now - since) / SECOND
     if not book.qty or after is None or age <= after or not trading_hours(book.spec).is_open(state.now):
         if risk.blind.pop(contract, None) is not None:
             state.halted.pop(halt, None)

@@ -61,11 +61,13 @@ class AccountState:
         self.lease: BudgetLeased | None = None
         self.news: list[tuple[int, int, str]] = []  # times without entries: from ns, to ns, name
         self.operator_seen_at = 0
+        self.started_at = 0  # when the runner did, market time in ns
         self.synced = False  # the broker has been read since the runner started
         self.balance: Decimal | None = None
         self.can_trade: bool | None = None
         self.name = ""
         self.halted: dict[str, int] = {}
+        self.read_halts: set[str] = set()  # those after whose begin the broker has been read
         self.hub_down: dict[str, int] = {}  # hub -> since when
         self.hub_told: set[str] = set()  # hubs whose absence was alarmed
         self.sessions: dict[str, Session] = {}

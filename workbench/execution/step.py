@@ -18,7 +18,7 @@ from workbench.execution import control, limits_fold, limits_watch, manual, sess
 from workbench.execution.control import check_lease
 from workbench.execution.external import confirm
 from workbench.execution.fills import roll_sessions, take_baselines
-from workbench.execution.flatten import SETTLES_NS, advance_flatten, cancel_orphans, check_protection
+from workbench.execution.flatten import advance_flatten, cancel_orphans, check_protection
 from workbench.execution.orders import SEPARATE, check_difference, on_fill, on_order, on_place_answered, on_position
 from workbench.execution.outage import check_outage
 from workbench.execution.protect import advance_guard, advance_trim, fit_exits
@@ -134,7 +134,8 @@ def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
     state.pace, state.program, state.schema = event.pace, event.program, event.schema
     if event.bracket_mode != state.bracket_mode and state.bracket_mode != SEPARATE:
         state.bracket_mode = event.bracket_mode  # what a refused bracket has taught is not unlearnt by a start
-    limits_fold.take_limits(state, event.limits or msgspec.to_builtins(state.limits))
+    state.started_at = state.now
+    out: Out = list(limits_fold.take_limits_at_start(state, event.limits or msgspec.to_builtins(state.limits)))
     for key, order in state.orders.open_items():
         state.orders[key] = mark_unanswered(order)
     for session in state.sessions.values():
@@ -146,13 +147,11 @@ def _on_runner_started(state: AccountState, event: e.RunnerStarted) -> Out:
             book.guard.asked.clear()
         if book.trim is not None:
             book.trim.asked.clear()
-        if book.protect_by is not None:  # time to read the broker first: who held the account meanwhile may have closed
-            book.protect_by = max(book.protect_by, state.now + state.patience(SETTLES_NS))
         if book.flatten is not None:
             was_sent = book.flatten.close_sent_at is not None
             book.flatten.close_sent_at = book.flatten.close_answered_at = state.now if was_sent else None
             book.flatten.asked.clear()
-    return [ReadBroker(account=state.account, contract="", reason="the runner has started")]
+    return [*out, ReadBroker(account=state.account, contract="", reason="the runner has started")]
 
 
 def _nothing(state: AccountState, event: e.Event) -> Out:

@@ -38,6 +38,7 @@ from workbench.storage.news_file import NEWS, load_news
 
 Json = dict[str, Any]
 OFF = "off"
+UNREAD = "the limits cannot be read"
 
 
 def trading_date(at: int) -> date:
@@ -283,12 +284,22 @@ class LimitsFollower:
         self._told: dict[str, Any] = {}
         self._stamps: dict[str, Any] = {}
         self._date: date | None = None
+        self.is_unread = False
 
     def begin(self) -> Json:
-        """Return the limits that a runner starts with; what is read now is no change later."""
-        body = limits_body(self._home, self._account, self._linked, self._now())
-        self._told[NAME], self._stamps[NAME], self._date = body, self._stamp(NAME), _day(self._now())
-        return body
+        """Return the limits that a runner starts with; what is read now is no change later.
+
+        Of a file that cannot be read nothing is returned and `is_unread` is set: what the journal holds holds on, for a
+        position must be looked after whatever somebody has typed. `look` tells when it can be read.
+        """
+        self._stamps[NAME], self._date = self._stamp(NAME), _day(self._now())
+        try:
+            self._told[NAME] = limits_body(self._home, self._account, self._linked, self._now())
+        except WorkbenchError as error:
+            self._tell("critical", f"{error}; what held before holds on, nothing is entered until it can be read")
+            self.is_unread = True
+            return {}
+        return dict(self._told[NAME])
 
     def look(self) -> list[e.Event]:
         """Return what has changed since the last look; cheap when nothing has."""
@@ -302,6 +313,9 @@ class LimitsFollower:
                 found.append(
                     e.LimitsChanged(at=self._now(), limits=body, person=entry.by, reason=entry.reason or f"as of {day}")
                 )
+                if self.is_unread:
+                    self.is_unread = False
+                    found.append(e.Released(at=self._now(), reason=UNREAD))
         if self._is_new(NEWS):
             windows = self._read(NEWS, lambda: load_news(self._home))
             if windows is not None:

@@ -23,7 +23,7 @@ from workbench.services.clock import MarketClock, wall_ns
 from workbench.services.decider import Decider
 from workbench.services.feed import Feed, FetchBars
 from workbench.services.lanes import Lanes
-from workbench.services.limits import LimitsFollower
+from workbench.services.limits import UNREAD, LimitsFollower
 from workbench.services.reader import ReadableBroker, Reader
 from workbench.services.schema import identity
 from workbench.services.sender import Broker, Sender
@@ -159,6 +159,10 @@ class Runner:
                 schema=mine["schema"],
             )
         )
+        if self.limits_file.is_unread:
+            self.lanes.put(e.Halted(at=at, reason=UNREAD))
+        elif UNREAD in self.state.halted:
+            self.lanes.put(e.Released(at=at, reason=UNREAD))
         baseline = baseline_event(self.home, self.state, at)
         if baseline is not None:
             self.lanes.put(baseline)
@@ -177,7 +181,10 @@ class Runner:
             if session.status != "ended":
                 self.take(e.SessionEnded(at=at, session=session.session, reason=reason))
                 self.alert("info", f"session {session.session} was {reason}; start a new one")
-        mark.unlink(missing_ok=True)
+        if self.decider.journal.broken:  # what was ended just now is not on record: the next start must end it again
+            self.alert("critical", f"the sessions of account {self.account} are ended again at the next start")
+        else:
+            mark.unlink(missing_ok=True)
 
     def follow(self, contract: str, frame: str, since: int) -> None:
         """Bring closed bars of a contract from `since` (ns) on."""

@@ -251,8 +251,15 @@ class RunnerProcess:
         if self._desk_was_there and await closed_by_another(self.home, self.account):
             return
         broker = RestBroker(self.client.rest, urgent_reads=True)
+        latch = read_latch(self.home, self.account)
         result = await emergency_stop(
-            self.home, [self.account], broker, reason=reason, by="runner", is_open=OpenHours(self.clock.now).is_open
+            self.home,
+            [self.account],
+            broker,
+            reason=reason,
+            by="runner",
+            account=self.account if latch is None else latch.account,  # the stop of one account is not that of all
+            is_open=OpenHours(self.clock.now).is_open,
         )
         text = f"account {self.account} stopped without a desk ({reason}): {result['result']} {result['remaining']}"
         log.warning("%s", text)
