@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from workbench.domain.commands import Outcome
 from workbench.domain.errors import InputError
+from workbench.domain.events import PositionReported
+from workbench.domain.order import Order
 from workbench.services.clock import wall_ns
 from workbench.services.open_hours import OpenHours
-from workbench.services.stop import accounts_behind, emergency_stop
-from workbench.services.sweep import StopBroker
+from workbench.services.stop import accounts_behind, as_dict, emergency_stop, latch_in_time
+from workbench.services.sweep import AccountStop, StopBroker
 from workbench.storage.home import Home
-from workbench.storage.latch import Latch, clear_latch, read_latch, set_latch
+from workbench.storage.latch import Latch, clear_latch, read_latch
 from workbench.storage.links import known_accounts
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,54 @@ Json = dict[str, Any]
 LOOK_EVERY_S = 0.05
 RETRY_STOP_S, LONGEST_RETRY_S = 5.0, 30.0
 RETRY_CLOSED_S = 900.0  # a calendar may be wrong: a market that is called closed is tried so often all the same
+
+
+class _Closing:
+    """A stop under way; the broker it is given notes when each account was asked for the last time.
+
+    A proof is as old as the question of its reading: what opens while the answer is on its way is not in it.
+    """
+
+    task: asyncio.Future[Json]
+
+    def __init__(self, broker: StopBroker, accounts: list[int]) -> None:
+        self._broker, self._asked_at = broker, dict[int, float]()
+        loop = asyncio.get_running_loop()
+        self.ended: dict[int, asyncio.Future[AccountStop]] = {a: loop.create_future() for a in accounts}
+
+    async def working(self, account: int) -> list[Order]:
+        self._asked_at[account] = time.monotonic()
+        return await self._broker.working(account)
+
+    async def positions(self, account: int) -> list[PositionReported]:
+        return await self._broker.positions(account)
+
+    async def cancel(self, account: int, order_id: int) -> Outcome:
+        return await self._broker.cancel(account, order_id)
+
+    async def close(self, account: int, contract: str) -> Outcome:
+        return await self._broker.close(account, contract)
+
+    def is_open(self, account: int) -> bool:
+        """Whether this one is still at the account."""
+        return account in self.ended and not self.ended[account].done()
+
+    def was_flat_before(self, account: int, pressed: float) -> bool:
+        """Whether it ended FLAT by a reading that was asked for before `pressed` (monotonic seconds)."""
+        return self.ended[account].result().result == "FLAT" and self._asked_at.get(account, -1e9) < pressed
+
+    def account_ended(self, stop: AccountStop) -> None:
+        self.ended[stop.account].set_result(stop)
+
+    def end(self, task: asyncio.Future[Json]) -> None:
+        """Let nobody wait on when the stop has failed."""
+        error = None if task.cancelled() else task.exception()
+        for each in self.ended.values():
+            if not each.done() and error is not None:
+                each.set_exception(error)
+                each.exception()  # there may be nobody who waits
+            elif not each.done():
+                each.cancel()
 
 
 class RedButton:
@@ -65,7 +116,8 @@ class RedButton:
         self._opens: dict[int, int] = {}  # account -> when its market opens (UTC ns of market time)
         self._told = ""
         self._announced: tuple[str, int | None] | None = None
-        self._running: list[tuple[frozenset[int], asyncio.Future[Json]]] = []
+        self._running: list[_Closing] = []
+        self._newest: dict[int, _Closing] = {}
 
     @property
     def result(self) -> Json | None:
@@ -75,20 +127,50 @@ class RedButton:
     async def stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
         """Latch `account` (None: everything), close `accounts`, and return what became of each.
 
-        One that comes while the same accounts are being closed latches and waits for that one: the command line latches
-        by itself and then asks, and every request of a second closing would come out of the same budget.
+        What is being closed when it comes is waited for: the command line latches by itself and then asks, and every
+        request of a second closing would come out of the same budget. An account that was shown to be flat by a reading
+        from before the press is closed and read again.
         """
-        for closing, running in self._running:
-            if accounts and closing >= set(accounts):
-                set_latch(self._home, reason=reason, by=person, at=wall_ns(), account=account)
-                return await asyncio.shield(running)
-        task = asyncio.ensure_future(self._stop(reason, account, person, accounts))
-        entry = (frozenset(accounts), task)
-        self._running.append(entry)
-        task.add_done_callback(lambda _: self._running.remove(entry))
+        joined = {a: closing for closing in self._running for a in accounts if closing.is_open(a)}
+        task: asyncio.Future[Json]
+        if joined:
+            task = asyncio.ensure_future(self._join(reason, account, person, accounts, joined))
+        else:
+            task = self._begin(reason, account, person, accounts).task
         return await asyncio.shield(task)  # who asked may go; the closing goes on
 
-    async def _stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
+    def _begin(self, reason: str, account: int | None, person: str, accounts: list[int]) -> _Closing:
+        closing = _Closing(self._broker, accounts)
+        closing.task = asyncio.ensure_future(self._stop(reason, account, person, closing))
+        self._running.append(closing)
+        self._newest |= dict.fromkeys(accounts, closing)
+        self._done = {key for key in self._done if key[0] not in closing.ended}  # what was flat then may not be now
+        closing.task.add_done_callback(closing.end)
+        closing.task.add_done_callback(lambda _: self._running.remove(closing))
+        return closing
+
+    async def _join(
+        self, reason: str, account: int | None, person: str, accounts: list[int], joined: dict[int, _Closing]
+    ) -> Json:
+        # What is being closed is waited for, the rest is closed; a proof from before the press is none for this press.
+        pressed = time.monotonic()
+        more: list[Awaitable[Json]] = []
+        latched = True
+        if fresh := [a for a in accounts if a not in joined]:
+            more.append(self._begin(reason, account, person, fresh).task)  # it latches
+        else:
+            latched = await latch_in_time(self._home, reason, person, account)
+        await asyncio.wait([closing.ended[a] for a, closing in joined.items()])
+        stops = {a: closing.ended[a].result() for a, closing in joined.items()}
+        if late := [a for a, closing in joined.items() if closing.was_flat_before(a, pressed)]:
+            more.append(self.stop(reason, account, person, late))
+        for answer in await asyncio.gather(*more):
+            stops |= {row["account"]: AccountStop(**row) for row in answer["accounts"]}
+            latched = latched and answer["latched"]
+        return as_dict([stops[a] for a in accounts], latched=latched, ms=(time.monotonic() - pressed) * 1e3)
+
+    async def _stop(self, reason: str, account: int | None, person: str, closing: _Closing) -> Json:
+        accounts = list(closing.ended)
         self._result = None  # also when this one fails: then nothing is known
         self._busy.update(accounts)
         if (reason, account) != self._announced:  # the alarm goes out now, the result follows
@@ -99,19 +181,21 @@ class RedButton:
             result = await emergency_stop(
                 self._home,
                 accounts,
-                self._broker,
+                closing,
                 reason=reason,
                 by=person,
                 account=account,
                 order_runner=self._tell_runner,
                 is_open=self._hours.is_open,
                 limited_s=0.0,  # `follow` comes back
+                on_end=closing.account_ended,
             )
         finally:
             self._busy.subtract(accounts)
         self._result = result
         for stopped in result["accounts"]:
-            self._settle(stopped)
+            if self._newest[stopped["account"]] is closing:  # else a later press knows better
+                self._settle(stopped)
         self._say(result, person)
         return result
 

@@ -58,6 +58,7 @@ async def emergency_stop(
     order_runner: Callable[[int], Awaitable[None]] | None = None,
     is_open: IsOpen = lambda contract: True,
     limited_s: float = LIMITED_S,
+    on_end: Callable[[AccountStop], None] = lambda stop: None,
 ) -> dict[str, Any]:
     """Stop `accounts` and return what became of each.
 
@@ -79,6 +80,8 @@ async def emergency_stop(
         Whether a contract trades now: a closed market that refuses is not asked for `GIVE_UP_S`.
     limited_s : float
         How long beyond `GIVE_UP_S` the gateway's 429 are waited out; 0 for who comes back by itself.
+    on_end : callable
+        Told what became of an account once its closing is over, whatever the others still take.
 
     Returns
     -------
@@ -89,7 +92,7 @@ async def emergency_stop(
     stops = [AccountStop(a) for a in accounts]
     # Read while the disk latches and the runners are letting go: what works may be cancelled the moment they have.
     early = [] if callable(broker) else _begin_reading(broker, stops)
-    latched = await _latch_in_time(home, reason, by, account)
+    latched = await latch_in_time(home, reason, by, account)
     crash_point("K9")
     marked = asyncio.create_task(asyncio.to_thread(_mark, home, accounts, reason))
     taken = asyncio.gather(*(_take_over(home, s, order_runner) for s in stops))
@@ -103,7 +106,7 @@ async def emergency_stop(
     else:
         await taken
         sweeps = [Sweep(s, ready, begun=begun, is_open=is_open, share=len(stops), limited_s=limited_s) for s in stops]
-        await asyncio.gather(*(_close_account(home, w, f) for w, f in zip(sweeps, early, strict=True)))
+        await asyncio.gather(*(_close_account(home, w, f, on_end) for w, f in zip(sweeps, early, strict=True)))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DISK_WITHIN_S):
             await marked
@@ -114,8 +117,8 @@ def _begin_reading(broker: StopBroker, stops: list[AccountStop]) -> list[asyncio
     return [asyncio.ensure_future(read_account(broker, s.account)) for s in stops]
 
 
-async def _latch_in_time(home: Home, reason: str, by: str, account: int | None) -> bool:
-    # In a thread of its own: a disk that does not answer at all must not keep us from closing either.
+async def latch_in_time(home: Home, reason: str, by: str, account: int | None) -> bool:
+    """Latch, and return whether the disk has taken it; a full disk or one that hangs keeps nobody from closing."""
     latching = asyncio.ensure_future(asyncio.to_thread(_latch, home, reason, by, account))
     try:
         async with asyncio.timeout(DISK_WITHIN_S):
@@ -171,7 +174,9 @@ async def _kill_runner(stop: AccountStop, holder: dict[str, Any] | None) -> None
         stop.killed_runner = await asyncio.to_thread(kill_process, holder)
 
 
-async def _close_account(home: Home, sweep: Sweep, early: asyncio.Future[Reading]) -> None:
+async def _close_account(
+    home: Home, sweep: Sweep, early: asyncio.Future[Reading], on_end: Callable[[AccountStop], None]
+) -> None:
     # Whatever goes wrong with one account must not keep the others from being closed, so nothing leaves from here.
     stop = sweep.stop
     lock = AccountLock(home.account(stop.account))
@@ -197,6 +202,7 @@ async def _close_account(home: Home, sweep: Sweep, early: asyncio.Future[Reading
         except StorageError as error:
             log.critical("the result of the stop could not be kept: %s", error)
         lock.release()
+        on_end(stop)
 
 
 async def _own(lock: AccountLock, stop: AccountStop, deadline: float) -> bool:

@@ -1,0 +1,146 @@
+"""What the red button says of several accounts and of several presses: no FLAT that is older than the press."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.services.test_red_button import Broker, button, following, place, until
+from workbench.domain.errors import StorageError
+from workbench.domain.events import PositionReported
+from workbench.services import red_button, stop, sweep
+from workbench.storage import latch
+from workbench.storage.home import Home, write_durably
+
+__all__ = ["place"]
+
+
+class Slow(Broker):
+    """Account 1 is flat; from its second reading on, what was read at the question is told when `told` is set."""
+
+    def __init__(self) -> None:
+        super().__init__(a1=0, a2=0)
+        self.asked, self.told = 0, asyncio.Event()
+
+    async def positions(self, account: int) -> list[PositionReported]:
+        read = await super().positions(account)
+        self.asked += 1
+        if self.asked > 1:  # the first one only tells what may be cancelled
+            await self.told.wait()
+        return read
+
+
+# --- two presses -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.statement(38)
+async def test_an_account_that_was_flat_before_the_press_is_closed_again_though_the_stop_of_another_still_runs(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop, "GIVE_UP_S", 5.0)
+    broker = Broker(a1=1, a2=1)
+    broker.stuck.add(2)
+    pressed = button(place, broker)
+    first = asyncio.create_task(pressed.stop("all", None, "ann", [1, 2]))
+    kept = place.account(1) / "stop_result.json"  # written when the account is done with
+    await until(kept.exists)
+    broker.qty[1] = 5  # somebody has opened in the platform
+    second = await pressed.stop("I see +5", 1, "bob", [1])
+    assert not first.done(), "account 2 keeps account 1 from nothing"
+    assert [(row["account"], row["result"]) for row in second["accounts"]] == [(1, "FLAT")]
+    assert second["result"] == "FLAT" and second["latched"]
+    assert broker.closes.count(1) == 2 and broker.qty[1] == 0
+    broker.stuck.clear()
+    assert (await first)["result"] == "FLAT"
+
+
+@pytest.mark.statement(38)
+async def test_a_reading_that_was_asked_for_before_the_press_proves_nothing_to_it(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "BETWEEN_CLEAN_READS_S", 0.0)
+    broker = Slow()
+    pressed = button(place, broker)
+    first = asyncio.create_task(pressed.stop("first", 1, "ann", [1]))
+    await until(lambda: broker.asked == 2)
+    broker.qty[1] = 5  # after the question, before the answer
+    second = asyncio.create_task(pressed.stop("second", 1, "bob", [1]))
+    await asyncio.sleep(0.05)
+    broker.told.set()
+    assert (await first)["result"] == (await second)["result"] == "FLAT"
+    assert broker.closes == [1] and broker.qty[1] == 0
+
+
+@pytest.mark.statement(38)
+async def test_a_press_that_finds_a_flat_account_open_and_stuck_is_followed_until_it_is_flat(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(red_button, "RETRY_STOP_S", 0.05)
+    monkeypatch.setattr(stop, "GIVE_UP_S", 0.1)
+    monkeypatch.setattr(sweep, "CLOSE_SETTLES_S", 0.05)
+    broker = Broker(a1=1, a2=0)
+    pressed = button(place, broker)
+    async with following(pressed):
+        assert (await pressed.stop("first", 1, "ann", [1]))["result"] == "FLAT"
+        broker.qty[1] = 5
+        broker.stuck.add(1)
+        assert (await pressed.stop("second", 1, "bob", [1]))["result"] == "NOT_FLAT"
+        broker.stuck.clear()
+        await until(lambda: broker.qty[1] == 0)
+
+
+async def test_a_press_for_everything_closes_the_rest_and_waits_for_what_is_being_closed(place: Home) -> None:
+    broker = Broker(a1=1, a2=1)
+    pressed = button(place, broker)
+    one = asyncio.create_task(pressed.stop("one", 1, "ann", [1]))
+    await until(lambda: 1 in broker.closes)
+    everything = await pressed.stop("all", None, "bob", [1, 2])
+    assert [(row["account"], row["result"]) for row in everything["accounts"]] == [(1, "FLAT"), (2, "FLAT")]
+    assert sorted(broker.closes) == [1, 2] and (await one)["result"] == "FLAT"
+
+
+async def second_press_while_the_disk(
+    place: Home, monkeypatch: pytest.MonkeyPatch, writes: Callable[[Path, bytes], None]
+) -> tuple[Awaitable[red_button.Json], Awaitable[red_button.Json]]:
+    """Press for account 1, then for everything, which has to write a latch of its own."""
+    broker = Broker(a1=1, a2=0)
+    pressed = button(place, broker)
+    first = asyncio.create_task(pressed.stop("first", 1, "ann", [1]))
+    await until(lambda: 1 in broker.closes)
+    monkeypatch.setattr(latch, "write_durably", writes)
+    return first, asyncio.create_task(pressed.stop("second", None, "bob", [1]))
+
+
+@pytest.mark.statement(12)
+async def test_a_second_press_on_a_full_disk_is_answered(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise StorageError(f"cannot write {path}: No space left on device")
+
+    _, second = await second_press_while_the_disk(place, monkeypatch, full)
+    answer = await second
+    assert answer["result"] == "FLAT" and not answer["latched"]
+
+
+@pytest.mark.statement(12)
+async def test_a_second_press_on_a_disk_that_hangs_does_not_hold_up_the_closing_under_way(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, written = threading.Event(), list[Path]()
+
+    def hangs(path: Path, data: bytes) -> None:
+        goes_on.wait(10.0)
+        write_durably(path, data)
+        written.append(path)
+
+    monkeypatch.setattr(stop, "DISK_WITHIN_S", 0.05)
+    first, second = await second_press_while_the_disk(place, monkeypatch, hangs)
+    try:
+        assert (await first)["result"] == (await second)["result"] == "FLAT"
+        assert written == []
+    finally:
+        goes_on.set()
+    await until(lambda: len(written) > 0)  # the latch is still made when the disk comes back
