@@ -323,9 +323,16 @@ class Halted(Event, frozen=True, kw_only=True, tag="halted"):
 
 
 class Released(Event, frozen=True, kw_only=True, tag="released"):
-    """The halt with this reason is over."""
+    """The halt with this reason is over.
 
-    reason: str
+    With a `request` it is the wish of `person`, who says `why`: the decision ends what a person may release and refuses
+    the rest; the same key twice is one wish.
+    """
+
+    reason: str = ""
+    request: str = ""
+    person: str = ""
+    why: str = ""
 
 
 # --- timers ----------------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from __future__ import annotations
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.execution.limits_fold import LEASE_OVER, NO_LEASE, arm
+from workbench.execution.release import CLOCK_JUMPED, command_for, release
 from workbench.execution.state import READ_FIRST, AccountState
 
-CLOCK_JUMPED = "the clock has jumped"
 JUMP_S = 5.0  # below this the system clock is only being disciplined
 
 
@@ -21,7 +21,9 @@ def on_halted(state: AccountState, event: e.Halted) -> list[AnyCommand]:
 
 
 def on_released(state: AccountState, event: e.Released) -> list[AnyCommand]:
-    """End the halt with this reason."""
+    """End the halt with this reason; what a person wishes is judged first."""
+    if event.request:
+        return release(state, event)
     state.halted.pop(event.reason, None)
     return []
 
@@ -46,9 +48,10 @@ def on_clock_jumped(state: AccountState, event: e.ClockJumped) -> list[AnyComman
     if abs(event.by_s) < JUMP_S or CLOCK_JUMPED in state.halted:
         return []
     state.halted[CLOCK_JUMPED] = event.at
+    state.read_halts.discard(CLOCK_JUMPED)
     text = (
         f"{CLOCK_JUMPED} by {event.by_s:+.0f} s (or the computer slept): no entries until a person has looked and "
-        "released the halt; stops stay at the broker"
+        f"released the halt ({command_for(state.account)}); stops stay at the broker"
     )
     return [
         Alert(account=state.account, contract="", level="critical", text=text),

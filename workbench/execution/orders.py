@@ -14,6 +14,7 @@ from workbench.execution import stray
 from workbench.execution.external import origin_of, suspect
 from workbench.execution.fills import claim, note_difference, take_fill
 from workbench.execution.pruning import is_past_order
+from workbench.execution.release import command_for
 from workbench.execution.state import AccountState, Book
 
 NO_AUTO_OCO = "Brackets cannot be used with Position Brackets"  # the gateway's words
@@ -37,8 +38,7 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
     if report.account != state.account:
         return []
     if not state.covers(report.contract):
-        stray.note_order(state, report)
-        return halt_unknown(state, report.contract)
+        return halt_unknown(state, report.contract) if stray.note_order(state, report) else []
     key = find_key(state, report)
     if key is None:
         return [] if is_past_order(state, report) else _adopt(state, report)
@@ -202,11 +202,11 @@ def check_difference(state: AccountState, book: Book) -> list[AnyCommand]:
 
 def halt_unknown(state: AccountState, contract: str) -> list[AnyCommand]:
     """Halt entries, once, for a product that we cannot value: its losses would be missing from every limit."""
-    reason = f"{contract} is traded on this account and is not in our table of products"
+    reason = stray.halt_of(contract)
     if reason in state.halted:
         return []
     state.halted[reason] = state.now
-    text = f"{reason}; no entries until it is flat (close it here or there) and the halt is released"
+    text = f"{reason}; no entries until it is flat (close it here or there) and released: {command_for(state.account)}"
     return [Alert(account=state.account, contract=contract, level="critical", text=text)]
 
 

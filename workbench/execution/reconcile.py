@@ -10,6 +10,7 @@ from workbench.domain.commands import Alert, AnyCommand, ReadBroker
 from workbench.domain.events import BrokerRead, PositionReported
 from workbench.domain.order import Order, Status, move
 from workbench.domain.position import Position
+from workbench.execution import release
 from workbench.execution.external import confirm
 from workbench.execution.fills import correct_cost, hand_over, take_fill
 from workbench.execution.flatten import SETTLES_NS, market_works
@@ -37,7 +38,8 @@ def on_broker_read(state: AccountState, event: BrokerRead) -> list[AnyCommand]:
     for fill in sorted(event.fills, key=lambda f: f.trade_id):
         out += take_fill(state, fill)
     state.synced = True
-    note_reading(state, event)
+    note_reading(state, event, first)
+    release.note_reading(state, event, first)
     reported = {p.contract: p for p in event.positions if state.covers(p.contract)}
     for position in event.positions:
         if position.contract not in reported and position.qty:

@@ -17,6 +17,7 @@ from workbench.domain.order import Order
 if TYPE_CHECKING:
     from workbench.execution.state import AccountState
 
+HALT = " is traded on this account and is not in our table of products"
 ASK_AGAIN_NS = 10_000_000_000  # of market time, as for every other close
 
 
@@ -25,7 +26,8 @@ class Stray:
     """What the broker says of a contract that we have no specification of, and a close of it under way.
 
     `qty` is signed, `orders` maps the ids of its orders that may still fill to when their cancel was asked for (0:
-    not), `reason` is why it is being closed (empty: it is not).
+    not), `reason` is why it is being closed (empty: it is not). `heard_at` is when something of it was last heard of,
+    `is_gone` says that a reading from after that has shown nothing, `over` are the ids of its orders that have ended.
     """
 
     qty: int = 0
@@ -33,35 +35,70 @@ class Stray:
     reason: str = ""
     close_sent_at: int = 0
     read_asked_at: int = 0
+    heard_at: int = 0
+    is_gone: bool = False
+    over: set[int] = field(default_factory=set)
 
 
-def note_order(state: AccountState, order: Order) -> None:
-    """Remember an order of an unknown product as long as it may fill."""
+def halt_of(contract: str) -> str:
+    """Return the halt that an unknown product causes."""
+    return contract + HALT
+
+
+def halted_contract(halt: str) -> str:
+    """Return the unknown product that caused this halt, "" for every other halt."""
+    return halt.removesuffix(HALT) if halt.endswith(HALT) else ""
+
+
+def is_gone(state: AccountState, contract: str) -> bool:
+    """Say whether the newest reading has shown that nothing of an unknown product is held or works."""
+    stray = state.strays.get(contract)
+    return stray is None or (stray.is_gone and not is_stray(state, contract))
+
+
+def note_order(state: AccountState, order: Order) -> bool:
+    """Remember an order of an unknown product as long as it may fill; say whether it tells anything new.
+
+    A reading shows every order of the date, so one that was over when it was last told of tells nothing.
+    """
     stray = state.strays.setdefault(order.contract, Stray())
     if order.order_id is None:
-        return
+        return True
+    if order.order_id in stray.over and not order.is_open:
+        return False
+    _hear(state, stray)
     if order.is_open:
         stray.orders.setdefault(order.order_id, 0)
     else:
         stray.orders.pop(order.order_id, None)
+        stray.over.add(order.order_id)
+    return True
 
 
 def note_position(state: AccountState, contract: str, qty: int) -> None:
     """Remember what is held of an unknown product."""
-    state.strays.setdefault(contract, Stray()).qty = qty
+    stray = state.strays.setdefault(contract, Stray())
+    stray.qty = qty
+    _hear(state, stray)
 
 
-def note_reading(state: AccountState, event: BrokerRead) -> None:
+def _hear(state: AccountState, stray: Stray) -> None:
+    stray.heard_at, stray.is_gone = state.now, False
+
+
+def note_reading(state: AccountState, event: BrokerRead, first: bool) -> None:
     """Take a reading of the broker: what it does not show is not there."""
     held = {p.contract: p.qty for p in event.positions if not state.covers(p.contract)}
     working = {o.order_id for o in event.orders if o.is_open}
     for contract in sorted({*held, *state.strays}):
-        note_position(state, contract, held.get(contract, 0))
-        stray = state.strays[contract]
+        stray = state.strays.setdefault(contract, Stray())
+        stray.qty = held.get(contract, 0)
         for number in [n for n in stray.orders if n not in working]:
             del stray.orders[number]
         if stray.close_sent_at and event.until >= stray.close_sent_at + state.patience(ASK_AGAIN_NS):
             stray.close_sent_at = 0  # it was long enough under way: what is still there is closed again
+        if first or event.until >= stray.heard_at:
+            stray.is_gone = not (stray.qty or stray.orders)
 
 
 def is_stray(state: AccountState, contract: str) -> bool:
