@@ -23,6 +23,7 @@ from workbench.gateway.budget import Budgets
 from workbench.gateway.hubs import Hub, HubKind, HubStatus
 from workbench.gateway.link import Timing, open_socket
 from workbench.gateway.market_data import QuoteCache, QuoteSeen, TradeSeen, trades_seen
+from workbench.gateway.refusals import Key
 from workbench.gateway.rest import Rest
 from workbench.gateway.tokens import TokenSource
 from workbench.gateway.translate import model, user_event, user_items
@@ -77,6 +78,9 @@ class Handlers:
     on_fault : callable
         A sentence about something that could not be understood and was left out. One from the user hub means that our
         picture of the account may have a hole: read the broker.
+    on_refused : callable
+        A contract that the market hub refuses, and a sentence about it; "" when it is served again, and its prints are
+        complete from then on. Asking again is the hub's.
     """
 
     on_event: Callable[[e.Event], None] = _ignore
@@ -84,6 +88,7 @@ class Handlers:
     on_quote: Callable[[QuoteSeen], None] = _ignore
     on_clock: Callable[[wh.SimulatorClock], None] = _ignore
     on_fault: Callable[[str], None] = _ignore
+    on_refused: Callable[[str, str], None] = _ignore
 
 
 class ClockJoin:
@@ -167,6 +172,7 @@ class GatewayClient:
         self._handlers, self._now = handlers, now
         self._quotes = QuoteCache()
         self._up: set[HubKind] = set()
+        self._unserved: set[str] = set()
         self._clock = ClockJoin((HubKind.USER, HubKind.MARKET))
         options: dict[str, Any] = {"timing": timing, "connect": connect, "rng": rng}
         self.user, self.market = (
@@ -176,6 +182,7 @@ class GatewayClient:
                 tokens,
                 partial(self._take, kind),
                 on_status=partial(self._status, kind),
+                on_refused=self._refused,
                 is_market_open=is_market_open,
                 **options,
             )
@@ -225,6 +232,7 @@ class GatewayClient:
         """Give the contract's subscriptions up."""
         for what in ("Quotes", "Trades"):
             await self.market.unsubscribe(f"SubscribeContract{what}", contract_id)
+        self._unserved.discard(contract_id)
 
     async def follow_clock(self, participant: str, kinds: tuple[HubKind, ...] = (HubKind.USER, HubKind.MARKET)) -> None:
         """Ask the simulator for its market clock on the hubs that run.
@@ -298,6 +306,18 @@ class GatewayClient:
         if up != was_up:
             (self._up.add if up else self._up.discard)(kind)
             self._handlers.on_event(e.StreamChanged(at=self._now(), hub=kind.value, up=up, reason=reason))
+
+    def _refused(self, key: Key, reason: str) -> None:
+        contract = str(key[1][0])
+        still = any(arguments == key[1] for _, arguments in self.market.refused)
+        if still and contract not in self._unserved:
+            self._unserved.add(contract)
+            text = f"the gateway does not serve {contract} ({key[0]}: {reason}); the other contracts go on without it"
+            what_to_do = "choose the contract that trades now, or end what uses it; it is asked for again meanwhile"
+            self._handlers.on_refused(contract, f"{text}; {what_to_do}")
+        elif not still and contract in self._unserved:
+            self._unserved.discard(contract)
+            self._handlers.on_refused(contract, "")
 
     def _fault(self, text: str) -> None:
         self.faults += 1

@@ -19,13 +19,13 @@ from workbench.domain.errors import AuthenticationError, GatewayError
 from workbench.gateway.faults import GatewayRefused, GatewayUnavailable, scrub
 from workbench.gateway.frames import Close, Completion, Event, HandshakeResponse, Invocation, Message
 from workbench.gateway.link import SOCKET_ERRORS, Ended, Link, Timing, is_unauthorized, open_socket, socket_url
+from workbench.gateway.refusals import Key, Refusals
 from workbench.gateway.tokens import TokenSource, expiry_of
 from workbench.gateway.wire_hub import TARGET_CLOCK, TARGET_LOGOUT
 
 log = logging.getLogger(__name__)
 
-Key = tuple[str, tuple[Any, ...]]
-Answers = list[asyncio.Future[Any]]
+Answers = dict[Key, asyncio.Future[Any]]
 
 
 class HubKind(Enum):
@@ -57,8 +57,13 @@ class Hub:
     on_message : callable
         Takes target and arguments of each event, in order, inside `run`; must not block. What it raises ends `run`.
     on_status : callable, optional
-        Takes the new HubStatus and a reason. READY means: every desired subscription was answered. Nothing is replayed,
+        Takes the new HubStatus and a reason. READY means: every desired subscription was accepted. Nothing is replayed,
         so that is the moment to reconcile over REST.
+    on_refused : callable, optional
+        Takes a contract's subscription (method, arguments) and why the gateway refuses it, once; and "" when it has
+        accepted it after all. Such a one is not desired meanwhile, so that the other contracts become READY without
+        it; it is asked for again after 5 s, doubling up to 5 min. Anything else that is refused ends the connection,
+        and so does the refusal of all contracts: a market hub that serves none is not usable.
     is_market_open : callable, optional
         Market hub only: data silence counts while this is true. The user hub is quiet when nothing is traded.
     sleep, rng, monotonic, wall, connect
@@ -79,6 +84,7 @@ class Hub:
         on_message: Callable[[str, Any], None],
         *,
         on_status: Callable[[HubStatus, str], None] = lambda status, reason: None,
+        on_refused: Callable[[Key, str], None] = lambda key, reason: None,
         is_market_open: Callable[[], bool] = lambda: True,
         timing: Timing | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -93,7 +99,7 @@ class Hub:
         self.status, self.connections, self.broken = HubStatus.STOPPED, 0, 0
         self._tokens, self._on_message, self._on_status, self._is_open = tokens, on_message, on_status, is_market_open
         self._sleep, self._rng, self._monotonic, self._connect = sleep, rng or random.Random(), monotonic, connect
-        self._wall = wall
+        self._wall, self._refused = wall, Refusals(monotonic, on_refused)
         self._desired: dict[Key, None] = {}
         self._link: Link | None = None
         self._token = ""
@@ -109,28 +115,39 @@ class Hub:
         """Subscriptions that are made on every connection, in order."""
         return list(self._desired)
 
+    @property
+    def refused(self) -> list[Key]:
+        """Subscriptions to contracts that the gateway refuses, and that are asked for again from time to time."""
+        return list(self._refused)
+
     async def subscribe(self, method: str, *arguments: Any) -> None:
         """Desire a subscription from now on; on an open connection it is made at once.
 
         Raises
         ------
         GatewayRefused
-            The hub refused it (it is no longer desired).
+            The hub refused it (it is no longer desired), or has refused that contract before and is not asked yet.
         GatewayUnavailable
             No answer came; it stays desired and is made again with the next connection.
         """
-        self._desired[method, arguments] = None
+        key = (method, arguments)
+        if key in self._refused and key not in self._desired:
+            raise self._refused.error(key)
+        self._desired[key] = None
         if self.status not in (HubStatus.SUBSCRIBING, HubStatus.READY):
             return
         try:
             await self.invoke(method, *arguments)
-        except GatewayRefused:
-            self._desired.pop((method, arguments), None)
+        except GatewayRefused as refused:
+            self._desired.pop(key, None)
+            if self._is_contract(key):
+                self._refused.note(key, refused)
             raise
 
     async def unsubscribe(self, method: str, *arguments: Any) -> None:
         """Desire it no longer; `method` is the Subscribe… method, its Unsubscribe… twin is called if connected."""
         self._desired.pop((method, arguments), None)
+        self._refused.forget((method, arguments))
         await self.notify(f"Un{method[0].lower()}{method[1:]}", *arguments)
 
     async def invoke(self, method: str, *arguments: Any) -> Any:
@@ -217,9 +234,10 @@ class Hub:
             await link.flush()
             if answers is None and link.is_open:
                 self._set(HubStatus.SUBSCRIBING)
-                answers = [await link.call(method, arguments) for method, arguments in self.desired]
-            if self.status is HubStatus.SUBSCRIBING and all(a.done() for a in answers or ()):
-                self._ready(link, answers or [])
+                answers = {key: await link.call(*key) for key in self.desired}
+            if self.status is HubStatus.SUBSCRIBING and all(a.done() for a in (answers or {}).values()):
+                self._ready(link, answers or {})
+            await self._ask_again(link)
             await link.keep_alive()
             self._watch(link)
 
@@ -252,17 +270,51 @@ class Hub:
             self._on_message(message.target, message.arguments)
         elif isinstance(message, Completion):
             link.complete(message)
+            for key in self._refused.heard():  # before the next message: prints count from the acceptance on
+                self._accepted(key)
         elif isinstance(message, Close):
             raise Ended(f"the server closed: {message.error or 'no error given'}")
         elif isinstance(message, HandshakeResponse) and message.error is not None:
             raise Ended(f"the handshake was refused: {message.error}")
 
     def _ready(self, link: Link, answers: Answers) -> None:
-        for answer in answers:
+        refused: dict[Key, GatewayRefused] = {}
+        for key, answer in answers.items():
             if error := answer.exception():
-                raise Ended(f"a subscription failed: {error}")
+                if not isinstance(error, GatewayRefused) or not self._is_contract(key):
+                    raise Ended(f"a subscription failed: {error}")
+                refused[key] = error
+        self._give_up(refused, [key for key in answers if key not in refused])
         link.data_at = self._monotonic()
-        self._set(HubStatus.READY, f"{len(answers)} subscriptions")
+        without = f", without {len(refused)} that are refused" if refused else ""
+        self._set(HubStatus.READY, f"{len(answers) - len(refused)} subscriptions{without}")
+
+    # --- contracts that the gateway will not serve -------------------------------------------------------------------
+
+    def _is_contract(self, key: Key) -> bool:
+        return self.kind is HubKind.MARKET and key[0].startswith("SubscribeContract")
+
+    def _give_up(self, refused: dict[Key, GatewayRefused], accepted: list[Key]) -> None:
+        """Go on without the refused contracts; Ended when none is left, for a hub that serves none is not usable."""
+        for key, error in refused.items():
+            if key in self._desired:
+                self._refused.note(key, error)
+        for key in accepted:
+            self._refused.accepted(key)
+        if refused and not any(map(self._is_contract, accepted)):
+            self._desired.update(dict.fromkeys(self._refused))
+            raise Ended(f"every contract was refused: {next(iter(refused.values()))}")
+        for key in refused:
+            self._desired.pop(key, None)
+
+    def _accepted(self, key: Key) -> None:
+        self._desired[key] = None
+        self._refused.accepted(key)
+
+    async def _ask_again(self, link: Link) -> None:
+        if self.status is HubStatus.READY and link.is_open:
+            for key in self._refused.due():
+                self._refused.asked(key, await link.call(*key))
 
     def _watch(self, link: Link) -> None:
         """Raise Ended for a slow start or a zombie; forget old failures of a connection that has lasted."""
