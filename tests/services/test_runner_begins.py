@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.services.test_runner_verbs import ACCOUNT, AT, Desk, running
+from tests.services.test_reader import CONTRACT
+from tests.services.test_runner_verbs import ACCOUNT, AT, Desk, Gateway, running
+from workbench.domain import events as e
 from workbench.domain.commands import Outcome
-from workbench.services import runner_main
+from workbench.domain.errors import GatewayError, InputError
+from workbench.domain.position import Fill
+from workbench.services import runner_main, runner_verbs
 from workbench.services.limits import UNREAD
 from workbench.services.runner_main import RunnerProcess
 from workbench.storage import journal
@@ -20,11 +26,18 @@ from workbench.storage.home import Home
 from workbench.storage.latch import clear_latch, drop_stop_file, mark_stopped, read_latch, set_latch, stopped_mark
 
 GOOD = "- {from: 2026-01-01, by: ann, reason: calm, global: {max_position: 1}}"
+MNQ = "CON.F.US.MNQ.Z26"
 TYPED_WRONG = GOOD.replace("max_position", "max_positon")
 
 
 def states(desk: Desk) -> dict[str, str]:
     return {name: session.status for name, session in desk.runner.state.sessions.items()}
+
+
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not done():
+            await asyncio.sleep(0.01)
 
 
 def said(desk: Desk, words: str) -> bool:
@@ -167,3 +180,71 @@ async def test_a_stop_of_everything_stays_one_of_everything(
     for account in (1, 2):
         latch = read_latch(place, account)
         assert latch is not None and latch.account is None
+
+
+# --- what is heard ----------------------------------------------------------------------------------------------------
+
+
+class Markets(Gateway):
+    """A gateway that serves every contract but those in `refused`."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.asked: list[str] = []
+        self.refused: set[str] = set()
+
+    async def watch(self, contract: str) -> None:
+        self.asked.append(contract)
+        if contract in self.refused:
+            raise GatewayError(f"{contract} is not served")
+
+
+@pytest.mark.statement(34)
+async def test_the_market_of_a_position_without_a_session_is_heard(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        runner = desk.runner
+        read_from = runner.gateway
+        runner.gateway = markets = Markets()
+        read_from.quantities = [1]  # the broker holds what the fill says
+        fill = Fill(trade_id=7, order_id=9, account=ACCOUNT, contract=CONTRACT, qty=1, ticks=24_000, at=AT)
+        runner.lanes.put(e.FillReported(at=AT, fill=fill))
+        await until(lambda: CONTRACT in runner._watched)
+        assert markets.asked == [CONTRACT] == runner.watched_contracts() and not runner.state.sessions
+        assert runner.state.books[CONTRACT].last_price == 6000.0, "of the fill"
+        runner.on_print(CONTRACT, AT, 5990.25, 1)
+        await until(lambda: runner.state.books[CONTRACT].last_price == 5990.25)
+
+
+@pytest.mark.statement(28)
+async def test_a_contract_that_is_not_served_keeps_no_other_from_being_heard(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        runner = desk.runner
+        runner.gateway = markets = Markets()
+        markets.refused = {CONTRACT}
+        await desk.begin()
+        fill = Fill(trade_id=7, order_id=9, account=ACCOUNT, contract=MNQ, qty=1, ticks=95_692, at=AT)
+        runner.lanes.put(e.FillReported(at=AT, fill=fill))  # the broker does not show it; until that is known it counts
+        await until(lambda: MNQ in runner._watched)
+        assert CONTRACT not in runner._watched and markets.asked.count(MNQ) == 1
+        assert sum("is not served" in alert["text"] for alert in runner.alerts) == 1
+        markets.refused.clear()
+        await until(lambda: CONTRACT in runner._watched)
+
+
+# --- what is known ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.statement(6)
+async def test_a_session_begins_and_a_hand_order_is_judged_only_when_the_broker_has_been_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_verbs, "READ_WITHIN_S", 0.05)
+    async with running(tmp_path) as desk:
+        await desk.runner.settle()
+        desk.runner.state.synced = False
+        with pytest.raises(InputError, match="has not been read at the broker yet"):
+            await desk.begin()
+        assert desk.runner.state.sessions == {}
+        asyncio.get_running_loop().call_later(0.1, setattr, desk.runner.state, "synced", True)
+        monkeypatch.setattr(runner_verbs, "READ_WITHIN_S", 5.0)
+        assert (await desk.begin())["session"] == "one"

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 LATCH_EVERY_S = 0.03
 TIMER_EVERY_S = 1.0
 DAY_NS = 86_400_000_000_000
+HELD_BY = (e.FillReported, e.OrderReported, e.PlaceAnswered, e.PositionReported, e.BrokerRead)
 OTHER_DESK = "the desk is another program than this runner"
 
 
@@ -287,7 +288,15 @@ class Runner:
             self.sender.drop_entries(event.reason, event.contract)
         self.sender.drop_unwanted(self._why_unwanted)
         self.hosts.look()
+        if isinstance(event, HELD_BY) and not self._watched.issuperset(self.watched_contracts()):
+            self._feed_wake.set()
         self.on_change()
+
+    def watched_contracts(self) -> list[str]:
+        """Those whose market must be heard: of sessions, and of whatever is held or works without one."""
+        state = self.state
+        held = [c for c, b in state.books.items() if b.qty or b.uncounted or not state.orders.none_open(c)]
+        return list(dict.fromkeys([*self.feed.contracts, *held]))
 
     def _why_unwanted(self, entry: PlaceOrder) -> str:
         # An entry may wait seconds for the request budget; what has been shut meanwhile is shut for it, too.
@@ -315,22 +324,37 @@ class Runner:
             else:
                 self.fills.setdefault(fill.trade_id, fill)
 
+    async def _hear(self) -> Exception | None:
+        # One contract that the gateway will not serve keeps no other from being heard.
+        failed: Exception | None = None
+        for contract in self.watched_contracts():
+            if contract in self._watched:
+                continue
+            try:
+                await self.gateway.watch(contract)
+            except Exception as error:
+                failed = failed or error
+            else:
+                self._watched.add(contract)
+                self.feed.stream_ready(contract)
+        return failed
+
     async def _feed(self) -> None:
-        pause = 0.5
+        pause, told = 0.5, ""
         while True:
             await self._feed_wake.wait()
             self._feed_wake.clear()
             self._feeding = True
             try:
-                for contract in self.feed.contracts:
-                    if contract not in self._watched:
-                        await self.gateway.watch(contract)
-                        self._watched.add(contract)
-                        self.feed.stream_ready(contract)
+                unheard = await self._hear()
                 await self.feed.fill()
-                pause = 0.5
+                if unheard is not None:
+                    raise unheard
+                pause, told = 0.5, ""
             except Exception as error:  # the session waits, loudly; the loop must live
-                self.alert("warning", f"history cannot be read, entries wait for it: {error}")
+                if str(error) != told:
+                    told = str(error)
+                    self.alert("warning", f"market data cannot be had, entries wait for it: {error}")
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 10.0)
                 self._feed_wake.set()

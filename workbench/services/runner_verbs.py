@@ -17,6 +17,7 @@ from workbench.domain.hours import TradingHours, trading_hours
 from workbench.domain.order import Order, Status
 from workbench.domain.timeframe import Timeframe, timeframe
 from workbench.execution import outage, readiness
+from workbench.execution.release import is_for_person
 from workbench.execution.state import Session
 from workbench.rules.python import PythonStrategy
 from workbench.services.runner import Runner
@@ -27,6 +28,8 @@ from workbench.storage.registry import Registry
 
 Json = dict[str, Any]
 MOST_ROWS = 500  # of orders and fills in one answer
+READ_WITHIN_S = 5.0
+READ_S = 8.0  # that a reading before a release may take; the desk waits for the answer about twice as long
 SPARE = 1.25  # thin contracts have fewer bars than minutes
 
 
@@ -49,6 +52,7 @@ class RunnerVerbs:
             "order_action": self.order_action,
             "set_limits": self.set_limits,
             "reconcile": self.reconcile,
+            "release": self.release,
             "lease": self.lease,
             "stop": self.stop,
             "orders": self.orders,
@@ -68,6 +72,11 @@ class RunnerVerbs:
             warmup = await warmup_of(strategy, body["contract"])
         else:
             warmup = strategy.warmup
+        if not await self._has_read():  # what it would adopt, or wait for, is what the journal of yesterday shows
+            raise InputError(
+                f"account {runner.account} has not been read at the broker yet, so nothing can begin on what it holds; "
+                "start the session again when it has (its alerts say what is in the way)"
+            )
         now = runner.clock.now()
         event = e.SessionStarted(
             at=now,
@@ -92,6 +101,13 @@ class RunnerVerbs:
             if time.monotonic() > deadline or self._runner.stopped.is_set():
                 raise WorkbenchError("the runner did not take the command in time; see its alerts")
             await asyncio.sleep(0.005)
+
+    async def _has_read(self) -> bool:
+        # A runner that has just been started for this wish reads the broker within a moment.
+        deadline = time.monotonic() + READ_WITHIN_S
+        while not self._runner.state.synced and time.monotonic() < deadline and not self._runner.stopped.is_set():
+            await asyncio.sleep(0.005)
+        return self._runner.state.synced
 
     def _session(self, session: str) -> Json:
         names = {s.strategy: name_of(self._registry, s.strategy) for s in self._runner.state.sessions.values()}
@@ -155,6 +171,7 @@ class RunnerVerbs:
         known, alerts = set(runner.state.orders), runner.alerted
         if body["request"] in runner.state.requests:
             return {"accepted": False, "reason": "this request was taken before"}
+        await self._has_read()  # else the gate says what it is worth: the position is not known
         event = e.ManualOrderRequested(at=runner.clock.now(), **body)
         runner.lanes.put(event)
         await self._until(lambda: body["request"] in runner.state.requests)
@@ -223,6 +240,33 @@ class RunnerVerbs:
             "positions": rows,
             "unknown_orders": [order_dict(o) for o in open_],
         }
+
+    async def release(self, body: Json) -> Json:
+        """Release what a person may release, after a reading of the broker; say what still holds, or why not.
+
+        Asked again with the same `request`, it does nothing and gives the same answer.
+        """
+        runner, state, request = self._runner, self._runner.state, body["request"]
+        is_repeat = request in state.requests
+        before = list(state.halted)
+        if not is_repeat:
+            await self._read()
+            event = e.Released(at=runner.clock.now(), request=request, person=body["person"], why=body["reason"])
+            before = list(state.halted)
+            runner.lanes.put(event)
+            await self._until(lambda: request in state.requests)
+        why = state.refused.get(request, "")
+        gone = [halt for halt in before if is_for_person(halt) and halt not in state.halted]
+        held = list(state.halted)
+        return {"accepted": not why, "reason": why, "repeated": is_repeat, "released": gone, "halted": held}
+
+    async def _read(self) -> None:
+        reader, before = self._runner.reader, self._runner.reader.readings
+        reader.request("a release was asked for")
+        try:
+            await self._until(lambda: reader.readings > before and not len(self._runner.lanes), wait_s=READ_S)
+        except WorkbenchError as error:
+            raise WorkbenchError("the broker could not be read in time, nothing was released; ask again") from error
 
     async def stop(self, body: Json) -> Json:
         self._runner.stop("told to stop by the desk")

@@ -27,7 +27,7 @@ class Watch:
         self._runner = runner
         self.clock = ClockWatch(self._jumped)
         self.data = DataWatch(
-            lambda: runner.feed.contracts, is_open, stale=self._stale, fresh=self._fresh, silent_s=self._silent_s
+            runner.watched_contracts, is_open, stale=self._stale, fresh=self._fresh, silent_s=self._silent_s
         )
         self.awake = Awake(runner.alert)
         self._attended = read_presence(runner.home)
