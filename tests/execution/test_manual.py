@@ -93,6 +93,24 @@ def test_a_product_that_we_do_not_know_is_refused_and_ends_nothing() -> None:
     assert not ride.outgoing and set(ride.state.refused) == {"a1", "a2"}
 
 
+# --- what the broker says of it ---
+
+
+def test_a_change_that_the_broker_refuses_is_told_with_its_reason() -> None:
+    ride, order = resting()
+    act(ride, "modify", order_id=order.order_id, limit_ticks=START - 90)
+    ride.outgoing.clear()
+    refusal = e.CommandAnswered(
+        at=ride.now, command="modify", contract=MES, outcome="rejected", order_id=order.order_id, code=2,
+        reason="the price is outside of the band",
+    )  # fmt: skip
+    ride.feed(refusal)
+    assert ride.said(f"order {order.order_id} of {MES} was not changed: the price is outside of the band")
+    ride.alerts.clear()
+    ride.feed(msgspec.structs.replace(refusal, outcome="accepted", reason=""))
+    assert not ride.alerts
+
+
 # --- modify -----------------------------------------------------------------------------------------------------------
 
 
@@ -105,6 +123,14 @@ def test_a_smaller_order_at_its_price_passes_a_halt_a_larger_one_does_not() -> N
     act(ride, "modify", "a2", order_id=order.order_id, qty=4)
     assert not ride.outgoing and "halted" in ride.state.refused["a2"]
     assert ride.broker.orders[order.order_id or 0].qty == 2
+
+
+@pytest.mark.parametrize("price", ["limit_ticks", "stop_ticks"])
+@pytest.mark.parametrize("kind", [OrderType.STOP, OrderType.LIMIT])
+def test_an_exit_is_not_moved_to_a_price_of_nothing(kind: OrderType, price: str) -> None:
+    ride = in_position(3)
+    act(ride, "modify", order_id=ride.broker.leg(kind).order_id, **{price: 0})
+    assert not ride.outgoing and ride.state.refused["a1"].startswith("a price of 0 is none")
 
 
 @pytest.mark.parametrize(("qty", "passes"), [(4, True), (5, True), (6, False)])

@@ -107,6 +107,8 @@ def _modify(state: AccountState, event: e.OrderActionRequested) -> Out:
         return _refuse(state, event, f"{qty} contracts are not more than the {order.filled} filled; cancel the order")
     if (event.qty, event.limit_ticks, event.stop_ticks) == (None, None, None):
         return _refuse(state, event, "nothing to change was given; give qty, limit_ticks or stop_ticks")
+    if 0 in (event.limit_ticks, event.stop_ticks):
+        return _refuse(state, event, "a price of 0 is none; give the price that the order should have")
     why = _exit_too_big(state, order, qty) if order.family is not None else _entry_refused(state, order, qty, event)
     if why:
         return _refuse(state, event, why)

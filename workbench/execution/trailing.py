@@ -42,6 +42,9 @@ def on_answer(state: AccountState, event: CommandAnswered) -> list[AnyCommand]:
         return out
     book = state.books[event.contract]
     level = book.moving.pop(event.order_id or 0, None)
+    if level is None and event.outcome == "rejected" and book.trim is None and book.guard is None:
+        text = f"order {event.order_id} of {event.contract} was not changed: {event.reason or event.code}"
+        out = [Alert(account=state.account, contract=event.contract, level="warning", text=text), *out]
     if event.outcome == "accepted" or level is None or not book.qty:
         return out
     where = f"the stop of {book.qty:+d} {event.contract} was not moved to {book.spec.price(level):g}"
