@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.test_red_button import Broker, button, following, place, until
+from tests.services.test_red_button import CONTRACT, Broker, button, following, place, until
 from workbench.domain.errors import StorageError
 from workbench.domain.events import PositionReported
 from workbench.services import red_button, stop, sweep
+from workbench.services.red_button import RedButton
 from workbench.storage import latch
 from workbench.storage.home import Home, write_durably
 
@@ -144,3 +145,125 @@ async def test_a_second_press_on_a_disk_that_hangs_does_not_hold_up_the_closing_
     finally:
         goes_on.set()
     await until(lambda: len(written) > 0)  # the latch is still made when the disk comes back
+
+
+# --- several accounts ------------------------------------------------------------------------------------------------
+
+
+def told(pressed: RedButton) -> tuple[str, list[str]] | None:
+    return None if pressed.result is None else (pressed.result["result"], pressed.result["remaining"])
+
+
+async def stop_two_with_the_second_stuck(place: Home, monkeypatch: pytest.MonkeyPatch) -> tuple[Broker, RedButton]:
+    monkeypatch.setattr(stop, "GIVE_UP_S", 0.2)
+    monkeypatch.setattr(sweep, "CLOSE_SETTLES_S", 0.05)
+    broker = Broker(a1=1, a2=1)
+    broker.stuck.add(2)
+    pressed = button(place, broker)
+    await pressed.stop("two", 2, "ann", [2])
+    await pressed.stop("one", 1, "ann", [1])
+    return broker, pressed
+
+
+@pytest.mark.statement(38)
+async def test_an_account_that_is_flat_does_not_hide_another_that_is_latched_and_open(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, pressed = await stop_two_with_the_second_stuck(place, monkeypatch)
+    assert told(pressed) == ("NOT_FLAT", [f"+1 {CONTRACT}"])
+    assert pressed.result is not None and pressed.result["latched"]
+    assert [(row["account"], row["result"]) for row in pressed.result["accounts"]] == [(1, "FLAT"), (2, "NOT_FLAT")]
+    broker.stuck.clear()
+    await pressed.stop("two again", 2, "ann", [2])
+    assert told(pressed) == ("FLAT", [])
+
+
+@pytest.mark.statement(38)
+async def test_what_remains_stays_told_while_it_is_tried_again(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, pressed = await stop_two_with_the_second_stuck(place, monkeypatch)
+    closes = len(broker.closes)
+    again = asyncio.create_task(pressed.stop("two again", 2, "ann", [2]))
+    await until(lambda: len(broker.closes) > closes)
+    assert told(pressed) == ("NOT_FLAT", [f"+1 {CONTRACT}"])
+    await again
+    other = asyncio.create_task(pressed.stop("one again", 1, "ann", [1]))
+    await asyncio.sleep(0.01)
+    assert not other.done() and told(pressed) == ("NOT_FLAT", [f"+1 {CONTRACT}"])
+    await other
+
+
+async def test_an_account_whose_latch_is_cleared_leaves_the_result_and_the_other_stays_in_it(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, pressed = await stop_two_with_the_second_stuck(place, monkeypatch)
+    await pressed.clear("looked", "ann", 1)
+    assert told(pressed) == ("NOT_FLAT", [f"+1 {CONTRACT}"])
+    broker.stuck.clear()
+    broker.qty[2] = 0
+    await pressed.clear("looked", "ann", 2)
+    assert told(pressed) is None
+
+
+async def test_a_latch_that_the_command_line_clears_leaves_the_result(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, pressed = await stop_two_with_the_second_stuck(place, monkeypatch)
+    async with following(pressed):
+        await asyncio.sleep(3 * red_button.LOOK_EVERY_S)
+        broker.qty[2] = 0
+        latch.clear_latch(place, reason="looked", person="ann", account=2, at=1)
+        await until(lambda: told(pressed) == ("FLAT", []))
+        latch.clear_latch(place, reason="looked", person="ann", account=1, at=2)
+        await until(lambda: told(pressed) is None)
+
+
+async def test_what_the_disk_could_not_latch_stays_told_until_something_better_is_known(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise StorageError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(latch, "write_durably", full)
+    _, pressed = await stop_two_with_the_second_stuck(place, monkeypatch)
+    async with following(pressed):
+        await asyncio.sleep(3 * red_button.LOOK_EVERY_S)
+        assert told(pressed) == ("NOT_FLAT", [f"+1 {CONTRACT}"])
+        assert pressed.result is not None and not pressed.result["latched"]
+
+
+async def test_an_older_stop_that_ends_later_does_not_overwrite_what_a_newer_one_has_found(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop, "GIVE_UP_S", 0.6)
+    broker = Broker(a1=1, a2=1)
+    broker.stuck.add(2)
+    pressed = button(place, broker)
+    first = asyncio.create_task(pressed.stop("all", None, "ann", [1, 2]))
+    await until((place.account(1) / "stop_result.json").exists)
+    monkeypatch.setattr(stop, "GIVE_UP_S", 0.1)
+    broker.qty[1] = 5
+    broker.stuck.add(1)
+    assert (await pressed.stop("I see +5", 1, "bob", [1]))["result"] == "NOT_FLAT"
+    assert not first.done()
+    await first
+    assert told(pressed) == ("NOT_FLAT", [f"+5 {CONTRACT}", f"+1 {CONTRACT}"])
+
+
+async def test_a_stop_of_no_account_is_told_as_such(place: Home) -> None:
+    pressed = button(place, Broker())
+    await pressed.stop("x", None, "ann", [])
+    assert told(pressed) == ("NOT_FLAT", ["no account is known here: nothing was closed and nothing was read"])
+
+
+async def test_a_first_stop_that_has_failed_hides_no_later_result(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    pressed = button(place, Broker(a1=1, a2=0))
+
+    async def broken(*_: object, **__: object) -> None:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(red_button, "emergency_stop", broken)
+        with pytest.raises(OSError, match="the disk is gone"):
+            await pressed.stop("first", 2, "ann", [2])
+    await pressed.stop("second", 1, "ann", [1])
+    assert told(pressed) == ("FLAT", [])

@@ -16,6 +16,7 @@ from workbench.domain.order import Order
 from workbench.services.clock import wall_ns
 from workbench.services.open_hours import OpenHours
 from workbench.services.stop import accounts_behind, as_dict, emergency_stop, latch_in_time
+from workbench.services.stop_results import StopResults
 from workbench.services.sweep import AccountStop, StopBroker
 from workbench.storage.home import Home
 from workbench.storage.latch import Latch, clear_latch, read_latch
@@ -107,7 +108,7 @@ class RedButton:
     ) -> None:
         self._home, self._broker = home, broker
         self._tell_runner, self._tell, self._on_flat = tell_runner, tell, on_flat
-        self._result: Json | None = None
+        self._results = StopResults()
         self._done: set[tuple[int, str, int]] = set()
         self._busy: Counter[int] = Counter()
         self._hours = hours or OpenHours(wall_ns)
@@ -121,8 +122,12 @@ class RedButton:
 
     @property
     def result(self) -> Json | None:
-        """What the last stop came to; None while one is under way: an earlier FLAT says nothing about this one."""
-        return None if self._running else self._result
+        """What the stops came to, each account by its newest: FLAT when all that are stopped are flat.
+
+        What remains is told also while it is tried again. None when nothing remains and a stop is under way: an earlier
+        FLAT says nothing about this one.
+        """
+        return self._results.told(under_way=bool(self._running))
 
     async def stop(self, reason: str, account: int | None, person: str, accounts: list[int]) -> Json:
         """Latch `account` (None: everything), close `accounts`, and return what became of each.
@@ -171,7 +176,7 @@ class RedButton:
 
     async def _stop(self, reason: str, account: int | None, person: str, closing: _Closing) -> Json:
         accounts = list(closing.ended)
-        self._result = None  # also when this one fails: then nothing is known
+        self._results.begin(accounts, lambda a: self._busy[a] > 0)
         self._busy.update(accounts)
         if (reason, account) != self._announced:  # the alarm goes out now, the result follows
             self._announced = (reason, account)
@@ -192,9 +197,9 @@ class RedButton:
             )
         finally:
             self._busy.subtract(accounts)
-        self._result = result
+        self._results.keep(result, lambda a: self._newest[a] is closing)  # else a later press knows better
         for stopped in result["accounts"]:
-            if self._newest[stopped["account"]] is closing:  # else a later press knows better
+            if self._newest[stopped["account"]] is closing:
                 self._settle(stopped)
         self._say(result, person)
         return result
@@ -250,6 +255,8 @@ class RedButton:
     def _due(self) -> list[tuple[Latch, list[int]]]:
         found: dict[tuple[str, int, int | None], tuple[Latch, list[int]]] = {}
         held = set()
+        for account in self._results:
+            self._results.look(account, read_latch(self._home, account) is not None)
         for account in known_accounts(self._home):
             latch = read_latch(self._home, account)
             if latch is None:
@@ -291,7 +298,8 @@ class RedButton:
                 )
         record = clear_latch(self._home, reason=reason, person=person, account=account, at=wall_ns())
         self._tell("info", f"stop cleared by {person}: {reason}")
-        self._result, self._told, self._announced = None, "", None
+        self._results.forget(account)
+        self._told, self._announced = "", None
         return record
 
 
