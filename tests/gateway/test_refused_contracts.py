@@ -251,7 +251,7 @@ async def test_the_client_tells_once_of_a_contract_whose_quotes_and_trades_are_r
     server = [refusing(OLD)]
 
     async def connect(url: str) -> FakeSocket:
-        sockets.append(FakeSocket(url, lambda call: server[0](call)))
+        sockets.append(FakeSocket(url, lambda call: server[0](call)))  # noqa: PLW0108 - it changes
         return sockets[-1]
 
     client = GatewayClient(

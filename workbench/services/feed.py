@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from workbench.domain.contract import spec
+from workbench.domain.errors import GatewayError
 from workbench.domain.events import BarClosed
 from workbench.domain.hours import trading_hours
 from workbench.domain.timeframe import Timeframe, timeframe
+from workbench.gateway.faults import GatewayRefused
 from workbench.ingestion.bar_builder import BarBuilder
 
+log = logging.getLogger(__name__)
 AHEAD_NS = 86_400_000_000_000  # a print from further ahead has a garbled stamp: it would close every bar until then
+NEVER_NS = 2**63 - 1
+FIRST_PAUSE_S = 1.0  # after the second failure; the first is tried again at once
+LONGEST_PAUSE_S = 10.0  # history is away: what trades needs it soon after it is back
+LONGEST_REFUSED_S = 60.0  # the gateway has answered and will not give it
+TOLD_TIMES = 6  # as long as the pauses grow; what goes on after that is no news
+WAITING_BARS = 500  # behind history; older ones are in it by the time it is read
 
 FetchBars = Callable[[str, Timeframe, int, int], Awaitable[list[BarClosed]]]
 """(contract, timeframe, start ns, end ns) -> closed bars, ascending; `at` is filled in by the feed."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Line:
     """One contract in one timeframe: what was handed on, and from where the live prints are complete."""
 
@@ -27,6 +38,14 @@ class Line:
     whole_from: int = 0
     filling: bool = False
     waiting: list[BarClosed] = field(default_factory=list)
+    failures: int = 0
+    due: float = 0.0  # on the transport clock: it is not read before
+
+    def failed(self, error: Exception, mono: float) -> None:
+        """Note that history could not be read; it is tried again after a pause that grows with each failure."""
+        self.failures += 1
+        bound = LONGEST_REFUSED_S if isinstance(error, GatewayRefused) else LONGEST_PAUSE_S
+        self.due = mono + (min(bound, FIRST_PAUSE_S * 2.0 ** min(self.failures - 2, 16)) if self.failures > 1 else 0.0)
 
 
 class Feed:
@@ -43,18 +62,29 @@ class Feed:
         Takes each closed bar.
     now : callable
         Market time, UTC ns.
+    mono : callable
+        Seconds of the transport clock; injected in tests.
     """
 
-    def __init__(self, fetch: FetchBars, emit: Callable[[BarClosed], None], now: Callable[[], int]) -> None:
-        self._fetch, self._emit, self._now = fetch, emit, now
+    def __init__(
+        self,
+        fetch: FetchBars,
+        emit: Callable[[BarClosed], None],
+        now: Callable[[], int],
+        mono: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch, self._emit, self._now, self._mono = fetch, emit, now, mono
         self._lines: dict[tuple[str, str], Line] = {}
         self._builders: dict[str, BarBuilder] = {}
         self._to_fill: list[Line] = []
+        self._unserved: set[str] = set()  # contracts of which no prints come, however well the hub does
         self.odd = 0  # prints that were left out
 
     @property
     def idle(self) -> bool:
-        return not self._to_fill
+        """Whether nothing is to be read now; what has failed counts again when its pause is over."""
+        mono = self._mono()
+        return not any(line.due <= mono for line in self._to_fill)
 
     @property
     def contracts(self) -> list[str]:
@@ -87,10 +117,28 @@ class Feed:
             if contract in (None, line.contract):
                 self._ask(line)
 
+    def stream_lost(self, contract: str | None = None) -> None:
+        """No prints (of `contract`, or of any) come: bars are half seen until `stream_ready`."""
+        for line in self._lines.values():
+            if contract in (None, line.contract):
+                line.whole_from = NEVER_NS
+
+    def refused(self, contract: str) -> None:
+        """The gateway does not serve `contract`: `stream_ready` does not count for it until `served`."""
+        self._unserved.add(contract)
+        self.stream_lost(contract)
+
+    def served(self, contract: str) -> None:
+        """Prints of `contract` are complete from now on, after it was `refused`."""
+        self._unserved.discard(contract)
+        self.stream_ready(contract)
+
     def _ask(self, line: Line) -> None:
         hours = trading_hours(spec(line.contract))
         now = self._now()
-        line.whole_from = line.timeframe.bar_end(line.timeframe.bar_start(now, hours), hours)
+        is_served = line.contract not in self._unserved
+        line.whole_from = line.timeframe.bar_end(line.timeframe.bar_start(now, hours), hours) if is_served else NEVER_NS
+        line.due = 0.0
         self._fill_later(line)
 
     def _fill_later(self, line: Line) -> None:
@@ -119,6 +167,7 @@ class Feed:
             self._fill_later(line)
         if line.filling:
             line.waiting.append(bar)
+            del line.waiting[:-WAITING_BARS]
         else:
             self._hand_on(line, bar)
 
@@ -128,16 +177,53 @@ class Feed:
             self._emit(bar)
 
     async def fill(self) -> None:
-        """Read what the lines miss from REST, hand on what waited behind it; after an error they stay asked for."""
-        while self._to_fill:
-            line = self._to_fill[0]
+        """Read what the lines miss from REST, hand on what waited behind it.
+
+        A line that cannot be read keeps none of the others waiting. It stays asked for, and is read again by a later
+        call, when its pause is over.
+
+        Raises
+        ------
+        Exception
+            What such a line met, when all have been tried; not for a line that has failed so often that its pause
+            grows no more. GatewayError for several.
+        """
+        errors: list[Exception] = []
+        tried: list[Line] = []
+        while (line := self._next(tried)) is not None:
             since = line.last_end
             now = self._now()  # where time stands still (lockstep), nothing can have closed since: none is asked for
-            bars = await self._fetch(line.contract, line.timeframe, since, now) if now > since else []
+            try:
+                bars = await self._fetch(line.contract, line.timeframe, since, now) if now > since else []
+            except Exception as error:  # its own; the others must not wait for it
+                tried.append(line)
+                line.failed(error, self._mono())
+                log.warning("history of %s %s cannot be read: %s", line.contract, line.timeframe.text, error)
+                errors += [_named(line, error)] if line.failures <= TOLD_TIMES else []
+                continue
             if line.last_end < since:
                 continue  # it was opened again for older bars meanwhile
-            for bar in sorted([*bars, *line.waiting], key=lambda b: b.end):  # stable: REST first where both have a bar
-                self._hand_on(line, bar)
-            line.waiting.clear()
-            line.filling = False
-            self._to_fill.pop(0)
+            self._filled(line, bars)
+        if len(errors) > 1:
+            raise GatewayError("; ".join(dict.fromkeys(map(str, errors)))) from errors[0]
+        if errors:
+            raise errors[0]
+
+    def _next(self, tried: list[Line]) -> Line | None:
+        mono = self._mono()
+        return next((line for line in self._to_fill if line.due <= mono and line not in tried), None)
+
+    def _filled(self, line: Line, bars: list[BarClosed]) -> None:
+        for bar in sorted([*bars, *line.waiting], key=lambda b: b.end):  # stable: REST first where both have a bar
+            self._hand_on(line, bar)
+        line.waiting.clear()
+        line.filling, line.failures, line.due = False, 0, 0.0
+        self._to_fill.remove(line)
+
+
+def _named(line: Line, error: Exception) -> Exception:
+    """Return `error` with the line it belongs to and what to do, where it is the gateway's."""
+    if isinstance(error, GatewayRefused):
+        text = "choose the contract that trades now, or end what uses it; the others go on, it is asked for again"
+        return GatewayError(f"{line.contract} {line.timeframe.text}: {error}; {text}")
+    return GatewayError(f"{line.contract} {line.timeframe.text}: {error}") if isinstance(error, GatewayError) else error
