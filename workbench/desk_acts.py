@@ -94,6 +94,22 @@ class Acts:
         """
         return self._act(f"/api/positions/{account}/{contract}/reverse", request, seen_qty=seen_qty)
 
+    def release(
+        self, account: int, *, reason: str, by: str | None = None, request: str | None = None
+    ) -> dict[str, Any]:
+        """Release what halts an account until a person has looked: a clock jump, or an unknown product that is gone.
+
+        Stops, limits and every other halt stay; the broker is read first, and everything must agree with it.
+
+        Returns
+        -------
+        dict
+            ``accepted`` or the ``reason`` why not, what was ``released``, and what still holds (``halted``).
+        """
+        key = request or secrets.token_hex(8)
+        body = {"request": key, "person": by or person(), "reason": reason}
+        return dict(self._request("POST", f"/api/accounts/{account}/release", json=body, read_s=30.0))
+
     def stop_session(self, session: str, reason: str = "emergency stop of a session") -> dict[str, Any]:
         """Stop one session now; its account is stopped whole when the runner does not confirm within 2 s."""
         body = {"reason": reason, "person": person()}

@@ -40,6 +40,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "/api/orders/9002/modify": {"account": 1001, "qty": 1, "limit_price": 1.0, "stop_price": 2.0},
     "/api/orders/9002/cancel": {"account": 1001, "person": "ann"},
     f"/api/positions/1001/{CONTRACT}/part-close": {"qty": 1},
+    "/api/accounts/1001/release": {"reason": "because", "person": "ann"},
     "/api/sessions": {"strategy": "sma_cross", "account": 1001, "contract": None, "parameters": {"fast": 10}},
     "/api/sessions/sma-cross-1/pause": {"person": "ann"},
     "/api/limits/set": {"level": "global", "name": "", "values": {"x": 1}, "reason": "because", "person": "ann"},
@@ -49,7 +50,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "/api/tokens": {"name": "x", "scopes": ["read"], "days": 1.0},
     "/api/strategies": {"source": "name: x", "person": "ann"},
 }
-KEYED = ("/api/orders", "/api/positions")
+KEYED = ("/api/orders", "/api/positions", "/api/accounts")
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

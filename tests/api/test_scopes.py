@@ -27,6 +27,7 @@ TRADES = [
     ("/api/orders", ORDER),
     ("/api/orders/9002/cancel", {"request": "c", "account": 1001}),
     ("/api/positions/1001/CON.F.US.MES.Z26/close", {"request": "x"}),
+    ("/api/accounts/1001/release", {"request": "x", "reason": "because", "person": "ann"}),
     ("/api/sessions", {"strategy": "sma_cross", "account": 1001}),
     ("/api/sessions/sma-cross-1/end", None),
     ("/api/strategies", {"source": "name: x"}),

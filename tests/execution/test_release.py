@@ -8,10 +8,11 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.execution.fake_broker import ACCOUNT, MES, SECOND, START, Ride
+from tests.execution.fake_broker import ACCOUNT, MES, START, Ride
 from tests.execution.limit_scenes import holding, manual, price
 from tests.execution.test_stray import STRANGE, position, reading, working
 from workbench.domain import events as e
+from workbench.domain.clock import SECOND
 from workbench.domain.order import Status
 from workbench.execution.release import CLOCK_JUMPED, is_for_person
 from workbench.execution.stray import halt_of

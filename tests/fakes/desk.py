@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.domain.errors import InputError, StopLatched, UnknownName, WorkbenchError
-from workbench.services.desk_bodies import ChangeLimits
+from workbench.services.desk_bodies import ChangeLimits, ReleaseHalts
 from workbench.services.desk_service import ManualOrder, OrderAction, StartSession
 from workbench.storage.home import Home
 
@@ -38,6 +38,7 @@ class FakeDesk:
         self.rate, self._clock, self._began = rate, clock, clock()
         self._random = random.Random(seed)
         self.closes = self._walk(40_000)
+        self.halted: list[str] = []
         self.state, self.qty, self.entry = "running", 2, self.closes[HISTORY_S] - 1.75
         self.stop_result: dict[str, Any] | None = None
         self.latched: dict[str, Any] | None = None
@@ -110,7 +111,7 @@ class FakeDesk:
             "runner": {"state": "running", "pid": 4711, "epoch": 3, "since": OPEN_AT * 1_000_000_000},
             "headroom": [{"limit": "daily_loss", "used_usd": loss, "limit_usd": 1000.0},
                          {"limit": "max_loss", "used_usd": 313.75, "limit_usd": 4500.0}],
-            "positions": [position] if self.qty else [], "working": self._working(), "halted": [],
+            "positions": [position] if self.qty else [], "working": self._working(), "halted": list(self.halted),
         }  # fmt: skip
 
     def _session(self, at: int, open_usd: float, realized: float) -> dict[str, Any]:
@@ -206,6 +207,18 @@ class FakeDesk:
             return {"accepted": False, "reason": f"nothing was done: the position is {self.qty:+d} now"}
         self.qty = {"part_close": max(0, self.qty - (action.qty or 0)), "reverse": -self.qty}.get(action.kind, 0)
         return self._once(action.request, {"accepted": True})
+
+    async def release(self, account: int, wish: ReleaseHalts) -> dict[str, Any]:
+        self.calls.append(("release", account, wish))
+        if account != 1001:
+            raise UnknownName("account", str(account), ["1001"])
+        if self.latched:
+            raise StopLatched("the emergency stop is latched; it is cleared, not released")
+        if not self.halted:
+            return {"account": account, "accepted": False, "reason": "account 1001 is not halted", "released": [],
+                    "halted": []}  # fmt: skip
+        released, self.halted = self.halted, []
+        return {"account": account, "accepted": True, "reason": "", "released": released, "halted": []}
 
     async def stop_strategy(self, strategy: str, account: int | None, reason: str, person: str) -> dict[str, Any]:
         self.calls.append(("stop_strategy", strategy, account, reason, person))

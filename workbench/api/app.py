@@ -14,7 +14,19 @@ from workbench.api.idempotency import Idempotency
 from workbench.api.openapi import describe
 from workbench.api.rate import DESK_RATE, ISSUED_RATE, Rate, RateLimit
 from workbench.api.recorder import ClosedConnections, Recorder
-from workbench.api.routes import guards, jobs, market, orders, positions, reports, sessions, state, strategies, versions
+from workbench.api.routes import (
+    accounts,
+    guards,
+    jobs,
+    market,
+    orders,
+    positions,
+    reports,
+    sessions,
+    state,
+    strategies,
+    versions,
+)
 from workbench.api.routes.common import REFUSALS, answer
 from workbench.api.security import Guard, Origins, Tokens
 from workbench.api.stream import SharedSnapshot, stream
@@ -94,6 +106,7 @@ def build_app(
     topics = Topics(service, shared.get)
     for router in (
         state.routes(service),
+        accounts.routes(service),
         sessions.routes(service),
         orders.routes(service),
         positions.routes(service),

@@ -1,4 +1,4 @@
-"""`workbench account link | list | show`: what a person says about an account before it may trade."""
+"""`workbench account link | list | show | release`: what a person says about an account before it may trade."""
 
 from __future__ import annotations
 
@@ -124,6 +124,36 @@ def link(
     if aside is not None and not json_:
         typer.echo(f"the journal until now is kept as {aside}; the next runner reads the broker afresh")
     show(msgspec.to_builtins(made) if json_ else f"{who} is linked", as_json=json_)
+
+
+@app.command("release")
+def release(
+    account: int,
+    reason: Annotated[str, typer.Option("--reason", help="What you have looked at; at least 3 letters. It is kept.")],
+    person: Annotated[str | None, typer.Option("--person", help="Who; by default the user who is logged in.")] = None,
+    json_: Json = False,
+) -> None:
+    """Release a halt that waits for a person: a clock jump, or an unknown product that is gone.
+
+    Stops, limits and every other halt stay. The desk reads the broker first; exit code 1 when nothing was released.
+    """
+    if len(reason.strip()) < 3:
+        raise InputError(f'say what you have looked at: workbench account release {account} --reason "…"')
+    told = _desk().release(account, reason=reason, by=person)
+    if json_:
+        show(told, as_json=True)
+    elif not told["accepted"]:
+        typer.echo(f"nothing was released: {told['reason']}")
+    else:
+        typer.echo(f"released: {'; '.join(told['released'])}")
+        typer.echo(f"still halted: {'; '.join(told['halted'])}" if told["halted"] else "entries are open again")
+    raise typer.Exit(0 if told["accepted"] else 1)
+
+
+def _desk() -> Any:
+    from workbench.desk import connect
+
+    return connect()
 
 
 def _usd(text: str, option: str) -> Decimal:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from workbench.domain.contract import spec
 from workbench.domain.errors import UnknownName
 from workbench.services.budgets import over_all, told_accounts
-from workbench.services.desk_bodies import ChangeLimits
+from workbench.services.desk_bodies import ChangeLimits, ReleaseHalts
 from workbench.services.desk_service import OrderAction, Past
 from workbench.services.limit_changes import change_limits, shown_limits
 from workbench.services.monitor import monitor
 
 if TYPE_CHECKING:
+    from workbench.services.children import Child
     from workbench.services.supervisor import Desk
 
 Json = dict[str, Any]
@@ -35,10 +36,7 @@ class DeskActions:
         StopLatched
             The account is stopped; what it holds is the stop's.
         """
-        known = {*self.accounts, *self.runners, *self.all_accounts()}
-        if action.account not in known:
-            raise UnknownName("account", str(action.account), map(str, known))
-        runner = await self.ensure_runner(action.account)
+        runner = await self._runner_for(action.account)
         if action.order_id is not None:
             rows = (await runner.request("orders"))["rows"]
             named = {row["order_id"]: row["contract"] for row in rows if row["order_id"] is not None}
@@ -60,6 +58,26 @@ class DeskActions:
             "seen_qty": action.seen_qty,
         }
         return await runner.request("order_action", body, ACTION_S)
+
+    async def _runner_for(self: Desk, account: int) -> Child:
+        known = {*self.accounts, *self.runners, *self.all_accounts()}
+        if account not in known:
+            raise UnknownName("account", str(account), map(str, known))
+        return await self.ensure_runner(account)
+
+    async def release(self: Desk, account: int, wish: ReleaseHalts) -> Json:
+        """End the halts of an account that a person ends, after a clean reading of the broker.
+
+        Raises
+        ------
+        UnknownName
+            No such account.
+        StopLatched
+            The account is stopped; the stop is cleared, not released.
+        """
+        runner = await self._runner_for(account)
+        told = await runner.request("release", wish.model_dump(), ACTION_S)
+        return {"account": account, **told}
 
     async def stop_strategy(self: Desk, strategy: str, account: int | None, reason: str, person: str) -> Json:
         """Stop every session of a strategy side by side; an account that does not confirm is stopped whole."""

@@ -130,7 +130,7 @@ class AccountRow(BaseModel):
 
 
 class SessionRow(BaseModel):
-    """One trading run of a strategy version."""
+    """One trading run of a strategy version; `reason` says what it waits for, or why it is paused or over."""
 
     session: str
     strategy: str
@@ -145,6 +145,12 @@ class SessionRow(BaseModel):
     last_bar_end: int | None = None
     last_signal: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
+    reason: str | None = None
+    start_policy: str | None = None
+    disconnect_policy: str | None = None
+    disconnect_after_s: float | None = None
+    bars: int | None = None
+    warm_bars: int | None = None
 
 
 class AlertRow(BaseModel):
@@ -240,6 +246,16 @@ class Placed(BaseModel):
     accepted: bool
     reason: str | None = None
     order: OrderRow | None = None
+
+
+class HaltsReleased(BaseModel):
+    """What a release came to: which halts ended, which still hold, or why nothing was released."""
+
+    account: int
+    accepted: bool
+    reason: str | None = None
+    released: list[str]
+    halted: list[str]
 
 
 class StopResult(BaseModel):

@@ -33,6 +33,16 @@ Price = Annotated[FiniteFloat | None, Field(default=None, description="Points, o
 Value = float | int | str | bool
 Parameters = Annotated[dict[str, Value], Field(default_factory=dict, examples=[{"fast": 10, "slow": 30}])]
 Source = Annotated[str, Field(min_length=1, max_length=200_000, description="The text of a strategy file (YAML).")]
+StartPolicy = Annotated[
+    Literal["adopt", "wait_flat", "flatten"],
+    Field(description="A position that is there already is adopted, waited out without an entry, or closed first."),
+]
+DisconnectPolicy = Annotated[
+    Literal["keep", "pause", "flatten"],
+    Field(
+        description="A session whose stream is lost goes on once it is back, pauses, or closes its position and pauses."
+    ),
+]
 When = Annotated[
     str | None,
     Field(default=None, max_length=40, description="A trading date or Chicago time.", examples=["2025-03-17"]),
@@ -45,7 +55,20 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class StartSession(Body):
+class Policies(Body):
+    """What a session does about a position that is there when it begins, and about a stream that is lost."""
+
+    start_policy: StartPolicy = "adopt"
+    disconnect_policy: DisconnectPolicy = "keep"
+    disconnect_after_s: FiniteFloat = Field(
+        default=60.0,
+        ge=1.0,
+        le=3_600.0,
+        description="Seconds of open market that a stream is away before the disconnect policy acts.",
+    )
+
+
+class StartSession(Policies):
     """Start a strategy on an account. `strategy` is a path, a name or a version; without `contract` its front month."""
 
     strategy: str = Field(min_length=1, max_length=1_000, examples=["sma_cross"])
@@ -120,7 +143,7 @@ class PartClosePosition(Body):
     seen_qty: SeenQty | None = None
 
 
-class ActivateStrategy(Body):
+class ActivateStrategy(Policies):
     """Start a stored version of a strategy as a session."""
 
     account: Account
@@ -236,6 +259,14 @@ class ClearStop(Body):
     reason: str = Field(min_length=3, max_length=500)
     person: str = Field(min_length=1, max_length=64)
     account: Account | None = None
+
+
+class ReleaseHalts(Body):
+    """Release what halts an account until a person has looked, such as a clock jump; never a stop or a limit."""
+
+    request: Key
+    reason: str = Field(min_length=3, max_length=500, examples=["the laptop slept; prices and clock are right"])
+    person: str = Field(min_length=1, max_length=64, examples=["ann"])
 
 
 class Here(Body):

@@ -12,6 +12,7 @@ from workbench.services.desk_bodies import (
     ChangeLimits,
     ClearStop,
     ManualOrder,
+    ReleaseHalts,
     SessionCommand,
     StartSession,
     StopRequest,
@@ -27,6 +28,7 @@ __all__ = [
     "DeskService",
     "ManualOrder",
     "OrderAction",
+    "ReleaseHalts",
     "SessionCommand",
     "StartSession",
     "StopRequest",
@@ -79,6 +81,10 @@ class DeskService(Protocol):
 
     async def order_action(self, action: OrderAction) -> Json:
         """Cancel or modify an order, close, part-close or reverse a position, through the account's own gate."""
+        ...
+
+    async def release(self, account: int, wish: ReleaseHalts) -> Json:
+        """End the halts of an account that a person ends; what is refused says why."""
         ...
 
     async def stop_session(self, session: str, reason: str, person: str) -> Json:

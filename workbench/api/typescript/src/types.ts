@@ -22,6 +22,9 @@ export interface AccountRow {
 
 /** Start a stored version of a strategy as a session. */
 export interface ActivateStrategy {
+  start_policy?: "adopt" | "wait_flat" | "flatten";
+  disconnect_policy?: "keep" | "pause" | "flatten";
+  disconnect_after_s?: number;
   account: number;
   contract?: string | null;
   parameters?: Record<string, number | string | boolean>;
@@ -208,6 +211,15 @@ export interface GateVerdict {
   value: number | string | null;
   bound: number | string | null;
   text: string;
+}
+
+/** What a release came to: which halts ended, which still hold, or why nothing was released. */
+export interface HaltsReleased {
+  account: number;
+  accepted: boolean;
+  reason?: string | null;
+  released: string[];
+  halted: string[];
 }
 
 /** How much of one limit is used. */
@@ -399,6 +411,13 @@ export interface RejectedRow {
   values: string;
 }
 
+/** Release what halts an account until a person has looked, such as a clock jump; never a stop or a limit. */
+export interface ReleaseHalts {
+  request: string;
+  reason: string;
+  person: string;
+}
+
 /** A report to be run from a shipped template. */
 export interface ReportRequest {
   template: string;
@@ -539,6 +558,9 @@ export interface SessionStopped {
 
 /** Start a strategy on an account. `strategy` is a path, a name or a version; without `contract` its front month. */
 export interface StartSession {
+  start_policy?: "adopt" | "wait_flat" | "flatten";
+  disconnect_policy?: "keep" | "pause" | "flatten";
+  disconnect_after_s?: number;
   strategy: string;
   account: number;
   contract?: string | null;
@@ -832,6 +854,13 @@ export interface Operations {
     query: undefined;
     body: undefined;
     answer: Headroom[];
+  };
+  "POST /api/accounts/{account}/release": {
+    scope: "trade";
+    path: { account: number };
+    query: undefined;
+    body: ReleaseHalts;
+    answer: HaltsReleased;
   };
   "GET /api/audit": {
     scope: "read";
