@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,16 +19,22 @@ from workbench.api.security import refuse
 from workbench.domain.errors import StorageError
 from workbench.services.kept_answers import Kept, KeptAnswers
 
+log = logging.getLogger(__name__)
 LONGEST_KEY = 128
 SECRET_ANSWERS = {"/api/tokens", "/api/stop-token"}  # a secret is not kept, so these cannot be answered twice
 NOTHING_DONE = {400, 401, 403, 404, 405, 413, 422, 423, 429}  # the same key may be sent again, corrected
+REDUCES = re.compile(
+    r"/api/(orders/[^/]+/cancel|positions/[^/]+/[^/]+/(part-)?close|sessions/[^/]+/(pause|flatten|end)"
+    r"|strategies/[^/]+/deactivate)"
+)  # what cancels, closes or stops, and so goes on without a disk
 
 
 class Idempotency:
     """ASGI layer: ``Idempotency-Key`` on any POST or PUT; an order's own `request` is a key of it, too.
 
     The key holds for one token and one path, for a day, over restarts of the desk. Two requests with one key at once:
-    the second waits for the first one's answer. A stop needs no key and waits for none.
+    the second waits for the first one's answer. A stop needs no key and waits for none. Where the disk takes no key
+    nothing that may open or grow a position is carried out; what cancels, closes or stops is.
 
     Parameters
     ----------
@@ -68,8 +77,15 @@ class Idempotency:
         try:
             await self._write(self._kept.begin, addresses, asked)
         except StorageError as error:
-            await refuse(send, 409, str(error))
-            return
+            if not (scope["method"] == "POST" and REDUCES.fullmatch(scope["path"])):
+                await self._forget(addresses)
+                text = "nothing was done: free or unlock the disk (cancelling, closing and stopping go on without it)"
+                await refuse(send, 409, f"{error}; {text}")
+                return
+            # In memory it is known all the same, and after a restart its runner drops a repeated `request` by itself.
+            text = "%s; %s %s is carried out all the same: free or unlock the disk"
+            log.critical(text, error, scope["method"], scope["path"])
+            await self._write(self._kept.remember, addresses, asked)
         answer = _Answer(send)
         try:
             await self.app(scope, receive, answer)
@@ -87,12 +103,22 @@ class Idempotency:
             else:
                 await self._write(self._kept.finish, addresses, answer.status, answer.body)
         except StorageError:
-            return  # it was begun, which is on the disk: a repeat is refused, never carried out
+            return  # it is known in memory; after a restart a repeat of what was begun on the disk is refused
+
+    async def _forget(self, addresses: list[str]) -> None:
+        with contextlib.suppress(StorageError):
+            await self._write(self._kept.forget, addresses)
 
     async def _write(self, function: Any, addresses: list[str], *arguments: Any) -> None:
         def all_of_them() -> None:
+            refused = None
             for address in addresses:
-                function(address, *arguments)
+                try:
+                    function(address, *arguments)
+                except StorageError as error:  # the other keys are to be known all the same
+                    refused = error
+            if refused is not None:
+                raise refused
 
         await asyncio.get_running_loop().run_in_executor(self._writer, all_of_them)
 

@@ -55,15 +55,24 @@ class KeptAnswers:
         Raises
         ------
         StorageError
-            The disk refuses: then it must not be carried out, because a repeat could not be told from it.
+            The disk refuses: then nothing that may open or grow a position is carried out, because after a restart a
+            repeat could not be told from it.
         """
+        kept = Kept(asked, wall_ns())
+        self._append(_row(key, kept))
+        self._put(key, kept)
+
+    def remember(self, key: str, asked: str) -> None:
+        """Note it in memory alone: what reduces or stops is carried out without a disk, too."""
         self._put(key, Kept(asked, wall_ns()))
 
     def finish(self, key: str, status: int, body: bytes) -> None:
-        """Keep the answer."""
+        """Keep the answer; in memory also when the disk refuses, which is raised as a `StorageError`."""
         begun = self._kept[key]
+        kept = Kept(begun.asked, begun.at, status, body)
         self._bytes += len(body)
-        self._put(key, Kept(begun.asked, begun.at, status, body))
+        self._put(key, kept)
+        self._append(_row(key, kept))
 
     def forget(self, key: str) -> None:
         """The request was refused before anything was done: the key may be used again."""
@@ -72,8 +81,6 @@ class KeptAnswers:
             self._append({"key": key, "gone": True})
 
     def _put(self, key: str, kept: Kept) -> None:
-        row = {"key": key, "asked": kept.asked, "at": kept.at, "status": kept.status}
-        self._append({**row, "body": base64.b64encode(kept.body).decode()})
         self._kept[key] = kept
         while len(self._kept) > MOST_KEPT or (self._bytes > MOST_BYTES and len(self._kept) > 1):
             self._bytes -= len(self._kept.pop(next(iter(self._kept))).body)
@@ -87,19 +94,12 @@ class KeptAnswers:
             os.write(self._handle, json.dumps(row).encode() + b"\n")
             os.fdatasync(self._handle)
         except OSError as error:
-            raise StorageError(
-                f"cannot keep the request key in {self._path} ({error.strerror or error}); nothing was done: free or "
-                "unlock the disk (stopping and closing go on without it)"
-            ) from error
+            raise StorageError(f"cannot keep the request key in {self._path} ({error.strerror or error})") from error
 
     def _open(self) -> int:
         # What is a day old goes when the file is opened; whatever a crash cut off goes, too.
         oldest = wall_ns() - KEPT_NS
-        rows = [
-            {"key": k, "asked": v.asked, "at": v.at, "status": v.status, "body": base64.b64encode(v.body).decode()}
-            for k, v in self._kept.items()
-            if v.at > oldest
-        ]
+        rows = [_row(key, kept) for key, kept in self._kept.items() if kept.at > oldest]
         write_durably(self._path, b"".join(json.dumps(row).encode() + b"\n" for row in rows), mode=0o600)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND)
 
@@ -129,3 +129,8 @@ class KeptAnswers:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+
+def _row(key: str, kept: Kept) -> dict[str, Any]:
+    body = base64.b64encode(kept.body).decode()
+    return {"key": key, "asked": kept.asked, "at": kept.at, "status": kept.status, "body": body}
