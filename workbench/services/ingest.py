@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.domain.bar import ticks_schema
 from workbench.domain.contract import parse_contract
+from workbench.domain.errors import GatewayError, StorageError
 from workbench.domain.events import BarClosed
 from workbench.domain.hours import trading_hours
 from workbench.domain.timeframe import timeframe as parse_timeframe
@@ -231,11 +232,22 @@ class Ingest:
         """Fetch from REST what the lines miss and what is final by `now`; return the stored bars, by line.
 
         Call it after `stream_started`, and again (each second, or at each clock) while `needs_seam`.
+
+        Raises
+        ------
+        GatewayError, StorageError
+            The first of a line that could not be filled, when all have been tried; it stays missing.
         """
         fetched: list[BarClosed] = []
+        failed: GatewayError | StorageError | None = None
         async with self._writing:
             for line in list(self._lines.values()):
-                fetched += await self._fill(line, rest, now)
+                try:
+                    fetched += await self._fill(line, rest, now)
+                except (GatewayError, StorageError) as error:
+                    failed = failed or error
+        if failed is not None:
+            raise failed
         return fetched
 
     # --- inside ---

@@ -15,7 +15,7 @@ from typing import Any
 
 from workbench.domain import events as e
 from workbench.domain.contract import parse_contract, spec
-from workbench.domain.errors import GatewayError, LockHeld, StorageError, WorkbenchError
+from workbench.domain.errors import GatewayError, InputError, LockHeld, StorageError, WorkbenchError
 from workbench.domain.hours import trading_hours
 from workbench.domain.timeframe import timeframe
 from workbench.gateway.client import GatewayClient, GatewayUrls, Handlers
@@ -43,6 +43,7 @@ FLUSH_EVERY_S = 1.0
 STALE_AFTER_S = 90.0
 DESK_GONE_AFTER_S = 600.0  # a desk that is restarted is back in seconds; who trades needs no recording
 LOOK_FOR_DESK_S = 5.0
+LONGEST_SEAM_PAUSE_S = 30.0
 
 
 class IngestProcess:
@@ -56,15 +57,19 @@ class IngestProcess:
         self.ingest = Ingest(self.store, ticks, timeframes=frames, grace_ns=self.clock.grace())
         hubs = f"{options.hubs}/hubs"
         urls = GatewayUrls(rest=options.rest, user_hub=f"{hubs}/user", market_hub=f"{hubs}/market")
-        handlers = Handlers(on_event=self._on_event, on_trades=self._on_trades, on_clock=self._on_clock)
+        handlers = Handlers(
+            on_event=self._on_event, on_trades=self._on_trades, on_clock=self._on_clock, on_refused=self._on_refused
+        )
         desk = partial(desk_now, place, options.desk, desk_token)
         tokens = DeskTokens(desk)
         self.client = GatewayClient(urls, tokens, handlers, is_market_open=self._is_open, now=self.clock.now)
         self._watching, self._taken = asyncio.Lock(), set[str]()  # contracts whose subscriptions stand, or are desired
+        self._refused: dict[str, str] = {}  # contract -> why the gateway does not serve it; the hub asks it again
         self._held: list[TradeSeen] = []
         self._barriers: asyncio.Queue[tuple[int, int]] = asyncio.Queue()  # seq, market time before the chunk
         self._last_print: dict[str, int] = {}
         self._last_price: dict[str, float] = {}
+        self._seam_due, self._seam_pause, self._seam_said = 0.0, FLUSH_EVERY_S, ""
         self._up = False
         self._timed = not self.simulated  # a replay's time is known with the simulator's first word
         self._told = asyncio.Event()
@@ -86,7 +91,27 @@ class IngestProcess:
             if not event.up:
                 self.ingest.stream_lost()
             elif self._timed:
-                self.ingest.stream_started(self.clock.now(), exact=self.clock.lockstep)
+                self._started(self.ingest.contracts)
+
+    def _started(self, contracts: list[str]) -> None:
+        now = self.clock.now()
+        for contract in contracts:
+            if contract not in self._refused:
+                self.ingest.stream_started(now, contract=contract, exact=self.clock.lockstep)
+
+    def _on_refused(self, contract: str, reason: str) -> None:
+        if reason:
+            self._refused[contract] = reason
+            self.ingest.stream_lost(contract=contract)
+            if contract in self._taken:  # who asks for it just now hears it from `watch`
+                self._taken.discard(contract)
+                self._alert(f"{contract} is not recorded: {reason}")
+        else:
+            self._refused.pop(contract, None)
+            self._taken.add(contract)
+            if self._timed and self._up:
+                self._started([contract])
+            self._alert(f"{contract} is served again and is recorded from now on", "info")
 
     def _on_trades(self, trades: list[TradeSeen]) -> None:
         if self.clock.lockstep:
@@ -110,7 +135,7 @@ class IngestProcess:
         if not self._timed:
             self._timed = True
             self._told.set()
-            self.ingest.stream_started(self.clock.now(), exact=self.clock.lockstep)
+            self._started(self.ingest.contracts)
         if clock.lockstep:
             self._barriers.put_nowait((clock.seq, before))
         else:
@@ -135,26 +160,37 @@ class IngestProcess:
 
         Raises
         ------
-        GatewayError
-            The first of a contract that the hub did not take; the desk asks again, and what was taken stays.
+        GatewayError, InputError
+            The first of a contract that was not taken; the desk asks again, and what was taken stays. One that the
+            gateway refuses is asked for by the hub, with growing pauses: the desk's asking does not reach it.
         """
-        failed: GatewayError | None = None
+        failed: WorkbenchError | None = None
         async with self._watching:
             for contract in body["contracts"]:
                 if contract in self._taken:
                     continue
-                self.ingest.watch(contract)
                 try:
-                    await self.client.watch_contract(contract)
-                except GatewayError as error:
+                    await self._watch(contract)
+                except (GatewayError, InputError) as error:
                     failed = failed or error
                     continue
                 self._taken.add(contract)
                 if self._timed and self._up:
-                    self.ingest.stream_started(self.clock.now(), contract=contract, exact=self.clock.lockstep)
+                    self._started([contract])
         if failed is not None:
             raise failed
         return {"contracts": self.ingest.contracts}
+
+    async def _watch(self, contract: str) -> None:
+        self.ingest.watch(contract)
+        if contract not in self._refused:
+            try:
+                await self.client.watch_contract(contract)
+            except GatewayError:
+                if contract not in self._refused:
+                    raise
+        if contract in self._refused:
+            raise GatewayError(self._refused[contract])
 
     async def bars(self, body: Json) -> Json:
         """Return the newest bars of a line, the forming one last."""
@@ -210,7 +246,7 @@ class IngestProcess:
             self._lock.show_life()
             if not self.clock.lockstep:
                 self.ingest.advance(self.clock.now())
-                if self.ingest.needs_seam and self._up:
+                if self.ingest.needs_seam and self._up and time.monotonic() >= self._seam_due:
                     await self._seam()
             await self._flush()
 
@@ -218,7 +254,14 @@ class IngestProcess:
         try:
             await self.ingest.seam(self.client.rest, self.clock.now())
         except (GatewayError, StorageError) as error:
-            self._alert(f"history at the seam is missing and will be asked for again: {error}")
+            # Each asking costs all of the user's processes of their history requests: not once a second for ever.
+            self._seam_due = time.monotonic() + self._seam_pause
+            self._seam_pause = min(LONGEST_SEAM_PAUSE_S, 2 * self._seam_pause)
+            if str(error) != self._seam_said:
+                self._seam_said = str(error)
+                self._alert(f"history at the seam is missing and will be asked for again: {error}")
+        else:
+            self._seam_pause, self._seam_said = FLUSH_EVERY_S, ""
 
     async def _flush(self) -> None:
         try:
@@ -226,9 +269,9 @@ class IngestProcess:
         except StorageError as error:
             self._alert(f"market data cannot be stored and waits in memory: {error}")
 
-    def _alert(self, text: str) -> None:
+    def _alert(self, text: str, level: str = "warning") -> None:
         log.warning(text)
-        self.link.push("alert", {"level": "warning", "text": text})
+        self.link.push("alert", {"level": level, "text": text})
 
     async def _push(self) -> None:
         while True:
