@@ -117,8 +117,9 @@ class LivePage(Visit):
     # A long day is worked out when it has changed, not at every frame.
 
     def _order_rows(self) -> list[Row]:
-        if self.feed.orders != self._orders[0]:
-            self._orders = (self.feed.orders, rows.order_rows(self.feed.orders))
+        known = (self.feed.orders, self.feed.fills)
+        if known != self._orders[0]:
+            self._orders = (known, rows.order_rows(*known))
         return self._orders[1]
 
     def _markers(self, bars: list[dict[str, Any]], contract: str) -> list[dict[str, Any]]:

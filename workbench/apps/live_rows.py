@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from workbench.apps.frame import level, price, short, tick_of, tone
-from workbench.apps.grid import Act, Field, Row, columns
+from workbench.apps.grid import Act, Cell, Field, Row, columns
 from workbench.domain.errors import InputError
 from workbench.widgets.cards import CHICAGO, STATES, chicago, money, signed, version_name
 
@@ -21,6 +21,7 @@ LIMIT_HEADS = columns("Account", "Limit", "#Used USD", "#Of USD", "#Left USD", "
 
 STATE_TONES = {"running": "ok", "paused": "warn", "warming": "info", "ended": "dim"}
 LEVELS = {"info": ("■ info", "info"), "warning": ("▲ warning", "warn"), "critical": ("✖ alarm", "alarm")}
+LEGS = {"STOP": "stop", "STOP_LIMIT": "stop", "TRAILING_STOP": "trail", "LIMIT": "target"}
 WORKING = ("WORKING", "PENDING", "SUSPENDED")
 
 
@@ -79,8 +80,9 @@ def _position_acts(position: Json) -> tuple[Act, ...]:
     return close, Act(verb="part-close", label="Part close", sure="Close these", inputs=(part,), seen=seen), reverse
 
 
-def order_rows(rows: list[Json]) -> list[Row]:
-    """Return the blotter: what works first, then the newest first."""
+def order_rows(rows: list[Json], fills: list[Json] | None = None) -> list[Row]:
+    """Return the blotter: what works first, then the newest first; an order that was filled has its average price."""
+    filled = _averages(fills or [])
     ranked = sorted(rows, key=lambda o: (not _works(o), -(o.get("at") or 0), -(o.get("order_id") or 0)))
     return [
         Row(
@@ -88,13 +90,39 @@ def order_rows(rows: list[Json]) -> list[Row]:
             cells=[
                 chicago(o.get("at")).removesuffix(" CT"), str(o["account"]), short(o["contract"]),
                 (f"{'▲' if o['side'] == 'BUY' else '▼'} {o['side']}", "up" if o["side"] == "BUY" else "down"),
-                o["type"], str(o["qty"]), str(o["filled"]), price(level(o), o["contract"]),
-                _status(o), o.get("rule"),
+                o["type"], str(o["qty"]), str(o["filled"]),
+                price(_price_of(o, filled), o["contract"]), _status(o), _rule(o),
             ],
             acts=_order_acts(o),
         )
         for o in ranked
     ]  # fmt: skip
+
+
+def _averages(fills: list[Json]) -> dict[tuple[int, int | None], float]:
+    sums: dict[tuple[int, int | None], tuple[int, float]] = {}
+    for f in fills:
+        if f.get("price") is not None and f["qty"]:
+            key, size = (f["account"], f.get("order_id")), abs(f["qty"])
+            qty, total = sums.get(key, (0, 0.0))
+            sums[key] = (qty + size, total + size * f["price"])
+    return {key: total / qty for key, (qty, total) in sums.items()}
+
+
+def _price_of(order: Json, filled: dict[tuple[int, int | None], float]) -> float | None:
+    # Where it waits as long as it may still fill, then what it was filled at.
+    known = None if _works(order) else filled.get((order["account"], order.get("order_id")))
+    return level(order) if known is None else known
+
+
+def _rule(order: Json) -> str | None:
+    """Return the rule that wanted an order; an exit names that of its entry, and what kind of exit it is.
+
+    >>> _rule({"rule": "entry.long.bracket", "type": "STOP"}), _rule({"rule": "exit.long", "type": "MARKET"})
+    ('entry.long · stop', 'exit.long')
+    """
+    entry, leg, _ = str(order.get("rule") or "").rpartition(".bracket")
+    return f"{entry} · {LEGS.get(order['type'], 'exit')}" if leg else order.get("rule")
 
 
 def _works(order: Json) -> bool:
@@ -125,22 +153,35 @@ def _order_acts(order: Json) -> tuple[Act, ...]:
 
 
 def signal_rows(snapshot: Json) -> list[Row]:
-    """Return what was said, the newest first: alerts, and what each session's rule last said."""
-    wall, market = snapshot.get("wall"), snapshot.get("at")
-    told = [
-        (a["at"], wall, LEVELS.get(a["level"], (a["level"], "")), str(a.get("account") or ""), a["text"])
-        for a in snapshot.get("alerts", [])
-    ]
-    told += [
-        (s.get("last_bar_end") or 0, market, ("◆ signal", "up"), s["session"], s["last_signal"])
-        for s in snapshot.get("sessions", [])
-        if s.get("last_signal")
-    ]
+    """Return what was said by market time, the newest first: alerts, and the signals of each session's rule."""
+    told = [*_alerts_told(snapshot), *_signals_told(snapshot)]
     newest = sorted(enumerate(told), key=lambda pair: (pair[1][0], pair[0]), reverse=True)
-    return [
-        Row(id=f"{at}-{text}-{where}", cells=[moment(at, now), what, where, text])
-        for _, (at, now, what, where, text) in newest
+    return [Row(id=f"{at}-{cells[3]}-{cells[2]}", cells=cells) for _, (at, cells) in newest]
+
+
+def _alerts_told(snapshot: Json) -> list[tuple[int, list[Cell]]]:
+    # Market time to sort by, and the row. One whose market time nobody knew stays behind the one that was told before.
+    told: list[tuple[int, list[Cell]]] = []
+    for a in snapshot.get("alerts", []):
+        at = a.get("market_at", a["at"])
+        clock = moment(at, snapshot.get("at")) if at is not None else f"{moment(a['at'], snapshot.get('wall'))} wall"
+        known = at if at is not None else told[-1][0] if told else 0
+        mark = LEVELS.get(a["level"], (a["level"], ""))
+        told.append((known, [clock, mark, str(a.get("account") or ""), a["text"]]))
+    return told
+
+
+def _signals_told(snapshot: Json) -> list[tuple[int, list[Cell]]]:
+    now, mark = snapshot.get("at"), ("◆ signal", "up")
+    listed = snapshot.get("signals", [])
+    told: list[tuple[int, list[Cell]]] = [
+        (s["at"], [moment(s["at"], now), mark, s["session"], s["rule"]]) for s in listed
     ]
+    for s in snapshot.get("sessions", []):  # of an earlier runner: no later than its newest bar
+        if s.get("last_signal") and s["session"] not in {row["session"] for row in listed}:
+            at = s.get("last_bar_end") or 0
+            told.append((at, [f"≤ {moment(at, now)}", mark, s["session"], s["last_signal"]]))
+    return told
 
 
 def moment(at: int, now: int | None) -> str:

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 PROCESS_HEADS = columns("Process", "State", "#Pid", "#Restarts", "#Last word", "Since CT", "~Why")
 LINE_HEADS = columns("What", "State", "#Age", "#Last price", "Last at CT")
 ACCOUNT_HEADS = columns("Account", "#Equity USD", "#Day P&L USD", "#Open USD", "#Exposure USD", "#Micros", "#At worst")
-ALERT_HEADS = columns("Time CT", "What", "Account", "~Text")
+ALERT_HEADS = columns("Market CT", "What", "Account", "~Text", "Wall CT")
 AUDIT_HEADS = columns("When CT", "Who", "What", "From", "~Details")
 PAGE_SIZE = 25
 
@@ -109,10 +109,13 @@ def alert_rows(snapshot: Json) -> list[Row]:
     return [
         Row(
             id=f"{a['at']}-{a['text']}",
-            cells=[stamp(a["at"]), LEVELS.get(a["level"], (a["level"], "")), str(a.get("account") or ""), a["text"]],
+            cells=[
+                stamp(a.get("market_at")), LEVELS.get(a["level"], (a["level"], "")), str(a.get("account") or ""),
+                a["text"], stamp(a["at"]),
+            ],
         )
         for _, a in newest
-    ]
+    ]  # fmt: skip
 
 
 def audit_rows(lines: list[Json], words: str = "") -> list[Row]:

@@ -54,6 +54,7 @@ def _is_in_time(state: AccountState, end: int, frame: str) -> bool:
 def _act(state: AccountState, session: Session, signal: Signal) -> Out:
     book = state.book(session.contract)
     session.last_signal = signal.rule
+    state.on_signal(session.session, signal)
     if session.waits_flat:
         return []
     wants_in = signal.entry != 0 and may_enter(session)

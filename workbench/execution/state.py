@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from workbench.domain.contract import spec
@@ -18,6 +18,7 @@ from workbench.execution.risk_state import RiskState
 from workbench.execution.stray import Stray
 from workbench.risk.gate import View
 from workbench.risk.limits import Limits
+from workbench.rules.signal import Signal
 
 __all__ = [
     "AccountState",
@@ -52,6 +53,7 @@ class AccountState:
 
     def __init__(self, account: int, limits: Limits, rules: RuleFactory) -> None:
         self.account, self.limits, self.rules = account, limits, rules
+        self.on_signal: Callable[[str, Signal], None] = lambda session, signal: None  # who listens decides nothing
         self.now = 0
         self.epoch, self.uid, self.seq = 0, "", 0
         self.pace = 1.0

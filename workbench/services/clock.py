@@ -50,6 +50,11 @@ class MarketClock:
         """Market seconds in one real second; 0 in lockstep."""
         return self._rate
 
+    @property
+    def announced(self) -> bool:
+        """Whether the simulator has given its word; until then this is the wall clock."""
+        return self._base is not None
+
     def announce(self, now: int, rate: float, seq: int, lockstep: bool) -> None:
         """Set the clock to `now` (UTC ns), running at `rate` from here on.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench.domain.account import kind_from_name
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.services.supervisor import Desk
 
 Json = dict[str, Any]
+MOST_SIGNALS = 60  # all of them go out with every snapshot
 
 
 class DeskView:
@@ -67,6 +69,7 @@ class DeskView:
             },
             "accounts": [self._account(a, runners.get(a, {})) for a in sorted({*self._desk.accounts, *runners})],
             "sessions": [s for account, snapshot in runners.items() for s in self.sessions(account, snapshot)],
+            "signals": newest_signals(runners),
             "data": self._data_lines(),
             "streams": [s for child in (self._desk.ingest, *self._desk.runners.values()) for s in _streams(child)],
             "alerts": list(self._desk.alerts)[-50:],
@@ -126,6 +129,12 @@ class DeskView:
             known = {k: v for k, v in known.items() if k not in ("balance_usd", "can_trade")}
         state = {**_process(runner), "epoch": snapshot.get("epoch")}
         return {**base, **known, "linked": link is not None, "runner": state}
+
+
+def newest_signals(runners: Mapping[int, Json]) -> list[Json]:
+    """Return what the rules of all accounts said, the oldest first."""
+    rows = [{**row, "account": a} for a, snapshot in runners.items() for row in snapshot.get("signals", [])]
+    return sorted(rows, key=lambda row: row["at"])[-MOST_SIGNALS:]
 
 
 def _process(child: Child | None) -> Json:

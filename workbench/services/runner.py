@@ -28,6 +28,7 @@ from workbench.services.reader import ReadableBroker, Reader
 from workbench.services.schema import identity
 from workbench.services.sender import Broker, Sender
 from workbench.services.strategy_hosts import StrategyHosts
+from workbench.services.told import Told
 from workbench.services.upkeep import Upkeep
 from workbench.storage.home import Home
 from workbench.storage.journal import FILE, Journal
@@ -84,8 +85,12 @@ class Runner:
     ) -> None:
         self.account, self.home, self.gateway, self.clock = account, home, gateway, clock
         self.lanes, self.limits, self.bracket_mode = Lanes(), limits, bracket_mode
-        state = AccountState(account, limits, rules)
+        state, self.told = AccountState(account, limits, rules), Told()
+        state.on_signal = self.told.signal  # those that the journal tells again are heard, too
         self.decider = Decider(state, Journal.or_blocked(home.account(account) / FILE))
+        self.decider.state.on_signal = self.told.signal
+        for record in self.decider.journal.records:
+            self.told.take(record.event, record.commands)
         self._journal_until = self.decider.known_until
         self.lease, self._lock = Lease(home.account(account)), AccountLock(home.account(account))
         self.epoch = self.lease.epoch
@@ -93,6 +98,7 @@ class Runner:
         self.reader = Reader(gateway, account, self.lanes.put, clock.now, self._read_since, self._unread)
         self.feed = Feed(fetch, self.lanes.put, clock.now)
         self.hosts = StrategyHosts(self._sessions, self.lanes.put, clock.now)
+        self._begun = False
         self.limits_file = LimitsFollower(home, account, limits, clock.now, self.alert)
         self.alerts: deque[dict[str, Any]] = deque(maxlen=200)
         self.alerted = 0  # how many there were in all
@@ -106,7 +112,6 @@ class Runner:
         self._feed_wake = asyncio.Event()
         self._watched: set[str] = set()
         self._feeding = False
-        self._begun = False
         self._deciding = False
         self.fills = self.decider.opened(self.lease)
         self.upkeep = Upkeep(self.decider, self.epoch, self.fills, self.alert)
@@ -126,7 +131,8 @@ class Runner:
 
     def alert(self, level: str, text: str) -> None:
         """Show `text` to the operator and log it."""
-        self.alerts.append({"at": wall_ns(), "level": level, "text": text, "account": self.account})
+        at = {"at": wall_ns(), "market_at": self.clock.now() if self._begun or self.clock.announced else None}
+        self.alerts.append({**at, "level": level, "text": text, "account": self.account})
         self.alerted += 1
         log.log({"info": 20, "warning": 30}.get(level, 40), text)
         self.on_change()
@@ -274,6 +280,7 @@ class Runner:
         self._note(event)
         commands = self.decider.decide(event)
         self.decided += 1
+        self.told.take(event, commands)
         crash_points.after(self.state, event, commands, was_date)
         for command in commands:
             if isinstance(command, Alert):

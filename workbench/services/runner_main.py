@@ -229,7 +229,8 @@ class RunnerProcess:
         names = self._names_of(state.sessions.values())
         return {
             "account": account_dict(state, names),
-            "sessions": session_dicts(state, names),
+            "sessions": session_dicts(state, names, self.runner.told.last_at),
+            "signals": self.runner.told.signals(),
             "epoch": self.runner.epoch,
             "decided": self.runner.decided,
             "sent": self.runner.sender.sent,

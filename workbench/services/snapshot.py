@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -30,8 +31,8 @@ def points(contract: str, ticks: int | None) -> float | None:
         return None
 
 
-def order_dict(order: Order) -> dict[str, Any]:
-    """One order as surfaces show it, prices in points."""
+def order_dict(order: Order, rule: str = "") -> dict[str, Any]:
+    """One order as surfaces show it, prices in points; `rule` is known beside it, of a close."""
     return {
         "order_id": order.order_id,
         "tag": order.tag,
@@ -45,7 +46,7 @@ def order_dict(order: Order) -> dict[str, Any]:
         "stop_price": points(order.contract, order.stop_ticks),
         "status": str(order.status),
         "strategy": order.strategy,
-        "rule": order.rule,
+        "rule": order.rule or rule,
         "reason": order.reason,
         "session": order.session,
         "origin": order.origin or "ours",
@@ -156,8 +157,10 @@ def _state_of(session: Session) -> tuple[str, str]:
     return "running", session.reason
 
 
-def session_dicts(state: AccountState, names: dict[str, str]) -> list[dict[str, Any]]:
-    """Sessions of the account; `names` maps a strategy version to its name."""
+def session_dicts(
+    state: AccountState, names: dict[str, str], said_at: Callable[[str], int | None] = lambda session: None
+) -> list[dict[str, Any]]:
+    """Sessions of the account; `names` maps a version to its name, `said_at` a session to its last signal's bar."""
     out = []
     for s in state.sessions.values():
         earned = earned_by(state, s.contract, s.session)
@@ -178,6 +181,7 @@ def session_dicts(state: AccountState, names: dict[str, str]) -> list[dict[str, 
                 "trades": s.entries,
                 "last_bar_end": s.last_bar_end or None,
                 "last_signal": s.last_signal,
+                "last_signal_at": said_at(s.session),
                 "started_at": s.started_at,
                 "parameters": s.parameters,
                 "start_policy": s.start_policy,

@@ -178,13 +178,19 @@ class Desk(DeskActions, DeskSessions):
                 self.gateway_error = str(error)
             await asyncio.sleep(ACCOUNTS_EVERY_S if not self.gateway_error else 2.0)
 
-    def alert(self, level: str, text: str, account: int | None = None) -> None:
-        """Show `text` on every surface, log it, and send it through the operator's channels when it is an alarm."""
-        self._show(level, text, account)
+    def alert(self, level: str, text: str, account: int | None = None, market_at: int | None = None) -> None:
+        """Show `text` on every surface, log it, and send it through the operator's channels when it is an alarm.
+
+        `market_at` is when it was said (market time, UTC ns), now by default.
+        """
+        self._show(level, text, account, market_at)
         self.channels.put({"level": level, "text": text, "account": account})
 
-    def _show(self, level: str, text: str, account: int | None = None) -> None:
-        self.alerts.append({"at": wall_ns(), "level": level, "text": text, "account": account})
+    def _show(self, level: str, text: str, account: int | None = None, market_at: int | None = None) -> None:
+        if market_at is None and (self.clock.announced or not self.profile.is_simulator):
+            market_at = self.clock.now()
+        told = {"at": wall_ns(), "market_at": market_at}
+        self.alerts.append({**told, "level": level, "text": text, "account": account})
         log.log({"info": 20, "warning": 30}.get(level, 40), text)
 
     # --- children dial in -----------------------------------------------------------------------------------------
@@ -197,7 +203,7 @@ class Desk(DeskActions, DeskSessions):
             return
         self._taken.append(known)
         alert = self.alert if not body.get("sent") else self._show
-        alert(str(body.get("level")), str(body.get("text")), body.get("account"))
+        alert(str(body.get("level")), str(body.get("text")), body.get("account"), body.get("market_at"))
 
     def refuse_child(self, name: str, why: str) -> None:
         """Tell once that a child of another program was refused; it enters nothing, its positions keep their stops."""

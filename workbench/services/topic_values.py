@@ -16,7 +16,7 @@ def quotes(snapshot: Json) -> Json:
 
 def signals(snapshot: Json) -> Json:
     """Last signal and bar of each session."""
-    names = ("strategy", "version", "account", "contract", "last_signal", "last_bar_end")
+    names = ("strategy", "version", "account", "contract", "last_signal", "last_signal_at", "last_bar_end")
     return {s["session"]: {name: s.get(name) for name in names} for s in snapshot["sessions"]}
 
 

@@ -22,7 +22,7 @@ from workbench.domain.contract import ContractSpec, spec
 from workbench.domain.errors import InputError, StorageError, UnknownName
 from workbench.execution.state import AccountState, Orders, Session
 
-NOT_KEPT = frozenset({"rules"})
+NOT_KEPT = frozenset({"rules", "on_signal"})
 _OURS = "workbench."
 _PLAIN = (str, float, bool, type(None))
 _SMALL = 1 << 63
