@@ -171,7 +171,15 @@ class Desk(Acts):
     # --- what shall be -----------------------------------------------------------------------------------------------
 
     def start(
-        self, strategy: Any, *, account: int | None = None, contract: str | None = None, **parameters: Any
+        self,
+        strategy: Any,
+        *,
+        account: int | None = None,
+        contract: str | None = None,
+        start_policy: str | None = None,
+        disconnect_policy: str | None = None,
+        disconnect_after_s: float | None = None,
+        **parameters: Any,
     ) -> Session:
         """Start a session: a strategy file, name, version or loaded strategy, on a linked account.
 
@@ -183,14 +191,28 @@ class Desk(Acts):
             Needed only when more than one account is linked.
         contract : str, optional
             Default: the front month of the strategy's first root.
+        start_policy : str, optional
+            A position that is there already is taken over (``adopt``, the default), waited out without an entry
+            (``wait_flat``), or closed first (``flatten``).
+        disconnect_policy : str, optional
+            When a stream stays away the session goes on once it is back (``keep``, the default), pauses (``pause``), or
+            closes its position and pauses (``flatten``). Entries are blocked from the first moment in each case.
+        disconnect_after_s : float, optional
+            Seconds of open market after which that is done, 1 to 3600; default 60.
         **parameters
             Values of the strategy's declared parameters.
         """
+        policies = {
+            "start_policy": start_policy,
+            "disconnect_policy": disconnect_policy,
+            "disconnect_after_s": disconnect_after_s,
+        }
         body = {
             "strategy": self._reference(strategy),
             "account": self._only_account() if account is None else account,
             "contract": contract,
             "parameters": parameters,
+            **{name: value for name, value in policies.items() if value is not None},
         }
         return Session.from_row(self, self._request("POST", "/api/sessions", json=body, read_s=START_S))
 

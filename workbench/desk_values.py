@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from workbench.domain.errors import UnknownName
-from workbench.widgets.cards import money, order_card, session_table, stop_card
+from workbench.widgets.cards import money, order_card, policies, session_table, stop_card, why
 
 
 class Commander(Protocol):
@@ -20,7 +20,8 @@ class Commander(Protocol):
 class Session:
     """A trading run as it was when it was read; the commands return it as it is afterwards.
 
-    `position` in signed contracts, `pnl_usd` realised and open, net of fees, `last_bar_end` in UTC nanoseconds.
+    `position` in signed contracts, `pnl_usd` realised and open, net of fees, `last_bar_end` in UTC nanoseconds;
+    `reason` says what a session waits for that is warming or waiting, and why it is paused or over.
     """
 
     session: str
@@ -36,6 +37,10 @@ class Session:
     last_bar_end: int | None = None
     last_signal: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    start_policy: str | None = None
+    disconnect_policy: str | None = None
+    disconnect_after_s: float | None = None
     desk: Commander = field(repr=False, compare=False)
 
     @classmethod
@@ -67,8 +72,8 @@ class Session:
     def __repr__(self) -> str:
         position = "?" if self.position is None else f"{self.position:+d}" if self.position else "flat"
         return (
-            f"Session({self.session}: {self.state}, {self.strategy} on {self.contract} {self.timeframe}, "
-            f"account {self.account}, {position}, {money(self.pnl_usd)})"
+            f"Session({self.session}: {why(self.as_row())}, {self.strategy} on {self.contract} {self.timeframe}, "
+            f"account {self.account}, {position}, {money(self.pnl_usd)}, {policies(self.as_row())})"
         )
 
     def _repr_html_(self) -> str:

@@ -39,6 +39,12 @@ class FakeDesk:
         self._random = random.Random(seed)
         self.closes = self._walk(40_000)
         self.halted: list[str] = []
+        self.reason = ""
+        self.policies: dict[str, Any] = {
+            "start_policy": "adopt",
+            "disconnect_policy": "keep",
+            "disconnect_after_s": 60.0,
+        }
         self.state, self.qty, self.entry = "running", 2, self.closes[HISTORY_S] - 1.75
         self.stop_result: dict[str, Any] | None = None
         self.latched: dict[str, Any] | None = None
@@ -120,6 +126,7 @@ class FakeDesk:
             "contract": CONTRACT, "timeframe": "1m", "state": self.state, "position": self.qty,
             "pnl_usd": realized + open_usd, "trades": 6, "last_bar_end": at - at % 60_000_000_000,
             "last_signal": "long: fast 6845.10 crossed above slow 6844.62", "parameters": {"fast": 10, "slow": 30},
+            "reason": self.reason, **self.policies,
         }  # fmt: skip
 
     def _working(self) -> list[dict[str, Any]]:
@@ -164,6 +171,7 @@ class FakeDesk:
         if request.account != 1001:
             raise UnknownName("account", str(request.account), ["1001"])
         self.state = "running"
+        self.policies = request.model_dump(include=set(self.policies))
         return (await self.snapshot())["sessions"][0]
 
     async def command_session(self, session: str, verb: str, person: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""`workbench session list | start | pause | resume | flatten | end | replay`: trading sessions, through the desk."""
+"""`workbench session list | show | start | pause | resume | flatten | end | replay`: sessions, through the desk."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,13 +22,22 @@ def _desk() -> Any:
 
 @app.command("list")
 def list_sessions(json_: Json = False) -> None:
-    """List all sessions with position and profit."""
+    """List all sessions with position and profit, then the policies of each that is not over, and what it waits for."""
     rows = _desk().snapshot()["sessions"]
     if json_:
         show(rows, as_json=True)
     else:
         none = "no sessions; start one: workbench session start strategies/sma_cross.yaml"
         table([_short(row) for row in rows], COLUMNS, empty=none)
+        for row in rows:
+            if row["state"] != "ended":
+                print(_told(row))
+
+
+def _told(row: dict[str, Any]) -> str:
+    from workbench.widgets.cards import policies, why
+
+    return f"{row['session']}: {why(row)}; {policies(row)}"
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
@@ -38,17 +47,60 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "contract": parse_contract(row["contract"]).code, "pos": row["position"]}
 
 
+@app.command("show")
+def show_session(
+    session: Annotated[str, typer.Argument(help="Its name, as `workbench session list` shows it.")],
+    json_: Json = False,
+) -> None:
+    """Show all of one session: what it waits for, its policies, parameters, position and profit."""
+    row = _desk().session(session).as_row()
+    show(row if json_ else "\n".join(f"{name:18}  {_word(value)}" for name, value in row.items()), as_json=json_)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={each}" for name, each in value.items()) or "–"
+    return "–" if value in (None, "") else str(value)
+
+
 @app.command("start")
 def start(
     strategy: Annotated[str, typer.Argument(help="A path, a name or a version.")],
     account: Annotated[int | None, typer.Option(help="Gateway account id; may be left out with one linked.")] = None,
     contract: Annotated[str | None, typer.Option(help="Contract id or root; the front month by default.")] = None,
     parameter: Annotated[list[str] | None, typer.Option("-p", help="name=value; repeatable.")] = None,
+    start_policy: Annotated[
+        Literal["adopt", "wait_flat", "flatten"],
+        typer.Option(
+            help="A position that is there already: adopt takes it over, wait_flat enters nothing until it is gone, "
+            "flatten closes it first."
+        ),
+    ] = "adopt",
+    disconnect_policy: Annotated[
+        Literal["keep", "pause", "flatten"],
+        typer.Option(
+            help="A stream that stays away (entries are blocked at once): keep goes on when it is back, pause waits "
+            "until a person resumes, flatten closes the position and pauses."
+        ),
+    ] = "keep",
+    disconnect_after: Annotated[
+        float,
+        typer.Option(min=1.0, max=3_600.0, help="Seconds of open market before the disconnect policy acts."),
+    ] = 60.0,
     json_: Json = False,
 ) -> None:
     """Start a strategy version as a session."""
-    options: dict[str, Any] = {} if account is None else {"account": account}
-    session = _desk().start(strategy, contract=contract, **options, **parameters(parameter or []))
+    options: dict[str, Any] = {
+        "start_policy": start_policy,
+        "disconnect_policy": disconnect_policy,
+        "disconnect_after_s": disconnect_after,
+    }
+    if account is not None:
+        options["account"] = account
+    given = parameters(parameter or [])
+    if taken := sorted({*given} & {*options, "account", "contract"}):
+        raise InputError(f"{', '.join(taken)} is no parameter of a strategy; give it as an option: see --help")
+    session = _desk().start(strategy, contract=contract, **options, **given)
     show(session.as_row() if json_ else session, as_json=json_)
 
 

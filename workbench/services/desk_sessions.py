@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
 from workbench.domain.contract import front_month, parse_contract, spec
@@ -11,15 +12,19 @@ from workbench.domain.errors import InputError, UnknownName
 from workbench.domain.hours import trading_hours
 from workbench.rules.strategy import Strategy
 from workbench.services.clock import wall_ns
+from workbench.services.desk_bodies import Policies
 from workbench.services.desk_service import ManualOrder, StartSession
 from workbench.services.permission import require_permission
 from workbench.services.strategies import resolve_strategy
 from workbench.storage.links import load_link
 
 if TYPE_CHECKING:
+    from workbench.services.children import Child
     from workbench.services.supervisor import Desk
 
 Json = dict[str, Any]
+SHOWN_WITHIN_S = 1.5  # a runner tells its state four times a second
+LOOK_S = 0.02
 
 
 class DeskSessions:
@@ -42,6 +47,7 @@ class DeskSessions:
             "timeframe": strategy.timeframe,
             "parameters": dict(strategy.values),
             "person": "",
+            **request.model_dump(include=set(Policies.model_fields)),
         }
         answer = await runner.request("start_session", body, 30.0)
         sessions = runner.last.setdefault("snapshot", {}).setdefault("sessions", [])
@@ -83,7 +89,10 @@ class DeskSessions:
         return known[session]
 
     async def command_session(self: Desk, session: str, verb: str, person: str) -> Json:
-        """Carry out a verb: start and resume let it trade, pause stops entries, flatten closes, end is for good."""
+        """Carry out a verb: start and resume let it trade, pause stops entries, flatten closes, end is for good.
+
+        It returns when the runner has shown its state anew, so that whoever reads next sees none from before.
+        """
         account, found = self.find_session(session)
         if found["state"] == "ended":
             raise InputError(f"session {session} is over; start a new one")
@@ -91,7 +100,16 @@ class DeskSessions:
         if verb in ("start", "resume"):
             runner = await self.ensure_runner(account)
         body = {"session": session, "contract": found["contract"], "person": person}
-        return await runner.request("resume" if verb == "start" else verb, body)
+        answer = await runner.request("resume" if verb == "start" else verb, body)
+        return await self._shown(runner, session) or answer
+
+    async def _shown(self: Desk, runner: Child, session: str) -> Json | None:
+        before, until = runner.last.get("snapshot"), time.monotonic() + SHOWN_WITHIN_S
+        while (shown := runner.last.get("snapshot")) is before:  # each that comes is a new one
+            if runner.channel is None or time.monotonic() > until:
+                return None
+            await asyncio.sleep(LOOK_S)
+        return next((row for row in (shown or {}).get("sessions", []) if row["session"] == session), None)
 
     async def manual_order(self: Desk, request: ManualOrder) -> Json:
         """An order by a person, through the account's own gate."""

@@ -12,7 +12,13 @@ from workbench.domain.html_table import table
 
 CHICAGO = ZoneInfo("America/Chicago")
 COLOURS = {"good": "#1a7f37", "bad": "#cf222e", "warn": "#9a6700", "": "inherit"}
-STATES = {"running": "● running", "paused": "‖ paused", "warming": "◔ warming", "ended": "○ ended"}
+STATES = {
+    "running": "● running",
+    "paused": "‖ paused",
+    "warming": "◔ warming",
+    "waiting": "◔ waiting",
+    "ended": "○ ended",
+}
 
 
 def money(value: float | None) -> str:
@@ -46,6 +52,31 @@ def version_name(session: dict[str, Any]) -> str:
     return version if "@" in version or not version else f"{session['strategy']}@{version[:8]}"
 
 
+def why(session: dict[str, Any], states: dict[str, str] | None = None) -> str:
+    """Return a session's state, and what it waits for or why it does not trade.
+
+    >>> why({"state": "warming", "reason": "warming up: 3 of 31 bars"})
+    'warming (warming up: 3 of 31 bars)'
+    """
+    state, reason = session["state"], session.get("reason")
+    shown = (states or {}).get(state, state)
+    return f"{shown} ({reason})" if reason and state != "running" else str(shown)
+
+
+def policies(session: dict[str, Any]) -> str:
+    """Return what a session does about a position that was there, and about a lost stream.
+
+    >>> policies({"start_policy": "wait_flat", "disconnect_policy": "pause", "disconnect_after_s": 30.0})
+    'begins: wait_flat, stream lost: pause after 30 s'
+    >>> policies({"start_policy": "adopt", "disconnect_policy": "keep"})
+    'begins: adopt, stream lost: keep'
+    """
+    begins, lost = session.get("start_policy") or "?", session.get("disconnect_policy") or "?"
+    after = session.get("disconnect_after_s")
+    patience = "" if after is None or lost in ("keep", "?") else f" after {after:g} s"
+    return f"begins: {begins}, stream lost: {lost}{patience}"
+
+
 def chicago(at: int | None) -> str:
     """Return the time of day of a UTC-nanosecond instant at the exchange.
 
@@ -59,11 +90,11 @@ def chicago(at: int | None) -> str:
 
 def session_table(rows: Iterable[dict[str, Any]]) -> str:
     """Return the table of sessions."""
-    head = ("session", "state", "strategy", "contract", "account", "position", "P&L", "trades", "last bar")
+    head = ("session", "state", "strategy", "contract", "account", "position", "P&L", "trades", "last bar", "policies")
     cells = [
         (
             row["session"],
-            STATES.get(row["state"], row["state"]),
+            why(row, STATES),
             version_name(row),
             f"{row['contract']} {row['timeframe']}",
             row["account"],
@@ -71,6 +102,7 @@ def session_table(rows: Iterable[dict[str, Any]]) -> str:
             money(row.get("pnl_usd")),
             "–" if row.get("trades") is None else row["trades"],
             chicago(row.get("last_bar_end")),
+            policies(row),
         )
         for row in rows
     ]

@@ -529,7 +529,7 @@ export interface SessionCommand {
   person?: string;
 }
 
-/** One trading run of a strategy version. */
+/** One trading run of a strategy version; `reason` says what it waits for, or why it is paused or over. */
 export interface SessionRow {
   session: string;
   strategy: string;
@@ -544,6 +544,12 @@ export interface SessionRow {
   last_bar_end?: number | null;
   last_signal?: string | null;
   parameters?: Record<string, unknown>;
+  reason?: string | null;
+  start_policy?: string | null;
+  disconnect_policy?: string | null;
+  disconnect_after_s?: number | null;
+  bars?: number | null;
+  warm_bars?: number | null;
 }
 
 /** What stopping one session came to; `escalated`: its whole account had to be stopped. */
