@@ -111,7 +111,7 @@ class RunnerVerbs:
 
     def _session(self, session: str) -> Json:
         names = {s.strategy: name_of(self._registry, s.strategy) for s in self._runner.state.sessions.values()}
-        found = {d["session"]: d for d in session_dicts(self._runner.state, names)}
+        found = {d["session"]: d for d in session_dicts(self._runner.state, names, self._runner.told.last_at)}
         if session not in found:
             raise UnknownName("session", session, found)
         return found[session]
@@ -273,7 +273,8 @@ class RunnerVerbs:
         return {}
 
     async def orders(self, body: Json) -> Json:
-        return {"rows": [order_dict(o) for o in _newest(list(self._runner.state.orders.values()))]}
+        orders = _newest(list(self._runner.state.orders.values()))
+        return {"rows": [order_dict(o, self._runner.told.rule_of(o)) for o in orders]}
 
     async def fills(self, body: Json) -> Json:
         fills = sorted(self._runner.fills.values(), key=lambda f: f.trade_id)
