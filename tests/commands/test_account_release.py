@@ -20,7 +20,8 @@ JUMP = "the clock has jumped"
 
 class Fake:
     def __init__(self, **answer: Any) -> None:
-        self.answer, self.asked = {"account": 7, "reason": "", "released": [], "halted": [], **answer}, []
+        self.answer = {"account": 7, "reason": "", "released": [], "halted": [], **answer}
+        self.asked: list[tuple[int, dict[str, Any]]] = []
 
     def release(self, account: int, **fields: Any) -> dict[str, Any]:
         self.asked.append((account, fields))

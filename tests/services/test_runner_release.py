@@ -58,7 +58,7 @@ async def test_a_broker_that_cannot_be_read_releases_nothing(tmp_path: Path, mon
         async def dead(*_: Any) -> Any:
             raise WorkbenchError("no line")
 
-        desk.runner.gateway.positions = dead  # type: ignore[method-assign]
+        desk.runner.gateway.positions = dead  # type: ignore[method-assign,assignment]
         await asyncio.sleep(0.6)  # a reading that is under way ends
         with pytest.raises(WorkbenchError, match="could not be read in time, nothing was released"):
             await desk.verbs["release"](WISH)

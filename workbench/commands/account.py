@@ -12,7 +12,7 @@ import typer
 from workbench.commands.output import show, table
 from workbench.domain.errors import GatewayError, InputError
 
-app = typer.Typer(help="Link and look at accounts.", no_args_is_help=True)
+app = typer.Typer(help="Link, look at and release accounts.", no_args_is_help=True)
 Home = Annotated[str | None, typer.Option("--home", help="Folder of state and data (WORKBENCH_HOME).")]
 Profile = Annotated[str | None, typer.Option("--profile", help="sim or topstepx (WORKBENCH_PROFILE).")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
