@@ -21,6 +21,7 @@ from workbench.domain.errors import GatewayError, InputError, JournalDamaged, Lo
 from workbench.domain.hours import trading_hours
 from workbench.execution.state import Rule
 from workbench.gateway.client import GatewayClient, GatewayUrls, Handlers
+from workbench.gateway.faults import GatewayRefused
 from workbench.gateway.market_data import TradeSeen
 from workbench.gateway.wire_hub import SimulatorClock
 from workbench.services.alerts import Channels
@@ -60,8 +61,9 @@ class LiveBroker(RestBroker):
         self._client = client
 
     async def watch(self, contract: str) -> None:
-        """Have prints of `contract` come."""
-        await self._client.watch_contract(contract)
+        """Have prints of `contract` come; of a refused one `on_refused` tells, and the hub asks for it again."""
+        with contextlib.suppress(GatewayRefused):
+            await self._client.watch_contract(contract)
 
 
 class RunnerProcess:
@@ -88,6 +90,7 @@ class RunnerProcess:
             on_quote=lambda quote: self.watch.data.heard(quote.contract),
             on_clock=self._on_clock,
             on_fault=self._on_fault,
+            on_refused=self._on_refused,
         )
         desk = partial(desk_now, place, options.desk, desk_token)
         tokens = DeskTokens(desk)
@@ -157,6 +160,14 @@ class RunnerProcess:
     def _on_fault(self, text: str) -> None:
         self.runner.alert("warning", f"a message of the gateway could not be understood: {text}")
         self.runner.reader.request("a message could not be understood")
+
+    def _on_refused(self, contract: str, reason: str) -> None:
+        if reason:
+            self.runner.feed.refused(contract)
+            self.runner.alert("critical", f"no prices of {contract} come, its rules stand still: {reason}")
+        else:
+            self.runner.feed.served(contract)
+            self.runner.alert("info", f"prices of {contract} come again")
 
     async def _lockstep(self) -> None:
         while True:
