@@ -38,6 +38,14 @@ MINUTE_NS = 60_000_000_000
 READ_FIRST = "the user hub is back, the broker has not been read since"
 
 
+Listener = Callable[[str, Signal], None]
+"""Is told (session, signal) of every signal; decides nothing."""
+
+
+def nobody_listens(session: str, signal: Signal) -> None:
+    """Hear nothing."""
+
+
 class AccountState:
     """State of one account; `step` is the only writer.
 
@@ -53,7 +61,7 @@ class AccountState:
 
     def __init__(self, account: int, limits: Limits, rules: RuleFactory) -> None:
         self.account, self.limits, self.rules = account, limits, rules
-        self.on_signal: Callable[[str, Signal], None] = lambda session, signal: None  # who listens decides nothing
+        self.on_signal: Listener = nobody_listens
         self.now = 0
         self.epoch, self.uid, self.seq = 0, "", 0
         self.pace = 1.0
