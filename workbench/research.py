@@ -13,9 +13,11 @@ from workbench.domain.hours import local, trading_hours
 from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.research_data import (
     TICKS,
+    Found,
     When,
     data_for,
     data_version,
+    find_stored,
     home_of,
     read_prints,
     read_stored,
@@ -24,7 +26,6 @@ from workbench.research_data import (
     to_pandas,
     to_polars,
     usual_timeframe,
-    what_is_stored,
 )
 from workbench.storage.home import Home
 
@@ -57,7 +58,7 @@ def bars(
     contract : str
         Contract id or code, or a root: then the contract of that root with the newest bars.
     timeframe : str
-        1s … 1mo. What is not stored is built from stored shorter bars. ``"ticks"``: the recorded prints.
+        1s … 1mo. What is not stored of it is built from stored shorter bars. ``"ticks"``: the recorded prints.
     start, end : date, datetime, str or int, optional
         A day means the exchange's trading date, the last one included; a time without a zone is Chicago time; an int is
         UTC ns. Both are open when left out.
@@ -67,7 +68,8 @@ def bars(
     pandas.DataFrame
         Columns open, high, low, close (points), volume; indexed by the START of the bar, UTC. Of prints price, size and
         side (0 buy, 1 sell, as the gateway counts; -1 unknown) in their order of arrival. `attrs` names contract,
-        timeframe and data version.
+        timeframe and data version; `sources`, which stored timeframes the bars were joined or built from; `short`,
+        where they do not reach as far as was asked for.
 
     Raises
     ------
@@ -78,10 +80,8 @@ def bars(
     if timeframe == TICKS:
         return to_pandas(*read_prints(contract, start, end, place), TICKS)
     chosen = stored_contract(contract, timeframe, place)
-    frame = read_stored(chosen, timeframe, start, end, place)
-    if frame.is_empty():
-        raise InputError(f"no {timeframe} bars of {chosen.id} in the store{what_is_stored(place)}")
-    return to_pandas(frame, chosen, timeframe)
+    found = find_stored(chosen, timeframe, start, end, place)
+    return to_pandas(found.frame, chosen, timeframe, found.told())
 
 
 def quality(
@@ -224,20 +224,20 @@ def backtest(
             strategy, bars, (contract, timeframe, parameters, engine), start=start, end=end, costs=costs,
             limits=limits, account=account, finer=finer, touch=touch, home=home,
         )  # fmt: skip
-    chosen, prepared, frame = ready_for(
+    chosen, prepared, found = ready_for(
         strategy, bars, contract=contract, start=start, end=end, timeframe=timeframe, costs=costs, limits=limits,
         account=account, finer=finer, touch=touch, home=home, **parameters,
     )  # fmt: skip
     played = _played(prepared, chosen, engine)
-    told = partial(provenance, chosen, frame, prepared, engine)
+    told = partial(provenance, chosen, found, prepared, engine)
     return Result(chosen, prepared.series, played, provenance=told, writer=write_durably)
 
 
 def ready_for(
     strategy: Any, bars: Any, *, contract: str | None, start: When, end: When, timeframe: str | None,
     costs: Costs | None, limits: Limits | None, account: Any, finer: Any, touch: bool, home: Any, **parameters: Any,
-) -> tuple[Strategy, Prepared, pl.DataFrame]:  # fmt: skip
-    """Return a strategy with its values, its bars made ready, and the frame they came in; as for `backtest`."""
+) -> tuple[Strategy, Prepared, Found]:  # fmt: skip
+    """Return a strategy with its values, its bars made ready, and what they were made from; as for `backtest`."""
     from workbench.backtest.prepared import Prepared
     from workbench.backtest.series import series
     from workbench.risk.limits import Limits
@@ -247,8 +247,8 @@ def ready_for(
         chosen = chosen.with_timeframe(timeframe)
     chosen = chosen.with_parameters(**parameters)
     place = home_of(home)
-    traded, frame = data_for(chosen, bars, contract, start, end, place)
-    data = with_finer(series(frame, traded, parse_timeframe(chosen.timeframe)), finer, bars, place)
+    traded, found = data_for(chosen, bars, contract, start, end, place)
+    data = with_finer(series(found.frame, traded, parse_timeframe(chosen.timeframe)), finer, bars, place)
     prepared = Prepared(
         series=data,
         costs=costs_of(costs),
@@ -256,7 +256,7 @@ def ready_for(
         programme=None if account is None else _programme(account),
         touch=touch,
     )
-    return chosen, prepared, frame
+    return chosen, prepared, found
 
 
 def _together(strategies: Sequence[Any], bars: Any, alone: tuple[Any, ...], **options: Any) -> Together:
@@ -288,8 +288,8 @@ def _together(strategies: Sequence[Any], bars: Any, alone: tuple[Any, ...], **op
         ]
         played = replay_account(running)
     return Together([
-        Result(s, p.series, made, provenance=partial(provenance, s, frame, p, "event"), writer=write_durably)
-        for (s, p, frame), made in zip(prepared, played, strict=True)
+        Result(s, p.series, made, provenance=partial(provenance, s, found, p, "event"), writer=write_durably)
+        for (s, p, found), made in zip(prepared, played, strict=True)
     ])  # fmt: skip
 
 
@@ -379,8 +379,8 @@ def detect(
             raise InputError("a function of bars is tried on the bars you give: wb.detect(function, bars)")
         return run(what, bars, warmup=warmup, contract=contract)
     chosen = load_strategy(what, home=home)
-    traded, frame = data_for(chosen, bars, contract, start, end, home_of(home))
-    return run(chosen, frame, warmup=warmup, contract=traded.id)
+    traded, found = data_for(chosen, bars, contract, start, end, home_of(home))
+    return run(chosen, found.frame, warmup=warmup, contract=traded.id)
 
 
 def read_bars(path: str | Path) -> pl.DataFrame:
@@ -401,7 +401,7 @@ def read_bars(path: str | Path) -> pl.DataFrame:
         raise InputError(f"{path} is not a readable Parquet file: {error}") from None
 
 
-def provenance(strategy: Strategy, frame: pl.DataFrame, prepared: Prepared, engine: str) -> dict[str, Any]:
+def provenance(strategy: Strategy, found: Found, prepared: Prepared, engine: str) -> dict[str, Any]:
     """Return what it takes to make a result again: strategy, parameters, data, program, costs, limits, account."""
     import msgspec
     import polars as pl
@@ -409,7 +409,8 @@ def provenance(strategy: Strategy, frame: pl.DataFrame, prepared: Prepared, engi
     from workbench.rules.strategy import SEMANTICS
     from workbench.services.version import program_version
 
-    stamps, data = frame["ts"].cast(pl.Int64), prepared.series
+    frame, data = found.frame, prepared.series
+    stamps = frame["ts"].cast(pl.Int64)
     last = local(stamps[-1])
     made = {
         "strategy": {"name": strategy.name, "version": strategy.version, "semantics": SEMANTICS},
@@ -421,6 +422,7 @@ def provenance(strategy: Strategy, frame: pl.DataFrame, prepared: Prepared, engi
             "last": f"{last:%Y-%m-%d %H:%M}",
             "bars": frame.height,
             "version": data_version(frame),
+            **found.told(),
         },
         "program": program_version(),
         "engine": engine,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -21,10 +22,33 @@ if TYPE_CHECKING:
 
     from workbench.rules.strategy import Strategy
     from workbench.storage.bars import BarStore
+    from workbench.storage.joined import Joined
 
 When = str | date | datetime | int | None
 TICKS = "ticks"
 _LOOKED_AT = 5_000  # bars tell their timeframe long before their end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Bars that were asked for, and what is to be told of them.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+    sources : list of dict
+        The stored timeframes they were joined or built from (see `storage.joined`); empty when they are as stored.
+    short : list of dict
+        Where they do not reach as far as was asked for: ``trading_dates`` that are missing, and a ``text``.
+    """
+
+    frame: pl.DataFrame
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    short: list[dict[str, Any]] = field(default_factory=list)
+
+    def told(self) -> dict[str, Any]:
+        """Return what there is to be told, for attributes and provenance."""
+        return {name: told for name, told in (("sources", self.sources), ("short", self.short)) if told}
 
 
 def home_of(home: str | Path | Home | None) -> Home:
@@ -42,15 +66,12 @@ def store_at(market: Path) -> BarStore:
 
 def data_for(
     strategy: Strategy, given: Any, contract: str | None, start: When, end: When, place: Home
-) -> tuple[Contract, pl.DataFrame]:
+) -> tuple[Contract, Found]:
     """Return the contract a strategy is to be tested on, and its bars: those given, or those of the store."""
     if given is None:
         chosen = stored_contract(contract or strategy.roots[0], strategy.timeframe, place)
         strategy.require_contract(chosen.id)
-        frame = read_stored(chosen, strategy.timeframe, start, end, place)
-        if frame.is_empty():
-            raise InputError(f"no {strategy.timeframe} bars of {chosen.id} in the store{what_is_stored(place)}")
-        return chosen, frame
+        return chosen, find_stored(chosen, strategy.timeframe, start, end, place)
     frame = to_polars(given)
     chosen = contract_of(frame, contract or getattr(given, "attrs", {}).get("contract") or strategy.roots[0])
     if contract is not None:
@@ -59,7 +80,8 @@ def data_for(
     hours = trading_hours(chosen.spec)
     kept = cut(frame, start, end, hours)
     _require_rows(frame, kept, chosen, strategy.timeframe)
-    return chosen, _built(kept, chosen, parse_timeframe(strategy.timeframe), hours)
+    made = _built(kept, chosen, parse_timeframe(strategy.timeframe), hours)
+    return chosen, Found(frame=made, short=_short(kept, start, end, hours))
 
 
 def _require_same(of_frame: Contract, asked: str) -> None:
@@ -86,9 +108,10 @@ def _built(frame: pl.DataFrame, contract: Contract, wanted: Timeframe, hours: Tr
     # shorter bars than the strategy decides on are built up, once they have passed the door themselves
     from workbench.backtest.series import series
     from workbench.ingestion.aggregate import bars_from_bars
+    from workbench.storage.joined import builds
 
     given = usual_timeframe(frame)
-    if given is None or given.text == wanted.text or not _builds(given.text, wanted.text):
+    if given is None or given.text == wanted.text or not builds(given.text, wanted):
         return frame
     series(frame, contract, given)
     return bars_from_bars(frame, given, wanted, hours)
@@ -153,19 +176,75 @@ def what_is_stored(place: Home) -> str:
     return f"{told}. workbench data pull or workbench data import brings bars"
 
 
+def find_stored(contract: Contract, timeframe: str, start: When, end: When, place: Home) -> Found:
+    """Return stored bars, joined from all stored timeframes that build them, and what is to be told of them.
+
+    Raises
+    ------
+    InputError
+        There are none; it says from when to when there are.
+    """
+    hours = trading_hours(contract.spec)
+    joined = _joined(contract, timeframe, start, end, place)
+    if joined.frame.is_empty():
+        raise InputError(_nothing(contract, timeframe, place))
+    sources = [source.told() for source in joined.sources]
+    return Found(frame=joined.frame, sources=sources, short=_short(joined.frame, start, end, hours))
+
+
 def read_stored(contract: Contract, timeframe: str, start: When, end: When, place: Home) -> pl.DataFrame:
-    """Return stored bars, built from shorter ones where only those are stored."""
-    from workbench.ingestion.aggregate import bars_from_bars
+    """Return stored bars, joined from all stored timeframes that build them; an empty frame when there are none."""
+    return _joined(contract, timeframe, start, end, place).frame
+
+
+def _joined(contract: Contract, timeframe: str, start: When, end: When, place: Home) -> Joined:
+    from workbench.storage.joined import read_joined
 
     hours, wanted = trading_hours(contract.spec), parse_timeframe(timeframe)
     first, last = _instant(start, hours, last=False), _instant(end, hours, last=True)
-    store = store_at(place.market)
-    held = [c.timeframe for c in store.coverage() if c.contract == contract.id]
-    if wanted.text not in held:
-        shorter = [t for t in TIMEFRAMES if t in held and _builds(t, wanted.text)]
-        if shorter:
-            return bars_from_bars(store.read(contract, shorter[-1], first, last), shorter[-1], wanted, hours)
-    return store.read(contract, wanted, first, last)
+    if first is not None and last is not None and first > last:
+        raise InputError(f"start={start} lies after end={end}: no bars can be between them")
+    return read_joined(store_at(place.market), contract, wanted, hours, first, last)
+
+
+def _nothing(contract: Contract, timeframe: str, place: Home) -> str:
+    from workbench.storage.joined import held_for
+
+    held = held_for(store_at(place.market), contract, parse_timeframe(timeframe))
+    if not held:
+        return f"no {timeframe} bars of {contract.id} in the store{what_is_stored(place)}"
+    first, last = _said(min(c.first for c in held)), _said(max(c.last for c in held))
+    return (
+        f"no {timeframe} bars of {contract.id} between start and end: the store has them from {first} to {last} "
+        "Chicago. workbench data pull or workbench data import brings more"
+    )
+
+
+def _short(frame: pl.DataFrame, start: When, end: When, hours: TradingHours) -> list[dict[str, Any]]:
+    # By trading date: that the first trade of a date came a little after its open is no lack. An empty frame is refused
+    # elsewhere.
+    import numpy as np
+
+    if frame.is_empty():
+        return []
+    stamps = frame["ts"].cast(int)
+    asked = (_instant(start, hours, last=False), _instant(end, hours, last=True))
+    made = []
+    if asked[0] is not None:
+        wanted = int(np.searchsorted(hours.closes, asked[0], "right"))  # the first date that has not closed by then
+        lacking = int(np.searchsorted(hours.opens, stamps[0], "right")) - 1 - wanted
+        text = f"bars from {_said(start)} were asked for, the first is of {_said(stamps[0])} Chicago"
+        made.append({"trading_dates": lacking, "text": f"{text}; trading dates missing before it: {lacking:,}"})
+    if asked[1] is not None:
+        wanted = int(np.searchsorted(hours.opens, asked[1], "left")) - 1  # the last date that has opened by then
+        lacking = wanted - (int(np.searchsorted(hours.opens, stamps[-1], "right")) - 1)
+        text = f"bars until {_said(end)} were asked for, the last is of {_said(stamps[-1])} Chicago"
+        made.append({"trading_dates": lacking, "text": f"{text}; trading dates missing after it: {lacking:,}"})
+    return [each for each in made if each["trading_dates"] > 0]
+
+
+def _said(when: When) -> str:
+    return f"{local(when):%Y-%m-%d %H:%M}" if isinstance(when, int) else str(when)
 
 
 def read_prints(written: str, start: When, end: When, place: Home) -> tuple[pl.DataFrame, Contract]:
@@ -184,16 +263,6 @@ def read_prints(written: str, start: When, end: When, place: Home) -> tuple[pl.D
     hours = trading_hours(chosen.spec)
     found = store.read(chosen, _instant(start, hours, last=False), _instant(end, hours, last=True))
     return found.select("ts", "price", "size", "side"), chosen
-
-
-def _builds(source: str, wanted: str) -> bool:
-    from workbench.ingestion.aggregate import require_divisible
-
-    try:
-        require_divisible(parse_timeframe(source), parse_timeframe(wanted))
-    except InputError:
-        return False
-    return True
 
 
 def cut(frame: pl.DataFrame, start: When, end: When, hours: TradingHours) -> pl.DataFrame:
@@ -251,15 +320,22 @@ def to_polars(given: Any) -> pl.DataFrame:
     return frame.with_columns(pl.col("ts").dt.convert_time_zone("UTC").cast(pl.Datetime("ns", "UTC")))
 
 
-def to_pandas(frame: pl.DataFrame, contract: Contract, timeframe: str) -> pd.DataFrame:
-    """Return bars as people get them: by their start, with contract, timeframe and data version as attributes."""
+def to_pandas(
+    frame: pl.DataFrame, contract: Contract, timeframe: str, told: dict[str, Any] | None = None
+) -> pd.DataFrame:
+    """Return bars as people get them: by their start, with contract, timeframe, data version, `told` as attributes."""
     import pandas as pd
 
     from workbench.storage.cache import content_version
 
     index = pd.DatetimeIndex(frame["ts"].cast(int).to_numpy(), tz="UTC", name="ts")  # type: ignore[arg-type]
     made = pd.DataFrame({name: frame[name].to_numpy() for name in frame.columns if name != "ts"}, index=index)
-    made.attrs = {"contract": contract.id, "timeframe": timeframe, "data_version": content_version(frame)}
+    made.attrs = {
+        "contract": contract.id,
+        "timeframe": timeframe,
+        "data_version": content_version(frame),
+        **(told or {}),
+    }
     return made
 
 

@@ -172,20 +172,20 @@ def _job(
     from workbench.rules.strategy import Strategy
     from workbench.services.sweep_job import Job
 
-    chosen, prepared, frame = ready_for(
+    chosen, prepared, found = ready_for(
         strategy, bars, contract=contract, start=start, end=end, timeframe=timeframe, costs=costs, limits=limits,
         account=account, finer=finer, touch=touch, home=home,
     )  # fmt: skip
     job = Job(
         series=prepared.series,
-        data_version=data_version(frame),
+        data_version=data_version(found.frame),
         costs=prepared.costs,
         limits=prepared.limits,
         programme=prepared.programme,
         touch=prepared.touch,
     )
     engine = "kernel" if isinstance(chosen, Strategy) else "event"
-    return chosen, job, provenance(chosen, frame, job.prepared, engine)
+    return chosen, job, provenance(chosen, found, job.prepared, engine)
 
 
 def _where(

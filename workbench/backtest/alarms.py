@@ -6,6 +6,7 @@ lucky day, or too few trades to tell?
 ==================  ===============  ===================================================================================
 alarm               fires when       because
 ==================  ===============  ===================================================================================
+short               dates missing    the bars begin later, or end earlier, than was asked for
 no_costs            costs are 0      every fill of a future costs a commission and a fee
 few_trades          trades < 30      a mean of so few says little, whatever it is
 sharpe              sharpe > 4       over years nobody keeps that; look-ahead and fills at wishful prices do
@@ -28,8 +29,9 @@ Shares of net profit are looked at only when there is one, from 10 closed trades
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +79,11 @@ def alarms(values: Mapping[str, Number], trips: Trips, curve: Curve, played: Pla
     """Return the alarms of a run, in the order of the table above; empty when there is nothing to doubt."""
     found = [*_of_counts(values), *_of_stats(values), *_of_net(values, trips, curve), *_of_fills(played, bars)]
     return [*found, *_of_hours(values, trips, bars), *_of_stamps(bars), *_of_account(played)]
+
+
+def shortness(told: Sequence[Mapping[str, Any]]) -> list[Alarm]:
+    """Return an alarm for each end at which the bars do not reach as far as was asked for, as the provenance tells."""
+    return [Alarm(name="short", value=float(each["trading_dates"]), text=each["text"]) for each in told]
 
 
 def _of_counts(values: Mapping[str, Number]) -> list[Alarm]:

@@ -164,9 +164,10 @@ class Result:
     @cached_property
     def alarms(self) -> list[Alarm]:
         """What makes this result hard to believe, each with its number; empty when nothing does."""
-        from workbench.backtest.alarms import alarms
+        from workbench.backtest.alarms import alarms, shortness
 
-        return alarms(self._stats.values, self._trips, self._curve, self._played, self._bars)
+        told = shortness((self.provenance.get("data") or {}).get("short", ()))
+        return [*told, *alarms(self._stats.values, self._trips, self._curve, self._played, self._bars)]
 
     # --- frames ---
 
