@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from workbench.backtest.decisions import (
     decided_otherwise,
     filled_otherwise,
     held_otherwise,
+    price_text,
     run_of,
 )
 from workbench.domain import commands as c
@@ -130,6 +132,28 @@ def test_a_worse_entry_a_later_exit_and_other_fees_are_told_apart_in_dollars() -
     assert {d.cause: d.usd for d in found} == {
         FILL_PRICE: Decimal("-2.50"), TIMING: Decimal("-1.25"), FEE: Decimal("-0.26"),
     }  # fmt: skip
+    # 102 ticks of a quarter of a point
+    assert next(d.text for d in found if d.cause == FILL_PRICE) == "in at 25.50, the replay at 25.00"
+
+
+@pytest.mark.parametrize(
+    ("root", "ticks", "text"),
+    [
+        ("MES", 27_652, "6,913.00"),
+        ("MES", Decimal("27652.5"), "6,913.125"),  # the average of two prices lies between two ticks
+        ("CL", -3763, "-37.63"),
+        ("ZN", 7001, "109.390625"),  # 64ths
+        ("6E", 21_601, "1.08005"),
+    ],
+)
+def test_prices_are_written_in_points_with_the_digits_of_their_tick(root: str, ticks: int, text: str) -> None:
+    assert price_text(ticks, spec(root)) == text
+
+
+def test_a_stop_that_only_one_moved_is_told_in_points() -> None:
+    made = Decision(MINUTE, "stop", (27_652,), "trail")
+    (found,) = decided_otherwise([made], [], late=(), unlike=(), bar_ns=MINUTE, product=PRODUCT)
+    assert found.text == "only live: stop 6,913.00 by trail"
 
 
 def test_a_trade_that_only_one_has_made_counts_whole_for_its_cause() -> None:

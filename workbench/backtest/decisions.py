@@ -66,7 +66,16 @@ class Run:
         return sum((t.gross_usd - t.fees_usd for t in self.trips), Decimal(0))
 
 
-def run_of(steps: Iterable[Step], started: e.SessionStarted, product: ContractSpec, bar_ns: int) -> Run:
+class Dealt(NamedTuple):
+    """The fills of one session, and the tag of each order by its id."""
+
+    fills: Sequence[Fill]
+    tags: Mapping[int, str]
+
+
+def run_of(
+    steps: Iterable[Step], started: e.SessionStarted, product: ContractSpec, bar_ns: int, dealt: Dealt | None = None
+) -> Run:
     """Return what a session decided and what it came to, from the events and commands of its account.
 
     Parameters
@@ -74,10 +83,12 @@ def run_of(steps: Iterable[Step], started: e.SessionStarted, product: ContractSp
     steps : iterable of (event, commands)
         A journal, or what a replay has done.
     started : SessionStarted
-        Which session; its contract is taken to be traded by nobody else.
+        Which session.
     product : ContractSpec
     bar_ns : int
         Length of its bars.
+    dealt : Dealt or None
+        What it has dealt, where others trade its contract, too; None: every fill of the contract is its own.
     """
     run, bar, fills = Run(), 0, dict[int, Fill]()
     bars: dict[str, int] = {}  # tag -> bar of the entry
@@ -90,13 +101,14 @@ def run_of(steps: Iterable[Step], started: e.SessionStarted, product: ContractSp
             if fill.contract == started.contract and fill.at >= started.at and not fill.voided:
                 fills.setdefault(fill.trade_id, fill)
         decided = isinstance(event, e.BarClosed | e.StrategyAnswered)
-        run.orders += sum(isinstance(c, PlaceOrder) for c in commands)
+        run.orders += sum(isinstance(c, PlaceOrder) and c.session == started.session for c in commands)
         for made in _decisions(commands, started, bar, decided):
             if made not in run.decisions[-3:]:  # one exit cancels two legs
                 run.decisions.append(made)
         bars |= {c.tag: _bar_of(c, bar) for c in commands if isinstance(c, PlaceOrder) and c.session == started.session}
-    decided_at = {number: bars[tag] for number, tag in tags.items() if tag in bars}
-    run.trips = _trips(sorted(fills.values(), key=lambda f: (f.at, f.trade_id)), decided_at, product, bar_ns)
+    own = dealt or Dealt(list(fills.values()), tags)
+    decided_at = {number: bars[tag] for number, tag in own.tags.items() if tag in bars}
+    run.trips = _trips(sorted(own.fills, key=lambda f: (f.at, f.trade_id)), decided_at, product, bar_ns)
     return run
 
 
@@ -181,6 +193,7 @@ def decided_otherwise(
     unlike: Collection[int],
     bar_ns: int,
     held: Sequence[tuple[int, int, str]] = (),
+    product: ContractSpec | None = None,
 ) -> list[Difference]:
     """Return each decision that only one of two runs made, with its cause.
 
@@ -196,6 +209,8 @@ def decided_otherwise(
     held : sequence of (int, int, str)
         From when to when (ns) what was held had been filled otherwise, and why: its stop stands elsewhere, so one of
         them may be out before the other. See `held_otherwise`.
+    product : ContractSpec or None
+        Whose prices the texts write in points; without it they are in ticks.
     """
     only_live, only_again = set(live) - set(again), set(again) - set(live)
     out = []
@@ -211,7 +226,8 @@ def decided_otherwise(
             cause = TIMING
         else:
             cause = next((why for begin, end, why in held if begin <= made.bar <= end), SIGNAL)
-        what = " ".join(map(str, made.what))
+        shown = product if made.kind == "stop" else None
+        what = " ".join(str(n) if shown is None else price_text(n, shown) for n in made.what)
         out.append(Difference(bar=made.bar, cause=cause, text=f"only {who}: {made.kind} {what} by {made.rule}"))
     return sorted(out, key=lambda d: (d.bar, d.text))
 
@@ -253,6 +269,22 @@ def filled_otherwise(
     return sorted((d for d in out), key=lambda d: (d.bar, d.cause))
 
 
+def price_text(ticks: Decimal | int, product: ContractSpec) -> str:
+    """Return a price, or an average of prices, in points.
+
+    Examples
+    --------
+    >>> from workbench.domain.contract import spec
+    >>> price_text(27652, spec("MES")), price_text(Decimal("27652.5"), spec("MES"))
+    ('6,913.00', '6,913.125')
+    """
+    points = Decimal(ticks) * product.tick.numerator / product.tick.denominator
+    step = Decimal(product.tick.numerator) / product.tick.denominator
+    digits = max(2, -int(step.normalize().as_tuple().exponent))
+    shown, exact = round(points, digits), round(points, digits + 2)
+    return f"{shown if shown == exact else exact.normalize():,f}"
+
+
 def _apart(live: Trip, again: Trip, product: ContractSpec) -> list[Difference]:
     out = []
     whole = live.gross_usd - again.gross_usd
@@ -261,7 +293,7 @@ def _apart(live: Trip, again: Trip, product: ContractSpec) -> list[Difference]:
         entry = (again.entry_ticks - live.entry_ticks) * live.qty * product.tick_value
     rest = whole - entry
     if entry or live.entry_ticks != again.entry_ticks:
-        text = f"in at {live.entry_ticks:.2f} ticks, the replay at {again.entry_ticks:.2f}"
+        text = f"in at {price_text(live.entry_ticks, product)}, the replay at {price_text(again.entry_ticks, product)}"
         out.append(Difference(bar=live.bar, cause=FILL_PRICE, text=text, usd=entry))
     if rest:
         moved = live.exit_bar != again.exit_bar or live.qty != again.qty

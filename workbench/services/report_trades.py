@@ -18,10 +18,13 @@ from workbench.domain.position import Fill
 from workbench.execution.fills import earned_by
 from workbench.execution.headroom import headroom
 from workbench.services.journal_fold import JournalFold, silent_state
+from workbench.services.session_fills import share_out
+from workbench.services.session_recording import CLOSED_BY_STOP, is_of_stop, is_stopped
 from workbench.storage.home import Home
-from workbench.storage.journal import read_history
+from workbench.storage.journal import Record, read_history
 
 LOOK_EVERY = 250  # records between two looks at what orders have come to
+NOT_OURS = "closed elsewhere: by hand, or by the broker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +113,7 @@ def pick(sessions: Mapping[str, SessionFacts], name: str, where: str) -> Session
 def _read_account(home: Home, account: int) -> dict[str, SessionFacts]:
     fold, found = JournalFold(silent_state(account)), dict[str, SessionFacts]()
     orders: dict[int, tuple[str, Order]] = {}
-    closes: list[tuple[int, str, str]] = []
+    closed = _Closed()
 
     def look() -> None:
         orders.update({number: (key, order) for number, key, order in fold.changed_orders()})
@@ -124,14 +127,14 @@ def _read_account(home: Home, account: int) -> dict[str, SessionFacts]:
             found.setdefault(event.session, SessionFacts(account=account, started=event))
         if isinstance(event, e.BarClosed):
             _note_bar(fold, event, found)
-        closes += [(event.at, c.contract, c.reason) for c in record.commands if isinstance(c, ClosePosition)]
+        closed.take(record, fold)
         if n % LOOK_EVERY == 0:
             look()
     look()
     for facts in found.values():
         kept = fold.state.sessions.get(facts.name)
         facts.status, facts.reason = (str(kept.status), kept.reason) if kept is not None else ("ended", "")
-    _share_out(found, list(orders.values()), [fill for _, fill in fold.fills], closes)
+    _share_out(found, list(orders.values()), [fill for _, fill in fold.fills], closed)
     return found
 
 
@@ -155,39 +158,51 @@ def _note_bar(fold: JournalFold, bar: e.BarClosed, found: Mapping[str, SessionFa
                 facts.headroom[key] = (row["used_usd"], row["limit_usd"], bar.end)
 
 
+@dataclass(slots=True)
+class _Closed:
+    """Why positions were closed, where the order that did it carries no word of ours."""
+
+    asked: list[tuple[int, str, str]] = field(default_factory=list)  # UTC ns, contract, why
+    stops: list[tuple[int, set[int]]] = field(default_factory=list)  # found at (UTC ns), trades known until then
+
+    def take(self, record: Record, fold: JournalFold) -> None:
+        """Note what one record says."""
+        event = record.event
+        self.asked += [(event.at, c.contract, c.reason) for c in record.commands if isinstance(c, ClosePosition)]
+        if isinstance(event, e.CommandAnswered) and (event.command, event.outcome) == ("close", "rejected"):
+            last = next((n for n in range(len(self.asked) - 1, -1, -1) if self.asked[n][1] == event.contract), None)
+            if last is not None:
+                del self.asked[last]
+        if is_stopped(event):
+            self.stops.append((event.at, {fill.trade_id for _, fill in fold.fills}))
+
+    def why(self, fill: Fill, since: int) -> str:
+        """Return why a position that was opened at `since` (UTC ns) was closed by a fill."""
+        asked = [why for at, contract, why in self.asked if contract == fill.contract and since <= at <= fill.at]
+        if asked:
+            return asked[-1]
+        return CLOSED_BY_STOP if any(is_of_stop(fill, known, at) for at, known in self.stops) else NOT_OURS
+
+
 def _share_out(
-    found: Mapping[str, SessionFacts],
-    orders: Sequence[tuple[str, Order]],
-    fills: Sequence[Fill],
-    closes: Sequence[tuple[int, str, str]],
+    found: Mapping[str, SessionFacts], orders: Sequence[tuple[str, Order]], fills: Sequence[Fill], closed: _Closed
 ) -> None:
-    # A protective leg belongs to its parent's session; what nobody's order filled, to who held the contract last.
-    whose = {order.order_id: order.session for _, order in orders}
+    sessions = {order.order_id: order.session for _, order in orders if order.order_id is not None}
     rules = {order.order_id: order.rule for _, order in orders if order.rule}
-    why = lambda fill: rules.get(fill.order_id) or _closed_by(fill, closes)  # noqa: E731 - one expression
-    holder: dict[str, str] = {}
-    for fill in sorted(fills, key=lambda f: (f.at, f.trade_id)):
-        name = whose.get(fill.order_id) or holder.get(fill.contract, "")
-        holder[fill.contract] = name
-        if name in found:
-            found[name].fills.append(fill)
+    why = lambda fill, since: rules.get(fill.order_id) or closed.why(fill, since)  # noqa: E731 - one expression
+    own = share_out(fills, sessions)
     for _, order in orders:
         if order.session in found:
             found[order.session].orders.append(order)
     for facts in found.values():
+        facts.fills = own.get(facts.name, [])
         facts.orders.sort(key=lambda order: order.created_at)
         facts.trades = trades_of(facts.name, facts.fills, facts.product, why)
         facts.last_at = max([facts.last_at, facts.started.at, *(f.at for f in facts.fills)])
 
 
-def _closed_by(fill: Fill, closes: Sequence[tuple[int, str, str]]) -> str:
-    # The gateway's order for a close carries no word of ours: the last close that was asked for says why.
-    asked = [reason for at, contract, reason in closes if contract == fill.contract and at <= fill.at]
-    return asked[-1] if asked else "not ours"
-
-
 def trades_of(
-    session: str, fills: Sequence[Fill], product: ContractSpec, why: Callable[[Fill], str] = lambda fill: ""
+    session: str, fills: Sequence[Fill], product: ContractSpec, why: Callable[[Fill, int], str] = lambda fill, since: ""
 ) -> list[Trade]:
     """Return round trips from flat to flat; a fill that turns a position over ends one and begins the next.
 
@@ -198,7 +213,7 @@ def trades_of(
         Of one contract, in order of time.
     product : ContractSpec
     why : callable
-        Fill → what it was for.
+        Fill, and when (UTC ns) the position was opened that it opens, adds to or closes → what it was for.
     """
     out: list[Trade] = []
     part: list[tuple[Fill, int, Decimal]] = []  # fill, contracts of it, fees of those
@@ -219,7 +234,7 @@ def trades_of(
 
 
 def _trade(
-    session: str, part: Sequence[tuple[Fill, int, Decimal]], product: ContractSpec, why: Callable[[Fill], str]
+    session: str, part: Sequence[tuple[Fill, int, Decimal]], product: ContractSpec, why: Callable[[Fill, int], str]
 ) -> Trade:
     sign = 1 if part[0][1] > 0 else -1
     into, out = [(f, n) for f, n, _ in part if n * sign > 0], [(f, n) for f, n, _ in part if n * sign < 0]
@@ -237,8 +252,8 @@ def _trade(
         exit_price=None if leaving is None else float(leaving) * product.tick_size,
         gross_usd=Decimal(0) if leaving is None else (leaving - entry) * left * sign * product.tick_value,
         fees_usd=sum((fees for _, _, fees in part), Decimal(0)),
-        entry_rule=why(into[0][0]),
-        exit_rule=why(out[-1][0]) if out else "",
+        entry_rule=why(into[0][0], part[0][0].at),
+        exit_rule=why(out[-1][0], part[0][0].at) if out else "",
     )
 
 

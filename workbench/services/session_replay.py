@@ -24,12 +24,11 @@ from workbench.domain import events as e
 from workbench.domain.contract import Contract, parse_contract
 from workbench.domain.errors import InputError, UnknownName
 from workbench.domain.hours import trading_hours
-from workbench.domain.position import Fill
 from workbench.domain.timeframe import Timeframe
 from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.risk.limits import Limits
+from workbench.services.session_recording import Recording, find_recording
 from workbench.storage.home import Home
-from workbench.storage.journal import Record, read_history
 from workbench.storage.registry import Registry
 
 if TYPE_CHECKING:
@@ -41,44 +40,6 @@ PRINTS, BARS = "prints", "bars"
 SOURCES = (PRINTS, BARS)
 IN_PARTS = "what was held had been filled in parts, the replay fills whole"
 DELAY_NS = 150_000_000  # from a decision to the order in the market, as the gateway was measured
-# What persons and the machine did: it was no answer of the broker and no decision, so it happens again.
-OUTSIDE = (
-    e.SessionPaused, e.SessionEnded, e.FlattenRequested, e.Halted, e.Released, e.StreamChanged, e.LimitsChanged,
-    e.BaselineSet, e.BudgetLeased, e.NewsWindows, e.OperatorSeen, e.ClockJumped, e.DataStale, e.DataFresh,
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """One session as its journal has it."""
-
-    account: int
-    begun: e.RunnerStarted
-    started: e.SessionStarted
-    records: list[Record]  # from its start to its end
-
-    @property
-    def bars(self) -> list[e.BarClosed]:
-        """The closed bars that it was given, each once, oldest first."""
-        wanted = (self.started.contract, self.started.timeframe)
-        told = (r.event for r in self.records if isinstance(r.event, e.BarClosed))
-        made: dict[int, e.BarClosed] = {}
-        for bar in told:
-            if (bar.contract, bar.timeframe) == wanted:
-                made.setdefault(bar.end, bar)
-        return [made[end] for end in sorted(made)]
-
-    @property
-    def outside(self) -> list[e.Event]:
-        """What persons and the machine did while it ran; its own start and that of the runner left out."""
-        out: list[e.Event] = []
-        for record in self.records[1:]:
-            event = record.event
-            is_resumed = isinstance(event, e.SessionStarted) and event.session == self.started.session
-            of_another = getattr(event, "session", self.started.session) != self.started.session
-            if is_resumed or (isinstance(event, OUTSIDE) and not of_another):
-                out.append(event)
-        return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,31 +116,6 @@ class SessionReplayed:
         return "\n".join([*lines, *(f"  data: {text}" for text in self.unlike[:5])])
 
 
-def find_recording(home: Home, session: str) -> Recording:
-    """Return a session from the journals of a home.
-
-    Raises
-    ------
-    UnknownName
-        No journal names it.
-    """
-    known: list[str] = []
-    for account in home.accounts():
-        begun, records, started = e.RunnerStarted(at=0, epoch=0, uid="replay"), list[Record](), None
-        for record in read_history(home.account(account)):
-            event = record.event
-            if started is None and isinstance(event, e.RunnerStarted):
-                begun = event
-            if isinstance(event, e.SessionStarted):
-                known.append(event.session)
-                started = event if started is None and event.session == session else started
-            if started is not None:
-                records.append(record)
-        if started is not None:
-            return Recording(account=account, begun=begun, started=started, records=records)
-    raise UnknownName("session", session, dict.fromkeys(known), where=str(home.path / "accounts"))
-
-
 def replay_session(home: Home, session: str, *, source: str = PRINTS) -> SessionReplayed:
     """Replay a recorded session and compare.
 
@@ -209,14 +145,17 @@ def replay_session(home: Home, session: str, *, source: str = PRINTS) -> Session
     if not any(bar.end > started.at for bar in told):
         raise InputError(f"session {session} has had no bar; there is nothing to replay")
     strategy = Registry(home).get(started.strategy).with_parameters(**started.parameters)
-    data = _series(home, contract, frame, told, source)
+    data = _series(home, contract, frame, told, source, found.until)
     prepared = Prepared(series=data, costs=Costs(slippage_ticks=0), limits=Limits())
     late = {bar.end for bar in told if bar.end > started.at and (bar.at - bar.end) * 2 > frame.length}
     arrivals = {bar.end: bar.at for bar in told if source == PRINTS or bar.end in late}
-    replay = SessionReplay(
-        prepared, strategy.start, found.begun, started, found.outside, arrivals, DELAY_NS if source == PRINTS else 0
-    )
-    live = run_of(((r.event, r.commands) for r in found.records), started, contract.spec, frame.length)
+    if found.ended_at is not None:  # what it was not given while it ran, nothing was decided on
+        unseen = [end for end in prepared.lists.ends if end > told[-1].end]
+        arrivals |= {end: max(end, found.ended_at + 1) for end in unseen}
+    delay = DELAY_NS if source == PRINTS else 0
+    replay = SessionReplay(prepared, strategy.start, found.begun, started, found.outside(delay), arrivals, delay)
+    steps = ((r.event, r.commands) for r in found.records)
+    live = run_of(steps, started, contract.spec, frame.length, found.dealt)
     again = run_of(replay.run(), started, contract.spec, frame.length)
     unlike = _unlike(told, data)
     decided = decided_otherwise(
@@ -226,6 +165,7 @@ def replay_session(home: Home, session: str, *, source: str = PRINTS) -> Session
         unlike=[end for end, _ in unlike],
         bar_ns=frame.length,
         held=held_otherwise(live.trips, again.trips, frame.length),
+        product=contract.spec,
     )
     parts = _in_parts(found)
     decided = [_with_parts(d, _parted(live, again, parts, frame.length)) for d in decided]
@@ -235,7 +175,7 @@ def replay_session(home: Home, session: str, *, source: str = PRINTS) -> Session
         source=source,
         live=live,
         again=again,
-        bars=len(data),
+        bars=sum(end <= told[-1].end for end in prepared.lists.ends),
         late=len(late),
         in_parts=len(parts),
         decided=tuple(decided),
@@ -245,17 +185,11 @@ def replay_session(home: Home, session: str, *, source: str = PRINTS) -> Session
 
 
 def _in_parts(found: Recording) -> list[int]:
-    # When each order of the contract that was filled in parts had its last part (UTC ns).
-    fills: dict[int, Fill] = {}
-    for record in found.records:
-        event = record.event
-        told = [event.fill] if isinstance(event, e.FillReported) else getattr(event, "fills", ())
-        fills |= {f.trade_id: f for f in told if f.contract == found.started.contract and not f.voided}
-    orders: dict[int, list[int]] = {}
-    for fill in fills.values():
-        if fill.at >= found.started.at:
-            orders.setdefault(fill.order_id, []).append(fill.at)
-    return [max(times) for times in orders.values() if len(times) > 1]
+    # When each order of its own that was filled in parts had its last part (UTC ns).
+    orders: dict[int, dict[int, int]] = {}
+    for fill in found.dealt.fills:
+        orders.setdefault(fill.order_id, {})[fill.trade_id] = fill.at
+    return [max(times.values()) for times in orders.values() if len(times) > 1]
 
 
 def _parted(live: Run, again: Run, parts: Sequence[int], bar_ns: int) -> list[tuple[int, int]]:
@@ -271,9 +205,11 @@ def _with_parts(made: Difference, parted: Sequence[tuple[int, int]]) -> Differen
     return made
 
 
-def _series(home: Home, contract: Contract, frame: Timeframe, told: Sequence[e.BarClosed], source: str) -> Series:
+def _series(
+    home: Home, contract: Contract, frame: Timeframe, told: Sequence[e.BarClosed], source: str, until: int | None
+) -> Series:
     # History (what the session was warmed up with) is stored or journalled; from the first whole recorded bar on the
-    # prints build the bars themselves.
+    # prints build the bars themselves. What has ended is closed in the market that comes then: `until`, and a bar more.
     import polars as pl
 
     from workbench.backtest.inner import with_inner
@@ -283,6 +219,8 @@ def _series(home: Home, contract: Contract, frame: Timeframe, told: Sequence[e.B
     from workbench.storage.ticks import TickStore
 
     begin, end = told[0].start, told[-1].end
+    if until is not None:
+        end = max(end, -(-until // frame.length) * frame.length + frame.length)
     stored = BarStore(home.market).read(contract, frame, begin, end)
     journalled = bars_of(told)
     columns = journalled.columns
