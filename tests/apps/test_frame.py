@@ -62,6 +62,13 @@ async def test_a_running_session_is_the_subject_before_an_ended_one(snapshot: Js
     assert shown.subject(snapshot)["session"] == "sma-cross-1"
 
 
+@pytest.mark.parametrize("state", ["running", "warming", "waiting"])
+async def test_a_session_that_is_not_paused_is_the_subject_before_one_that_is(snapshot: Json, state: str) -> None:
+    snapshot["sessions"][0]["state"] = state
+    snapshot["sessions"].insert(0, {**snapshot["sessions"][0], "session": "held", "state": "paused"})
+    assert shown.subject(snapshot)["session"] == "sma-cross-1"
+
+
 async def test_without_a_session_the_position_is_the_subject(snapshot: Json) -> None:
     snapshot["sessions"] = []
     assert shown.subject(snapshot)["contract"] == CONTRACT

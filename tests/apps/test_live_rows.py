@@ -33,6 +33,7 @@ def verbs(row: rows.Row) -> list[str]:
     [
         ("running", ["pause", "flatten", "end"]),
         ("warming", ["pause", "flatten", "end"]),
+        ("waiting", ["pause", "flatten", "end"]),
         ("paused", ["resume", "flatten", "end"]),
         ("ended", []),
     ],
@@ -42,6 +43,20 @@ async def test_a_session_offers_what_its_state_allows(snapshot: Json, state: str
     (row,) = rows.session_rows(snapshot)
     assert verbs(row) == expected
     assert all(act.sure for act in row.acts if act.verb in ("flatten", "end", "resume")), "money is asked about twice"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("warming", "warming up: 3 of 31 bars"),
+        ("waiting", "warming up: 3 of 31 bars"),
+        ("running", "long: fast 6845.10 crossed above slow 6844.62"),
+    ],
+)
+async def test_a_session_that_enters_nothing_yet_says_what_it_waits_for(snapshot: Json, state: str, said: str) -> None:
+    snapshot["sessions"][0].update(state=state, reason="warming up: 3 of 31 bars")
+    (row,) = rows.session_rows(snapshot)
+    assert row.cells[-1] == said
 
 
 async def test_missing_numbers_of_a_session_are_dashes(snapshot: Json) -> None:

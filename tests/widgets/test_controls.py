@@ -201,6 +201,20 @@ def test_a_start_reaches_the_desk_with_version_account_and_every_value(
     controls._starting.join(timeout=10)
 
 
+def test_the_start_form_hands_over_how_a_session_begins_and_what_a_lost_stream_does(
+    shown: tuple[Controls, list[dict[str, Any]]], fake: FakeDesk
+) -> None:
+    controls, sent = shown
+    policies = {"start_policy": "wait_flat", "disconnect_policy": "pause", "disconnect_after_s": 30.0}
+    say(controls, op="start", what="shipped:sma_cross", account=1001, contract=None, values={}, policies=policies)
+    assert wait_for(sent, "started")
+    asked = fake.calls[0][1]
+    assert {name: getattr(asked, name) for name in policies} == policies
+    assert not set(policies) & set(asked.parameters)
+    assert controls._starting is not None
+    controls._starting.join(timeout=10)
+
+
 def test_a_new_panel_after_a_kernel_restart_shows_the_same_session(
     shown: tuple[Controls, list[dict[str, Any]]], desk: Desk, fake: FakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

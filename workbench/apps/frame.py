@@ -23,8 +23,8 @@ def tone(value: float | None) -> str:
 
 def subject(snapshot: Json) -> Json:
     """Return what the page is about: the first live session, else a position, else whatever data there is."""
-    sessions = sorted(snapshot.get("sessions", []), key=lambda s: ["running", "warming", "paused"].index(s["state"])
-                      if s["state"] in ("running", "warming", "paused") else 9)  # fmt: skip
+    ranks = {"running": 0, "warming": 1, "waiting": 1, "paused": 2}
+    sessions = sorted(snapshot.get("sessions", []), key=lambda s: ranks.get(s["state"], 9))
     if sessions:
         return dict(sessions[0])
     for account in snapshot.get("accounts", []):

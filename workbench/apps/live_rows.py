@@ -19,7 +19,7 @@ ORDER_HEADS = columns("Time CT", "Account", "Contract", "Side", "Type", "#Qty", 
 SIGNAL_HEADS = columns("Time CT", "What", "Where", "~Text")
 LIMIT_HEADS = columns("Account", "Limit", "#Used USD", "#Of USD", "#Left USD", "#Left %")
 
-STATE_TONES = {"running": "ok", "paused": "warn", "warming": "info", "ended": "dim"}
+STATE_TONES = {"running": "ok", "paused": "warn", "warming": "info", "waiting": "info", "ended": "dim"}
 LEVELS = {"info": ("■ info", "info"), "warning": ("▲ warning", "warn"), "critical": ("✖ alarm", "alarm")}
 LEGS = {"STOP": "stop", "STOP_LIMIT": "stop", "TRAILING_STOP": "trail", "LIMIT": "target"}
 WORKING = ("WORKING", "PENDING", "SUSPENDED")
@@ -34,7 +34,7 @@ def session_rows(snapshot: Json) -> list[Row]:
                 s["session"], (STATES.get(s["state"], s["state"]), STATE_TONES.get(s["state"], "")), version_name(s),
                 f"{short(s['contract'])} {s['timeframe']}",
                 (signed(s.get("position")), tone(s.get("position"))), (money(s.get("pnl_usd")), tone(s.get("pnl_usd"))),
-                None if s.get("trades") is None else str(s["trades"]), s.get("last_signal"),
+                None if s.get("trades") is None else str(s["trades"]), _said(s),
             ],
             acts=_session_acts(s),
         )
@@ -42,11 +42,17 @@ def session_rows(snapshot: Json) -> list[Row]:
     ]  # fmt: skip
 
 
+def _said(session: Json) -> str | None:
+    # What keeps it from entering is of more use than what its rule said last.
+    waits = session["state"] in ("warming", "waiting") and session.get("reason")
+    return str(waits) if waits else session.get("last_signal")
+
+
 def _session_acts(session: Json) -> tuple[Act, ...]:
     held, state = signed(session.get("position")), session["state"]
     flatten = Act(verb="flatten", label="Flatten", sure=f"Close {held}, then pause?")
     end = Act(verb="end", label="End", sure="End this session?")
-    if state in ("running", "warming"):
+    if state in ("running", "warming", "waiting"):
         return Act(verb="pause", label="Pause"), flatten, end
     if state == "paused":
         return Act(verb="resume", label="Resume", sure="Trade again?"), flatten, end

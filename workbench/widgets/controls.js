@@ -1,5 +1,5 @@
 // The control panel of a notebook. The kernel pushes snapshots; stop and flatten go from here to the desk without it.
-const VERBS = { running: ["pause", "flatten"], warming: ["pause", "flatten"], paused: ["resume", "flatten"], ended: [] };
+const VERBS = { running: ["pause", "flatten"], warming: ["pause", "flatten"], waiting: ["pause", "flatten"], paused: ["resume", "flatten"], ended: [] };
 
 // One session: drawn once and then changed in place, so that what has the keyboard's focus keeps it.
 function createCard(name, act) {
@@ -34,7 +34,7 @@ function createCard(name, act) {
     top.replaceChildren(
       element("strong", "", session.session),
       element("span", `wb-chip wb-${session.state}`, STATES[session.state] || session.state),
-      element("span", "wb-muted", `${session.strategy}@${session.version.split("@").pop().slice(0, 8)} · ${short(session.contract)} ${session.timeframe} · account ${session.account}`),
+      element("span", "wb-muted", `${session.strategy}@${session.version.split("@").pop().slice(0, 8)} · ${short(session.contract)} ${session.timeframe} · account ${session.account} · ${policies(session)}`),
       ...(alive ? [] : [element("span", "wb-alarm", `✖ runner ${runner.state}: numbers are the last known`)]),
     );
     const ended = session.state === "ended";
@@ -44,8 +44,8 @@ function createCard(name, act) {
       fact("Trades", session.trades == null ? "–" : String(session.trades)),
       ...(ended ? [] : [...headroom(account), age]),
     );
-    signal.textContent = session.last_signal || "";
-    signal.hidden = !session.last_signal || ended;
+    signal.textContent = (session.state !== "running" && session.reason) || session.last_signal || "";
+    signal.hidden = !signal.textContent || ended;
     if (state !== session.state) row.replaceChildren(...(VERBS[session.state] || []).map(button));
     state = session.state;
   }

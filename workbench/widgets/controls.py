@@ -19,6 +19,7 @@ PUSH_S = 0.5
 BLOTTER_S = 2.0
 BLOTTER_ROWS = 8
 SHOWN_FOR_S = 15 * 60.0  # a view silent for so long is gone (a busy kernel cannot hear it, so this is long)
+POLICIES = ("start_policy", "disconnect_policy", "disconnect_after_s")
 TOKEN_RENEW_S = 6 * 3600.0  # half a stop token's life
 
 
@@ -122,7 +123,11 @@ class Controls(anywidget.AnyWidget):
             if wish.get("account") is None:
                 raise InputError("no account is chosen; link one with workbench account link")
             contract = str(wish["contract"]) if wish.get("contract") else None
-            session = self._desk.start(strategy, account=int(wish["account"]), contract=contract, **strategy.values)
+            told = wish.get("policies") or {}  # a view of an older kernel has none
+            policies = {name: told.get(name) for name in POLICIES}
+            session = self._desk.start(
+                strategy, account=int(wish["account"]), contract=contract, **policies, **strategy.values
+            )
             return {"op": "started", "session": session.session, "text": repr(session)}
 
         self._form(started)

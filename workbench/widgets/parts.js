@@ -1,6 +1,7 @@
 // What the parts of the control panel share: words for numbers, small elements, and the way to the desk without a kernel.
 const FLATTEN_LIMIT_MS = 20000;
-const STATES = { running: "● running", paused: "‖ paused", warming: "◔ warming", ended: "○ ended" };
+const STATES = { running: "● running", paused: "‖ paused", warming: "◔ warming", waiting: "◔ waiting", ended: "○ ended" };
+const policies = (s) => `begins: ${s.start_policy || "?"}, stream lost: ${s.disconnect_policy || "?"}` + (["pause", "flatten"].includes(s.disconnect_policy) && s.disconnect_after_s != null ? ` after ${s.disconnect_after_s} s` : "");
 const DATA = { live: "● live", stale: "▲ STALE", closed: "○ market closed" };
 
 const plain = (value, digits = 2) => Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -1,5 +1,7 @@
 // Start a session: strategy, account and contract from what exists, and a form made from what the strategy declares.
 const CHOOSE = "choose…";
+const BEGINS = [["adopt", "adopt it"], ["wait_flat", "wait until it is gone"], ["flatten", "close it first"]];
+const LOST = [["keep", "go on once it is back"], ["pause", "pause"], ["flatten", "close, then pause"]];
 
 function labelled(text, control, hint) {
   const box = element("label", "wb-field");
@@ -66,19 +68,24 @@ function createStartForm(send) {
   function fault() {
     if (!declared) return "choose a strategy first";
     if (!account.value) return "choose an account first";
-    return parameters.map((p) => p.fault()).find(Boolean) || "";
+    return [...parameters, after].map((p) => p.fault()).find(Boolean) || "";
   }
   function begin() {
     const wrong = fault();
     if (wrong) return say(`✖ ${wrong}`);
     say(`start ${declared.name}: asked, waiting for the kernel and the desk…`);
     const values = Object.fromEntries(parameters.map((p) => [p.name, p.value()]));
-    send({ op: "start", what: declared.what, account: Number(account.value), contract: contract.value || null, values });
+    send({ op: "start", what: declared.what, account: Number(account.value), contract: contract.value || null, values, policies: { start_policy: begins.value, disconnect_policy: lost.value, disconnect_after_s: after.value() } });
   }
   const start = confirmButton("Start", () => (fault() ? null : `Really start ${declared.name} on ${text(account)}?`), begin);
   const say = (words) => { said.textContent = words; said.classList.toggle("wb-alarm", words.startsWith("✖")); };
   const choices = element("div", "wb-fields");
   choices.append(labelled("Strategy", strategy), labelled("Account", account), labelled("Contract", contract));
+  const begins = element("select", "wb-input"), lost = element("select", "wb-input");
+  options(begins, BEGINS);
+  options(lost, LOST);
+  const after = parameterField({ name: "seconds without a stream", type: "float", value: 60, min: 1, max: 3600 });
+  choices.append(labelled("An open position", begins), labelled("A lost stream", lost, "entries are blocked at once"), after.box);
   const row = element("div", "wb-row");
   row.append(start);
   form.append(choices, about, fields, row, said);
