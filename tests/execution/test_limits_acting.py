@@ -108,8 +108,8 @@ def test_a_restart_takes_looser_limits_only_when_no_session_runs(running: bool) 
         if not running or loss == 400:
             assert held == (position, USD(loss))
         else:
-            assert held == (2, USD(500)), "what is looser in one is refused as a whole, as while it runs"
-            assert ride.said("those that held hold on. End the sessions")
+            assert held == (min(2, position), USD(500)), "what is tighter is taken, what is looser is not"
+            assert ride.said("may only be tightened while a session runs; what held holds on there")
 
 
 @pytest.mark.statement(34)
@@ -294,8 +294,10 @@ def test_a_limit_that_comes_later_does_not_break_on_a_session_that_has_ended() -
 def test_limits_are_not_loosened_while_a_session_runs_and_are_when_it_is_over() -> None:
     ride = started(max_position=2)
     ride.feed(changed(ride, max_position=4, max_order_qty=1))
-    assert ride.state.limits == Limits(max_position=2)  # neither half of it
+    assert ride.state.limits == Limits(max_position=2, max_order_qty=1), "the tighter half holds at once"
     assert ride.said("max_position may only be tightened while a session runs")
+    ride.feed(changed(ride, max_position=4, daily_loss_usd=USD(100)))
+    assert ride.state.limits.daily_loss_usd == 100, "who tightens on a bad day is not held up by what stands beside it"
     ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="done"))
     ride.feed(changed(ride, max_position=4))
     assert ride.state.limits.max_position == 4
@@ -311,6 +313,10 @@ def test_a_limit_of_a_market_or_a_strategy_holds_there_alone_and_only_where_it_i
     takes(ride, qty=3, contract=MNQ)
     ride.feed(e.LimitsChanged(at=ride.now, limits={**body, "markets": {}, "strategies": {}}, person="ann"))
     assert ride.said("markets.MES.max_order_qty, strategies.v2.max_order_qty may only be tightened")
+    mixed = {"markets": {"MES": {"max_order_qty": 9, "max_position": 1}}, "strategies": {"v3": {"max_order_qty": 1}}}
+    ride.feed(e.LimitsChanged(at=ride.now, limits={**body, **mixed}, person="ann"))
+    assert ride.state.risk.markets == {"MES": {"max_order_qty": 1, "max_position": 1}}
+    assert ride.state.risk.strategies == {"v2": {"max_order_qty": 2}, "v3": {"max_order_qty": 1}}
 
 
 # --- the trading date (10, 33) ----------------------------------------------------------------------------------------

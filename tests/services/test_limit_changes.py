@@ -87,3 +87,30 @@ def test_a_file_that_was_only_touched_is_no_change(place: Home) -> None:
     limits.change(place, "global", "", {"max_order_qty": 1}, person="ann", reason="calm", tighten=True)
     (changed,) = follower.look()
     assert (changed.limits["max_order_qty"], changed.limits["max_position"]) == (1, 1)
+
+
+@pytest.mark.statement(35)
+@pytest.mark.parametrize("name", ["daily_loss_usd", "max_micros"])
+@pytest.mark.parametrize("value", [100_000, None])
+def test_the_limit_over_all_accounts_is_not_loosened_or_taken_away_under_the_name_of_tightening(
+    place: Home, name: str, value: int | None
+) -> None:
+    save_link(place, make_link(account=8, name="PRAC-V2-1-2", balance=Decimal(1), by="me"))
+    words = {"person": "ann", "reason": "calm", "tighten": True}
+    # above what each account may lose by itself, below what both may lose together
+    limits.change(place, "global", "", {name: 1500}, **words)
+    with pytest.raises(InputError, match=f"{name} over all would be looser"):
+        limits.change(place, "global", "", {name: value}, **words)
+    limits.change(place, "global", "", {name: 1400}, **words)
+
+
+@pytest.mark.statement(28)
+@pytest.mark.parametrize("level", ["markets", "strategies"])
+@pytest.mark.parametrize("written", ["flat_by", "consecutive_losses", "news_flat", "protect_within_s", "on_breach"])
+def test_a_limit_that_only_an_account_can_keep_is_refused_elsewhere(place: Home, level: str, written: str) -> None:
+    value = {"flat_by": "09:10", "news_flat": True, "on_breach": "account"}.get(written, 1)
+    key = {"markets": "MES", "strategies": "sma_cross"}[level]
+    with pytest.raises(InputError, match=rf"{written} is kept by an account as a whole"):
+        limits.change(place, level, key, {written: value}, person="ann", reason="calm", tighten=True)
+    assert shown_limits(place)["history"] == []
+    limits.change(place, "accounts", str(ACCOUNT), {written: value}, person="ann", reason="calm", tighten=False)

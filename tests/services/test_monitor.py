@@ -12,7 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.execution.limit_scenes import ES, MES, MNQ, START, USD, enter, holding, linked, price, started, takes
+from tests.execution.limit_scenes import (
+    ES,
+    MES,
+    MNQ,
+    START,
+    USD,
+    enter,
+    holding,
+    linked,
+    price,
+    refuses_a_person,
+    started,
+    takes,
+)
 from workbench.domain import events as e
 from workbench.domain.clock import SECOND
 from workbench.services import budgets
@@ -156,10 +169,36 @@ def test_all_shares_of_the_micros_stay_within_the_limit_or_let_nobody_add(worst:
 
 
 @pytest.mark.statement(35)
-def test_while_one_account_does_not_tell_nobody_may_lose_more_than_it_has_lost() -> None:
+def test_while_one_account_does_not_tell_no_share_of_the_loss_is_given_and_a_reached_limit_stops_all_the_same() -> None:
     told = monitor([account(1, day_pnl_usd=-100.0), account(2, day_pnl_usd=None), account(3, day_pnl_usd=50.0)])
-    made = leases(told, {"daily_loss_usd": Decimal(500)})
-    assert [lease.daily_loss_usd for lease in made.values()] == [Decimal(100), 0, 0]
+    assert leases(told, {"daily_loss_usd": Decimal(500), "max_micros": 9}) == {}, "what was given runs out"
+    made = leases(told, {"daily_loss_usd": Decimal(100)})
+    assert [lease.daily_loss_usd for lease in made.values()] == [STOP_USD] * 3
+    assert [lease.max_micros for lease in leases(told, {"max_micros": 9}).values()] == [3, 3, 3]
+
+
+@pytest.mark.statement(35)
+def test_an_account_that_was_stopped_takes_no_share_from_the_others(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    write(home, "- {from: 2020-01-01, global: {daily_loss_usd: 500}}")
+    stopped = account(2, day_pnl_usd=None, told_day_pnl_usd=-200.0)
+    place = desk(home, account(1, day_pnl_usd=-100.0), stopped)
+    made = asyncio.run(lease_once(place))
+    assert [lease.daily_loss_usd for lease in made.values()] == [Decimal(200), Decimal(300)]  # 200 are left of 500
+
+
+@pytest.mark.statement(35)
+def test_who_stands_at_its_share_enters_nothing_more_and_is_not_closed() -> None:
+    ride = holding(2, on_breach="account")
+    price(ride, START - 5)
+    day = ride.state.day_pnl_usd()
+    assert day is not None and day < 0
+    ride.feed(e.BudgetLeased(at=ride.now, until=ride.now + 900 * SECOND, daily_loss_usd=-day))
+    price(ride, START - 5, times=4)
+    assert not ride.state.risk.breaches and ride.state.book(MES).flatten is None
+    refuses_a_person(ride, "lease")
+    price(ride, START - 6, times=4)
+    assert ride.state.risk.breaches
 
 
 def test_without_limits_over_all_there_is_nothing_to_lease() -> None:
@@ -178,6 +217,9 @@ def test_a_runner_keeps_to_its_share_and_needs_one_where_there_are_limits_over_a
     assert not ride.outgoing and ride.said("no lease of the limits over all accounts has come yet")
     ride.feed(e.BudgetLeased(at=ride.now, until=ride.now + 900 * SECOND, max_micros=3))
     takes(ride, qty=3)
+    ride.feed(e.LimitsChanged(at=ride.now, limits={**account_limits(ride), "leased": False}, person="ann"))
+    assert ride.state.lease is not None and ride.said("the limits over all accounts may only be tightened")
+    ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="done"))
     ride.feed(e.LimitsChanged(at=ride.now, limits={**account_limits(ride), "leased": False}, person="ann"))
     takes(ride, contract=MNQ)  # the limits over all have gone, and the lease with them
 

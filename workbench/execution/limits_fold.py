@@ -19,7 +19,7 @@ from workbench.execution.risk_state import ACCOUNT, to_e4
 from workbench.execution.state import AccountState
 from workbench.risk.codes import Code
 from workbench.risk.limits import Limits
-from workbench.risk.tightening import loosened, tightest
+from workbench.risk.tightening import loosened, tighter, tightest
 
 LEVELS = ("markets", "strategies", "leased")
 LEASE_OVER = "the lease of the global limits has expired"
@@ -50,28 +50,44 @@ def take_limits_at_start(state: AccountState, body: Mapping[str, Any]) -> list[A
 
     What a running runner has refused must not come true by a crash.
     """
-    looser = looser_than(state, body) if any(s.status != "ended" for s in state.sessions.values()) else []
-    if not looser:
-        take_limits(state, body)
-        return []
-    take_limits(state, {**msgspec.to_builtins(state.limits), **({"leased": True} if body.get("leased") else {})})
-    text = (
-        f"{', '.join(looser)} of the limits as they are written now may only be tightened while a session runs; those "
-        "that held hold on. End the sessions, and the runner's next start takes the new ones"
-    )
-    return [Alert(account=state.account, contract="", level="critical", text=text)]
+    looser = _looser_while_it_runs(state, body)
+    take_limits(state, _tighter_of_both(state, body) if looser else body)
+    return [_not_taken(state, looser)] if looser else []
 
 
 def on_limits_changed(state: AccountState, event: e.LimitsChanged) -> list[AnyCommand]:
     """Take new limits; while a session runs only tighter ones."""
-    looser = looser_than(state, event.limits)
-    if looser and any(s.status != "ended" for s in state.sessions.values()):
-        text = f"{', '.join(looser)} may only be tightened while a session runs; the new limits were not taken"
-        return [Alert(account=state.account, contract="", level="warning", text=text)]
+    looser = _looser_while_it_runs(state, event.limits)
+    if looser:  # what is tighter beside them holds at once: who tightens on a bad day must not be held up by them
+        take_limits(state, _tighter_of_both(state, event.limits))
+        return [_not_taken(state, looser)]
     take_limits(state, event.limits)
     by = f" by {event.person}" if event.person else ""
     text = f"the limits were changed{by}{': ' + event.reason if event.reason else ''}"
     return [Alert(account=state.account, contract="", level="info", text=text)]
+
+
+def _looser_while_it_runs(state: AccountState, body: Mapping[str, Any]) -> list[str]:
+    return looser_than(state, body) if any(s.status != "ended" for s in state.sessions.values()) else []
+
+
+def _not_taken(state: AccountState, looser: list[str]) -> Alert:
+    text = (
+        f"{', '.join(looser)} may only be tightened while a session runs; what held holds on there. End the sessions "
+        "and change them again, or start the runner anew"
+    )
+    return Alert(account=state.account, contract="", level="critical", text=text)
+
+
+def _tighter_of_both(state: AccountState, body: Mapping[str, Any]) -> dict[str, Any]:
+    new = msgspec.convert({k: v for k, v in body.items() if k not in LEVELS}, Limits)
+    made: dict[str, Any] = msgspec.to_builtins(tightest(state.limits, new))
+    for level, held in (("markets", state.risk.markets), ("strategies", state.risk.strategies)):
+        given = body.get(level, {})
+        made[level] = {key: tighter(held.get(key, {}), given.get(key, {})) for key in dict.fromkeys([*held, *given])}
+    if body.get("leased"):
+        made["leased"] = True
+    return made
 
 
 def looser_than(state: AccountState, body: Mapping[str, Any]) -> list[str]:
@@ -84,6 +100,8 @@ def looser_than(state: AccountState, body: Mapping[str, Any]) -> list[str]:
             found += [
                 f"{level}.{key}.{n}" for n in loosened(tightest(new, own), tightest(state.limits, names)) if n in names
             ]
+    if body.get("leased") is False and (state.lease is not None or NO_LEASE in state.halted):
+        found.append("the limits over all accounts")
     return found
 
 

@@ -137,7 +137,7 @@ def _of_account(state: AccountState, total: Decimal) -> Iterator[Reading]:
         lease = state.lease.daily_loss_usd if state.lease is not None else None
         if lease is not None:
             text = f"the account stands at {day:.2f} USD, its share of the loss over all accounts is {lease} USD"
-            yield Reading(ACCOUNT, Code.LEASE, day <= -lease, text)
+            yield Reading(ACCOUNT, Code.LEASE, day < -lease, text)  # at its share it enters nothing more (the gate)
         yield from _profits(state, limits, day)
     if limits.max_drawdown_usd is not None:
         fall = state.risk.best_usd - total

@@ -97,6 +97,18 @@ def tightest(limits: Limits, *others: Limits | Mapping[str, Any]) -> Limits:
     return Limits(**held)
 
 
+def tighter(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the names of a level as both have them, each with the value that lets less pass.
+
+    >>> tighter({"max_position": 3}, {"max_position": 4, "max_order_qty": 1})
+    {'max_position': 3, 'max_order_qty': 1}
+    """
+    made = dict(one)
+    for name, value in other.items():
+        made[name] = TIGHTER[name](value_of(name, made[name]), value_of(name, value)) if name in made else value
+    return dict(msgspec.to_builtins(made))
+
+
 def loosened(new: Limits, old: Limits) -> list[str]:
     """Return the names of the limits that `new` lets more pass than `old`.
 

@@ -56,7 +56,11 @@ async def lease_once(desk: Desk) -> dict[int, Lease]:
     limits = await asyncio.to_thread(over_all, desk)
     if not limits:
         return {}
-    shares = leases(monitor(told_accounts(desk)), limits)
+    told = told_accounts(desk)
+    for each in told:
+        if each.get("day_pnl_usd") is None:  # of an account that was stopped: what its runner told last
+            each["day_pnl_usd"] = each.get("told_day_pnl_usd")
+    shares = leases(monitor(told), limits)
     for account, lease in shares.items():
         runner = desk.runners.get(account)
         if runner is None or runner.channel is None:

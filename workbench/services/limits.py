@@ -151,7 +151,8 @@ def _changed(old: LimitsEntry, level: str, key: str, values: Mapping[str, Any]) 
         raise InputError(f"the global level has no parts, so no {key!r}")
     name: Any = _account(key) if level == "accounts" else spec(key).root if level == "markets" else key
     gone = {each for each, value in values.items() if value is None and _may_go(known.get(name, {}), each)}
-    given = read_values({n: v for n, v in values.items() if n not in gone}, where)
+    part = level in ("markets", "strategies")
+    given = read_values({n: v for n, v in values.items() if n not in gone}, where, part=part)
     merged: Values = {**{n: v for n, v in known.get(name, {}).items() if n not in gone}, **given}
     if level == "global":
         return replace(old, everywhere=read_values(merged, where))
@@ -171,10 +172,12 @@ def _account(key: str) -> int:
 def _looser(home: Home, old: LimitsEntry, new: LimitsEntry) -> dict[int, list[str]]:
     # by account; a level that no account uses yet is measured on the standard limits, account 0
     found: dict[int, list[str]] = {}
+    before_all, after_all = old.over_all, new.over_all
+    over = [f"{n} over all" for n, v in before_all.items() if after_all.get(n) is None or after_all[n] > v]
     for account in [*linked_accounts(home), 0]:
         linked = _linked(home, account)
         before, after = old.of_account(account, linked), new.of_account(account, linked)
-        names = loosened(after, before)
+        names = loosened(after, before) + over
         for level in ("markets", "strategies"):
             was, now = old.level(level), new.level(level)
             for key in was:

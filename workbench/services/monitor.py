@@ -138,8 +138,9 @@ def leases(monitored: Mapping[str, Any], limits: Values) -> dict[int, Lease]:
     """Return each account's share of the limits over all accounts.
 
     Whatever the others do, all shares together stay within the limit: the loss that is left is shared out in equal
-    parts on top of what each account has lost already, and so are the micros that are left. When a figure is missing
-    nobody gets more than it holds; when the limit is reached everybody stops.
+    parts on top of what each account has lost already, and so are the micros that are left. While the loss of one
+    account is not known no share is given: what was given runs out, and until then all of them are within the limit.
+    Where micros are not known nobody gets more than it holds; when the limit is reached everybody stops.
 
     Parameters
     ----------
@@ -153,6 +154,8 @@ def leases(monitored: Mapping[str, Any], limits: Values) -> dict[int, Lease]:
     if not rows or (loss is None and most is None):
         return {}
     shares = _losses(rows, Decimal(str(loss))) if loss is not None else [None] * len(rows)
+    if not shares:
+        return {}
     sizes = _sizes(rows, int(most)) if most is not None else [None] * len(rows)
     return {
         row["account"]: Lease(daily_loss_usd=share, max_micros=size)
@@ -160,17 +163,17 @@ def leases(monitored: Mapping[str, Any], limits: Values) -> dict[int, Lease]:
     }
 
 
-def _losses(rows: list[Json], limit: Decimal) -> list[Decimal | None]:
+def _losses(rows: list[Json], limit: Decimal) -> list[Decimal] | list[None]:
     # Profits of one account pay for no losses of another: they may be gone before anybody has looked.
-    lost = [None if row["day_pnl_usd"] is None else max(Decimal(0), -Decimal(str(row["day_pnl_usd"]))) for row in rows]
-    known = [each for each in lost if each is not None]
-    left = limit - sum(known, Decimal(0))
+    told = [row["day_pnl_usd"] for row in rows if row["day_pnl_usd"] is not None]
+    lost = [max(Decimal(0), -Decimal(str(day))) for day in told]
+    left = limit - sum(lost, Decimal(0))
     if left <= 0:
         return [STOP_USD] * len(rows)
-    if len(known) < len(rows):
-        return [each if each is not None else Decimal(0) for each in lost]
+    if len(lost) < len(rows):  # a share of what has been lost already would close what is open at the next tick
+        return []
     part = (left / len(rows)).quantize(Decimal("0.01"), rounding="ROUND_FLOOR")
-    return [(each or Decimal(0)) + part for each in lost]
+    return [each + part for each in lost]
 
 
 def _sizes(rows: list[Json], limit: int) -> list[int | None]:

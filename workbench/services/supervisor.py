@@ -27,7 +27,7 @@ from workbench.services.hearts import Hearts
 from workbench.services.link import ChildChannel, ask_for_all
 from workbench.services.logs import hide
 from workbench.services.open_hours import OpenHours
-from workbench.services.projections import Projections
+from workbench.services.projections import Projections, with_owners
 from workbench.services.recorded import Recorded
 from workbench.services.red_button import RedButton
 from workbench.services.replica import Replica
@@ -298,9 +298,12 @@ class Desk(DeskActions, DeskSessions):
         runner = self.runners.get(account)
         snapshot = runner.last.get("snapshot", {}) if runner is not None else {}
         if snapshot:
+            account_told = snapshot.get("account", {})
             unknown = {"equity_usd": None, "open_usd": None, "day_pnl_usd": None}
-            snapshot["account"] = {**snapshot.get("account", {}), "positions": [], "working": [], **unknown}
-            snapshot["sessions"] = [{**s, "position": 0, "pnl_usd": None} for s in snapshot.get("sessions", [])]
+            if account_told.get("day_pnl_usd") is not None:  # what the shares of the other accounts are worked out from
+                unknown["told_day_pnl_usd"] = account_told["day_pnl_usd"]
+            snapshot["account"] = {**account_told, "positions": [], "working": [], **unknown}
+            snapshot["sessions"] = [_closed(s) for s in snapshot.get("sessions", [])]
 
     # --- what surfaces read -------------------------------------------------------------------------------------------
 
@@ -337,8 +340,16 @@ class Desk(DeskActions, DeskSessions):
         since = trading_hours("index").window_at(self.clock.now()).open
         if verb == "fills":
             return [fill_dict(f) for f in await self.rest.trades(account, since)]
-        return [order_dict(o) for o in await self.rest.orders(account, since)]
+        rows = [order_dict(o) for o in await self.rest.orders(account, since)]
+        return await with_owners(self.history, account, rows) if rows else rows
 
     async def snapshot(self) -> Json:
         """The whole visible state; what is not known is None."""
         return self.view.snapshot()
+
+
+def _closed(session: Json) -> Json:
+    # What the close itself earned is in nobody's book: what was known before it is kept as that.
+    known = session.get("pnl_usd")
+    last = session.get("last_pnl_usd") if known is None else known
+    return {**session, "position": 0, "pnl_usd": None, "last_pnl_usd": last}

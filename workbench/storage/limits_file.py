@@ -33,6 +33,10 @@ from workbench.storage.home import Home, write_durably
 NAME = "limits.yaml"
 LEVELS = ("global", "accounts", "markets", "strategies")
 OVER_ALL = ("daily_loss_usd", "max_micros")
+OF_ACCOUNT = (
+    "flat_by", "news_flat", "blind_after_s", "blind_flatten_s", "protect_within_s", "on_breach", "equity_readings",
+    "consecutive_losses", "cool_down_s",
+)  # fmt: skip
 MOST_CHARACTERS = 1_000_000
 Values = dict[str, Any]
 _HEAD = "# Limits by date; the newest entry that has come holds as a whole (workbench limits --help).\n"
@@ -174,13 +178,19 @@ def _entry(number: int, row: Any) -> LimitsEntry:
         reason=str(row.get("reason") or ""),
         everywhere=read_values(row.get("global"), f"{where}, global"),
         accounts={key: read_values(v, f"{where}, account {key}") for key, v in accounts.items()},
-        markets={key: read_values(v, f"{where}, market {key}") for key, v in markets.items()},
-        strategies={key: read_values(v, f"{where}, strategy {key}") for key, v in strategies.items()},
+        markets={key: read_values(v, f"{where}, market {key}", part=True) for key, v in markets.items()},
+        strategies={key: read_values(v, f"{where}, strategy {key}", part=True) for key, v in strategies.items()},
     )
 
 
-def read_values(written: Any, where: str) -> Values:
-    """Return limits as they are kept from what a person wrote; each is checked as if it stood alone."""
+def read_values(written: Any, where: str, *, part: bool = False) -> Values:
+    """Return limits as they are kept from what a person wrote; each is checked as if it stood alone.
+
+    With `part` they are those of a market or strategy, which cannot keep every limit.
+    """
+    for key in _mapping(written, where) if part else ():
+        if key in OF_ACCOUNT:
+            raise InputError(f"{where}: {key} is kept by an account as a whole; write it under global or accounts")
     values = {str(key): value_of(str(key), value, where=where) for key, value in _mapping(written, where).items()}
     if "products" in values:
         values["products"] = tuple(spec(root).root for root in values["products"])
