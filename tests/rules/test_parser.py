@@ -55,6 +55,28 @@ def test_a_condition_has_one_normal_form(written: str, normal: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("rsi(14) < 30", "`14` as x of rsi(x, length) never changes; give it a series, such as rsi(close, length)"),
+        ("sma(fast, 20) > 1", "`fast` as x of sma(x, length)"),
+        ("ema(2 * fast + 1, 9) > 1", "`((2 * fast) + 1)` as x of ema"),
+        ('tf("4h").rsi(14) < 30', "such as rsi(close, length)"),
+    ],
+)
+def test_an_indicator_of_a_number_is_refused_with_the_way_it_is_meant(written: str, shown: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse(written, NAMES)
+    assert shown in str(caught.value)
+
+
+def test_a_name_in_capitals_finds_the_one_it_means_and_a_long_list_says_how_much_it_leaves_out() -> None:
+    with pytest.raises(UnknownName, match=r"unknown function 'RSI'.*did you mean rsi"):
+        parse("RSI(close, 14) < 30", NAMES)
+    with pytest.raises(UnknownName, match=rf"known: .* and {len(FUNCTIONS) + 1 - 30} more$"):
+        parse("qqqqqqqqqqqq(close) < 30", NAMES)
+
+
+@pytest.mark.parametrize(
     "written",
     [
         "__import__('os').system('true')",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+SHOWN = 30  # names that a message lists
+
 
 class WorkbenchError(Exception):
     """Base of everything Workbench raises on purpose; keeps the objects it speaks of as attributes."""
@@ -29,8 +31,13 @@ class UnknownName(InputError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "") -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        close = difflib.get_close_matches(name, self.known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self.known[:30]) or 'none yet'}"
+        folded: dict[str, str] = {}
+        for each in self.known:  # capitals are the commonest mistake, and make RSI nothing like rsi
+            folded.setdefault(each.casefold(), each)
+        close = [folded[each] for each in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
+        more = f" and {len(self.known) - SHOWN} more" if len(self.known) > SHOWN else ""
+        listed = f"known: {', '.join(self.known[:SHOWN]) or 'none yet'}{more}"
+        hint = f"did you mean {' or '.join(close)}?" if close else listed
         super().__init__(f"unknown {kind} {name!r}{f' ({where})' if where else ''}; {hint}")
 
 

@@ -30,7 +30,9 @@ from workbench.rules.expression import (
     Text,
     is_constant,
 )
+from workbench.rules.expression import text as written_out
 from workbench.rules.functions import CONSTANT, FRACTION, FUNCTIONS, SERIES, TF, ZONE, Function, known
+from workbench.rules.indicators import INDICATORS
 from workbench.rules.zones import zone
 
 _TF_USAGE = 'write tf("4h").close, tf("4h").close[1] or tf("4h").sma(close, 20)'
@@ -305,6 +307,10 @@ class _Parser:
             return self.fixed(node, depth, f"{name} of {function.usage}", kind)
         made = self.wanted(node, depth, Kind.TEXT if kind == ZONE else Kind(kind))
         if not isinstance(made, Text):
+            if function.name in INDICATORS and is_constant(made):
+                example = f"{function.name}({', '.join(('close', *(a for a, _ in function.arguments[1:])))})"
+                what = f"`{written_out(made)}` as {name} of {function.usage} never changes"
+                raise self.error(f"{what}; give it a series, such as {example}")
             return made
         if kind == ZONE:
             zone(made.value, where=self.where)
