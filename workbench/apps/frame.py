@@ -72,6 +72,25 @@ def price(value: float | None, contract: str | None) -> str:
     return "–" if value is None or value != value else f"{value:,.{tick_of(contract)[1]}f}"
 
 
+def age(seconds: float | None) -> str:
+    """Return a length of time as people say it.
+
+    >>> age(0.42), age(75), age(7300), age(None)
+    ('0.4 s', '75 s', '2 h 1 min', '–')
+    """
+    if seconds is None or seconds != seconds:
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
 def shifted(seconds: int) -> int:
     """Return unix seconds moved so that a chart that knows only UTC shows Chicago time.
 

@@ -189,10 +189,13 @@ class LivePage(Visit):
         fresh = number != self._equity_key or points[-1][0] < self._equity_time
         part = points if fresh else [p for p in points if p[0] >= self._equity_time]
         self._equity_key, self._equity_time = number, points[-1][0]
+        known = account.get("equity_usd") is not None
+        old = "" if known else f", last known at {rows.moment(points[-1][0] * 10**9, snapshot.get('at'))}"
         self.equity.show(
             {
+                "short": "Equity" if known else "Equity, old",
                 "op": "all" if fresh else "tail",
-                "title": f"Equity of {account.get('name') or number}",
+                "title": f"Equity of {account.get('name') or number}{old}",
                 "points": [{"time": shown.shifted(at), "value": usd} for at, usd in part],
             }
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from workbench.apps.frame import level, price, short, tick_of, tone
+from workbench.apps.frame import SILENT_S, age, level, price, short, tick_of, tone
 from workbench.apps.grid import Act, Cell, Field, Row, columns
 from workbench.domain.errors import InputError
 from workbench.widgets.cards import CHICAGO, STATES, chicago, money, signed, version_name
@@ -26,15 +26,16 @@ WORKING = ("WORKING", "PENDING", "SUSPENDED")
 
 
 def session_rows(snapshot: Json) -> list[Row]:
-    """Return a row for each session, with what may be asked of it in its state."""
+    """Return a row for each session, with what may be asked of it in its state; what is old says how old it is."""
+    old = _silent(snapshot)
     return [
         Row(
             id=s["session"],
             cells=[
                 s["session"], (STATES.get(s["state"], s["state"]), STATE_TONES.get(s["state"], "")), version_name(s),
                 f"{short(s['contract'])} {s['timeframe']}",
-                (signed(s.get("position")), tone(s.get("position"))), (money(s.get("pnl_usd")), tone(s.get("pnl_usd"))),
-                None if s.get("trades") is None else str(s["trades"]), _said(s),
+                _held(s, old), _earned(s, old),
+                None if s.get("trades") is None else str(s["trades"]), _said(s, snapshot.get("at")),
             ],
             acts=_session_acts(s),
         )
@@ -42,10 +43,34 @@ def session_rows(snapshot: Json) -> list[Row]:
     ]  # fmt: skip
 
 
-def _said(session: Json) -> str | None:
+def _said(session: Json, now: int | None) -> str | None:
     # What keeps it from entering is of more use than what its rule said last.
     waits = session["state"] in ("warming", "waiting") and session.get("reason")
-    return str(waits) if waits else session.get("last_signal")
+    text, at = session.get("last_signal"), session.get("last_signal_at")
+    return str(waits) if waits else f"{text} · {moment(at, now)}" if text and at else text
+
+
+def _silent(snapshot: Json) -> dict[int, float]:
+    # Accounts whose runner is gone or silent -> seconds since its last word.
+    runners = {a["account"]: a.get("runner") or {} for a in snapshot.get("accounts", [])}
+    gone = {a: r.get("age_s") for a, r in runners.items() if r.get("state") not in ("running", None)}
+    return {a: s for a, s in gone.items() if s is not None and s > SILENT_S}
+
+
+def _held(session: Json, old: dict[int, float]) -> Cell:
+    text, was_read = signed(session.get("position")), session.get("last_pnl_usd") is not None
+    if session.get("account") not in old or session.get("position") is None or was_read:  # flat, as the broker showed
+        return text, tone(session.get("position"))
+    return f"{text} · {age(old[session['account']])} old", "dim"
+
+
+def _earned(session: Json, old: dict[int, float]) -> Cell:
+    now = session.get("pnl_usd")
+    known = session.get("last_pnl_usd") if now is None else now
+    if known is None or (now is not None and session.get("account") not in old):
+        return money(now), tone(now)
+    since = f"{age(old[session['account']])} old" if session.get("account") in old else "before the stop"
+    return f"{money(known)} · {since}", "dim"
 
 
 def _session_acts(session: Json) -> tuple[Act, ...]:

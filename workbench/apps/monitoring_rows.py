@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from workbench.apps import frame as shown
-from workbench.apps.frame import SILENT_S, lights, short, tone
+from workbench.apps.frame import SILENT_S, age, lights, short, tone
 from workbench.apps.grid import Row, columns
 from workbench.apps.live_rows import LEVELS
 from workbench.widgets.cards import CHICAGO, chicago, money, plain_money
@@ -191,25 +191,6 @@ def _tiles(snapshot: Json, monitored: Json, silent_s: float, rate: float | None,
         {"label": "Desk answers in", **_unit(asked_ms, "ms"), "note": "this page asked"},
         {"label": "Snapshots", **_unit(rate, "per s", 1), "note": f"the newest is {age(silent_s)} old"},
     ]
-
-
-def age(seconds: float | None) -> str:
-    """Return a length of time as people say it.
-
-    >>> age(0.42), age(75), age(7300), age(None)
-    ('0.4 s', '75 s', '2 h 1 min', '–')
-    """
-    if seconds is None or seconds != seconds:
-        return "–"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds // 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def stamp(at: int | None) -> str:

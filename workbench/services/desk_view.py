@@ -64,6 +64,7 @@ class DeskView:
                 "reason": first.reason if first else None,
                 "by": first.by if first else None,
                 "at": first.at if first else None,
+                "account": first.account if first else None,  # None: everything, as the command that clears it names it
                 "accounts": stopped,
                 "last_result": self._desk.button.result,
             },

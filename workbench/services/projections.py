@@ -29,6 +29,7 @@ AT_ONCE = 1 << 20  # bytes of a journal in one transaction
 KEEP_EVERY = 4 << 20  # bytes after which the state itself is kept, so that a new desk need not read from the beginning
 LOOK_EVERY_S = 2.0
 TRY_AGAIN_S = 10.0
+OWNERS_S = 2.0
 
 
 class Reading:
@@ -172,6 +173,15 @@ class Projections:
         """Return trading dates, newest first; `before` is a `trading_date`. Money in USD, as text where exact."""
         return self._page("days", "trading_date", account, limit, before)
 
+    def owners(self, account: int, numbers: list[int]) -> dict[int, Row]:
+        """Return tag, strategy, rule and session of the orders with these numbers of the gateway, by number."""
+        if not self.database.exists:
+            return {}
+        names = ("tag", "strategy", "rule", "session")
+        with self.database.reading() as connection:
+            known = _bodies(connection, account, numbers)
+        return {number: {name: body.get(name) for name in names} for number, body in known.items()}
+
     def _page(self, name: str, cursor: str, account: int, limit: int, before: int | str | None) -> list[Row]:
         from sqlalchemy import select
 
@@ -188,22 +198,38 @@ class Projections:
             return _with_orders(connection, account, rows) if name == "fills" else rows
 
 
+async def with_owners(history: Projections, account: int, rows: list[Row]) -> list[Row]:
+    """Return orders as the broker tells them with what the journal knows: tag, strategy, rule and session.
+
+    A database that does not answer at once leaves them as they are.
+    """
+    numbers = [row["order_id"] for row in rows if row["order_id"] is not None]
+    try:
+        async with asyncio.timeout(OWNERS_S):
+            known = await asyncio.to_thread(history.owners, account, numbers)
+    except Exception as error:
+        log.warning("whose the orders of account %s are is not read: %r", account, error)
+        return rows
+    return [{**row, **{k: v for k, v in known.get(row["order_id"], {}).items() if v}} for row in rows]
+
+
 def _with_orders(connection: Connection, account: int, rows: list[Row]) -> list[Row]:
     # A fill may be known before its order is; whose it was is looked up when somebody asks.
+    known = _bodies(connection, account, {row["order_id"] for row in rows})
+    names = ("strategy", "rule", "session")
+    return [{**row, **{n: known.get(row["order_id"], {}).get(n, "") for n in names}} for row in rows]
+
+
+def _bodies(connection: Connection, account: int, numbers: Iterable[int]) -> dict[int, Row]:
     from sqlalchemy import select
 
     from workbench.storage.tables import orders
 
-    numbers = {row["order_id"] for row in rows}
-    query = select(orders).where((orders.c.account == account) & orders.c.order_id.in_(numbers))
-    known = {row.order_id: row for row in connection.execute(query)}
-    out = []
-    for row in rows:
-        order = known.get(row["order_id"])
-        body = order.body if order is not None else {}
-        whose = {name: body.get(name, "") for name in ("strategy", "rule", "session")}
-        out.append({**row, **whose})
-    return out
+    chosen, bodies = list(numbers), dict[int, Row]()
+    for i in range(0, len(chosen), 500):
+        query = select(orders).where((orders.c.account == account) & orders.c.order_id.in_(chosen[i : i + 500]))
+        bodies |= {row.order_id: row.body for row in connection.execute(query)}
+    return bodies
 
 
 def _write(connection: Connection, reading: Reading) -> None:

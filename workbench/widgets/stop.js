@@ -20,9 +20,15 @@ async function deskLives(url, limitMs) {
   }
 }
 
+// The command that releases this latch: of one account when only that was stopped.
+function clearing(body) {
+  const one = body.account == null ? "" : ` --account ${body.account}`;
+  return `workbench stop --clear${one} --reason "…"`;
+}
+
 function describeStop(body) {
   const took = body.ms == null ? "" : ` in ${Math.round(body.ms).toLocaleString("en-US")} ms`;
-  const held = body.latched ? "Latched until a person clears it with a reason." : "NOT latched.";
+  const held = body.latched ? "Latched. To clear: " + clearing(body) : "NOT latched.";
   if (body.result === "FLAT") return { tone: "good", title: `✔ FLAT, verified at the broker${took}`, lines: [held] };
   return { tone: "bad", title: `✖ NOT FLAT${took}: this remains`, lines: [...(body.remaining || []), held] };
 }

@@ -25,7 +25,7 @@ export function render({ model }) {
 
   model.on("msg:custom", (event) => {
     const message = payload(event), points = message.points || [];
-    heading = phone ? "Equity" : message.title || heading;
+    heading = (phone ? message.short : message.title) || heading;
     if (message.op === "all") {
       line.setData(points);
       first = points.length ? points[0].value : null;
