@@ -149,6 +149,10 @@ def test_a_session_that_waits_neither_enters_nor_leaves_until_the_position_is_go
 def test_a_session_that_begins_flat_closes_what_is_there_first() -> None:
     ride = held("flatten")
     assert (ride.broker.qty(), ride.closes) == (0, 1)
+    ride.settle()
+    (row,) = session_dicts(ride.state, {})
+    gone = "the position that was there before it is gone: it begins with the next bar"
+    assert (row["state"], row["reason"]) == ("waiting", gone)
     ride.bar(enter(1))
     assert entered(ride)
 

@@ -89,9 +89,14 @@ def demand_stop(state: AccountState, book: Book, session: Session) -> Out:
 
 def is_waiting(state: AccountState, session: Session) -> bool:
     """Say whether a session waits for a position that it does not own; it goes on by itself once that is gone."""
-    if session.waits_flat and state.synced and _is_flat(state, state.book(session.contract)):
+    if session.waits_flat and has_gone(state, session):
         session.waits_flat = False
     return session.waits_flat
+
+
+def has_gone(state: AccountState, session: Session) -> bool:
+    """Say whether nothing is held of a session's contract, and no order of it is open."""
+    return state.synced and _is_flat(state, state.book(session.contract))
 
 
 def may_enter(session: Session) -> bool:
@@ -104,8 +109,10 @@ def _is_flat(state: AccountState, book: Book) -> bool:
     return not busy and state.orders.none_open(book.position.contract)
 
 
-def waiting_for(session: Session) -> str:
-    """Why a running session enters nothing; empty when it may."""
+def waiting_for(session: Session, *, is_gone: bool = False) -> str:
+    """Why a running session enters nothing; empty when it may. `is_gone` is what `has_gone` says."""
+    if session.waits_flat and is_gone:
+        return "the position that was there before it is gone: it begins with the next bar"
     if session.waits_flat:
         return "waits until the position that was there before it is gone"
     return f"warming up: {session.warming}" if session.warming else ""

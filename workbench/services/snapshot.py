@@ -12,7 +12,7 @@ from workbench.domain.order import Order
 from workbench.domain.position import Fill
 from workbench.execution.fills import Earned, earned_by, session_day_usd
 from workbench.execution.headroom import drawdown_usd, exposure, headroom
-from workbench.execution.readiness import waiting_for
+from workbench.execution.readiness import has_gone, waiting_for
 from workbench.execution.state import AccountState, Book, Session
 
 
@@ -146,12 +146,12 @@ def strategy_dicts(state: AccountState, names: dict[str, str]) -> list[dict[str,
     return rows
 
 
-def _state_of(session: Session) -> tuple[str, str]:
+def _state_of(state: AccountState, session: Session) -> tuple[str, str]:
     # running, warming, waiting, paused or ended, and why
     if session.status != "running":
         return session.status, session.reason
     if session.waits_flat:
-        return "waiting", waiting_for(session)
+        return "waiting", waiting_for(session, is_gone=has_gone(state, session))
     if session.warming or not session.last_bar_end:
         return "warming", waiting_for(session) or "no bar has closed yet"
     return "running", session.reason
@@ -164,7 +164,7 @@ def session_dicts(
     out = []
     for s in state.sessions.values():
         earned = earned_by(state, s.contract, s.session)
-        shown, reason = _state_of(s)
+        shown, reason = _state_of(state, s)
         out.append(
             {
                 "session": s.session,
