@@ -171,6 +171,13 @@ def test_header_table_and_comparison_of_the_report_say_the_same(day: SessionDay)
     assert {d.cause for d in day.compared.rows} == {"fee"} and "by hand" not in day.difference_table()
 
 
+def test_the_curve_ends_at_the_close_with_the_money_of_the_header(day: SessionDay) -> None:
+    # at the last bar, 09:10, the second trade stood where it went in: its entry fee is all it had cost
+    assert day.equity[-2:] == [
+        (MORNING + 10 * MINUTE, pytest.approx(float(FIRST_TRADE - ROUND / 2))), (STOPPED + 10 * SECOND, -31.48),
+    ]  # fmt: skip
+
+
 def test_the_report_says_that_the_stop_closed_the_trade(day: SessionDay) -> None:
     assert [t.exit_rule for t in day.trades] == ["exit.long", CLOSED_BY_STOP]
     assert day.trade_table().count(CLOSED_BY_STOP) == 1 and day.trade_table().count("exit.long") == 1

@@ -199,6 +199,16 @@ def _share_out(
         facts.orders.sort(key=lambda order: order.created_at)
         facts.trades = trades_of(facts.name, facts.fills, facts.product, why)
         facts.last_at = max([facts.last_at, facts.started.at, *(f.at for f in facts.fills)])
+        _note_end(facts)
+
+
+def _note_end(facts: SessionFacts) -> None:
+    # What closed an ended session came after its last bar: its curve ends at what it has made.
+    if facts.status != "ended" or not facts.fills or any(trade.exit_at is None for trade in facts.trades):
+        return
+    if not facts.equity or facts.equity[-1][0] < facts.fills[-1].at:
+        net = sum((trade.net_usd for trade in facts.trades), Decimal(0))
+        facts.equity.append((facts.fills[-1].at, round(float(net), 2)))
 
 
 def trades_of(
