@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.execution.fake_broker import ACCOUNT, MES, START, Ride, bar_closed, enter
+from tests.execution.limit_scenes import linked
 from tests.execution.scenes import in_position, manual
 from workbench.domain import events as e
 from workbench.domain.commands import CancelOrder, ClosePosition, ModifyOrder, PlaceOrder
@@ -123,6 +124,34 @@ def test_a_smaller_order_at_its_price_passes_a_halt_a_larger_one_does_not() -> N
     act(ride, "modify", "a2", order_id=order.order_id, qty=4)
     assert not ride.outgoing and "halted" in ride.state.refused["a2"]
     assert ride.broker.orders[order.order_id or 0].qty == 2
+
+
+@pytest.mark.statement(28)
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_stop_moves_away_only_as_far_as_the_capital_at_risk_allows(side: int) -> None:
+    ride = in_position(2, side, limits=Limits(capital_at_risk_usd=Decimal(60)))
+    stop = ride.broker.leg(OrderType.STOP)
+    assert stop.stop_ticks == START - 20 * side  # 20 ticks × 1.25 USD × 2 = 50 USD
+    act(ride, "modify", "a1", order_id=stop.order_id, stop_ticks=START - 25 * side)  # 62.50
+    assert not ride.outgoing and ride.state.refused["a1"].startswith("(capital_at_risk_usd)")
+    act(ride, "modify", "a2", order_id=stop.order_id, stop_ticks=START - 24 * side)  # 60.00
+    assert [type(c) for c in ride.outgoing] == [ModifyOrder]
+    ride.settle()
+    act(ride, "modify", "a3", order_id=stop.order_id, stop_ticks=START - 5 * side)
+    assert [type(c) for c in ride.outgoing] == [ModifyOrder], "nearer is never refused"
+
+
+@pytest.mark.statement(28)
+def test_a_stop_does_not_move_beyond_the_firms_floor_and_may_where_nothing_limits_it() -> None:
+    ride = linked(in_position(2), floor=49_800)
+    stop = ride.broker.leg(OrderType.STOP)
+    act(ride, "modify", "a1", order_id=stop.order_id, stop_ticks=START - 4000)
+    assert not ride.outgoing and ride.state.refused["a1"].startswith("(headroom)")
+    act(ride, "modify", "a2", order_id=stop.order_id, stop_ticks=START - 40)
+    assert len(ride.outgoing) == 1
+    free = in_position(2)
+    act(free, "modify", order_id=free.broker.leg(OrderType.STOP).order_id, stop_ticks=START - 4000)
+    assert len(free.outgoing) == 1, "whoever has set no limit has none"
 
 
 @pytest.mark.parametrize("price", ["limit_ticks", "stop_ticks"])

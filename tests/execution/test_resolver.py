@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.execution.fake_broker import ACCOUNT, FEE, MES, START, Ride, enter
+from tests.execution.fake_broker import ACCOUNT, FEE, MES, START, FakeBroker, Ride, enter
 from tests.execution.scenes import in_position
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, ReadBroker
@@ -15,6 +15,7 @@ from workbench.domain.order import Order, OrderType, Side, Status
 from workbench.domain.position import Fill
 from workbench.execution.fills import earned_by
 from workbench.risk.gate import Approved
+from workbench.risk.limits import Limits
 
 pytestmark = pytest.mark.statement(17)
 
@@ -403,3 +404,32 @@ def test_a_trade_that_was_taken_back_counts_again_only_when_it_is_made_again() -
     assert book.uncounted == {order.order_id: 1} and not book.is_sure, "its new trade has not come yet"
     ride.feed(e.FillReported(at=ride.now, fill=half(order, 2, at=ride.now)))
     assert (book.qty, book.uncounted) == (1, {})
+
+
+@pytest.mark.statement(42)
+@pytest.mark.parametrize("brackets", [True, False])
+def test_an_entry_that_is_executed_after_it_was_given_up_is_not_left_without_a_stop(brackets: bool) -> None:
+    ride = Ride(Limits(), FakeBroker(brackets=brackets)).start(bracket_mode="auto-oco" if brackets else "position")
+    ride.answers = lambda command: "lost"
+    ride.bar(enter(1))
+    (approved,) = ride.outgoing
+    ride.settle(reads=False)
+    for _ in range(8):
+        read_after(ride, 6.0)
+    (tag,) = ride.state.orders
+    assert ride.state.orders[tag].status is Status.ABSENT
+    ride.answers = lambda command: "accepted"
+    ride.broker.place(approved.command)  # type: ignore[union-attr]
+    ride.settle()
+    assert ride.state.book(MES).qty == 1 and ride.said("reached the exchange after it was given up")
+    for _ in range(8):
+        ride.wait(5)
+        ride.settle()
+    assert ride.broker.qty() == (1 if brackets else 0), "with brackets the broker's own stop works for it"
+    if brackets:
+        ride.broker.cancel(ride.broker.exit(OrderType.STOP).order_id or 0)
+        ride.settle()
+        for _ in range(8):
+            ride.wait(5)
+            ride.settle()
+        assert ride.broker.qty() == 0, "and when that has gone it is missed"

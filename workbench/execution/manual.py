@@ -15,11 +15,12 @@ from workbench.domain import events as e
 from workbench.domain.commands import CancelOrder, ModifyOrder, PlaceOrder
 from workbench.domain.order import Order, OrderType, Side
 from workbench.execution import stray
-from workbench.execution.exposure import at_risk_usd
+from workbench.execution.exposure import STOPS, at_risk_usd
 from workbench.execution.flatten import start_flatten
 from workbench.execution.risk_view import limits_of
 from workbench.execution.state import AccountState, Trim
 from workbench.execution.submit import Out, refusal, submit_entry, view_without
+from workbench.risk.checks_money import check_stake
 from workbench.risk.gate import Approved, Refused, check
 from workbench.rules.signal import Signal
 
@@ -109,7 +110,10 @@ def _modify(state: AccountState, event: e.OrderActionRequested) -> Out:
         return _refuse(state, event, "nothing to change was given; give qty, limit_ticks or stop_ticks")
     if 0 in (event.limit_ticks, event.stop_ticks):
         return _refuse(state, event, "a price of 0 is none; give the price that the order should have")
-    why = _exit_too_big(state, order, qty) if order.family is not None else _entry_refused(state, order, qty, event)
+    if order.family is not None:
+        why = _exit_too_big(state, order, qty) or _stop_too_far(state, order, event)
+    else:
+        why = _entry_refused(state, order, qty, event)
     if why:
         return _refuse(state, event, why)
     if qty > order.qty:  # until the broker has said so the larger figure counts: two changes must not pass as one
@@ -135,24 +139,43 @@ def _exit_too_big(state: AccountState, order: Order, qty: int) -> str:
     return f"an exit of {qty - order.filled} contracts is more than the {held} held"
 
 
+def _stop_too_far(state: AccountState, order: Order, event: e.OrderActionRequested) -> str:
+    # A digit that slips must not take the protection away while the position counts as protected.
+    if event.stop_ticks is None or order.stop_ticks is None or order.type not in STOPS:
+        return ""
+    farther = (event.stop_ticks - order.stop_ticks) * order.side.sign
+    if farther <= 0:
+        return ""
+    view, limits = state.view(order.contract), limits_of(state, order.contract)
+    stake = farther * order.remaining * state.book(order.contract).spec.tick_value
+    held = at_risk_usd(state, limits.unstopped_ticks)
+    wish = _as_placed(order, f"change of {event.request}", order.remaining, order.limit_ticks, event.stop_ticks)
+    why = check_stake(wish, dataclasses.replace(view, at_risk_usd=held), limits, stake)
+    return f"({why[0]}): {why[1]}" if why else ""
+
+
+def _as_placed(order: Order, tag: str, qty: int, limit_ticks: int | None, stop_ticks: int | None) -> PlaceOrder:
+    return PlaceOrder(
+        account=order.account,
+        contract=order.contract,
+        tag=tag,
+        side=order.side,
+        type=order.type,
+        qty=qty,
+        limit_ticks=limit_ticks,
+        stop_ticks=stop_ticks,
+        trail_ticks=order.trail_ticks,
+        strategy=order.strategy,
+        rule=order.rule,
+    )
+
+
 def _entry_refused(state: AccountState, order: Order, qty: int, event: e.OrderActionRequested) -> str:
     limit = order.limit_ticks if event.limit_ticks is None else event.limit_ticks
     stop = order.stop_ticks if event.stop_ticks is None else event.stop_ticks
     if qty <= order.qty and (limit, stop) == (order.limit_ticks, order.stop_ticks):
         return ""  # smaller at the same price: a reduction
-    wish = PlaceOrder(
-        account=state.account,
-        contract=order.contract,
-        tag=f"change of {event.request}",
-        side=order.side,
-        type=order.type,
-        qty=qty - order.filled,
-        limit_ticks=limit,
-        stop_ticks=stop,
-        trail_ticks=order.trail_ticks,
-        strategy=order.strategy,
-        rule=order.rule,
-    )
+    wish = _as_placed(order, f"change of {event.request}", qty - order.filled, limit, stop)
     limits = limits_of(state, order.contract)
     stake = state.risk.ticks_at_stake.get(order.tag or "", limits.unstopped_ticks)  # its stop stays as far as it was
     limits = msgspec.structs.replace(limits, unstopped_ticks=stake)

@@ -52,6 +52,8 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
         names = ("tag", "strategy", "rule", "parent_id", "session", "protects", "origin")
         owner = {name: getattr(known, name) for name in names}
         merged = msgspec.structs.replace(believed, **owner, filled=max(known.filled, report.filled))
+    if known.status is Status.ABSENT and (merged.is_open or merged.filled):
+        out = [*out, *_arrived_late(state, key, merged)]
     if report.order_id is not None and report.order_id not in state.key_of_id:
         state.key_of_id[report.order_id] = key
         if merged.session:
@@ -59,6 +61,15 @@ def take_report(state: AccountState, report: Order) -> list[AnyCommand]:
     _settle_miss(state, key)
     _keep(state, key, merged)
     return out
+
+
+def _arrived_late(state: AccountState, key: str, order: Order) -> list[AnyCommand]:
+    # It was given up, and its brackets with it: what it opens needs a working stop like any other bracketed entry.
+    book = state.book(order.contract)
+    if key in state.risk.ticks_at_stake:
+        book.bracketed = max(book.bracketed, order.qty)
+    text = f"order {order.tag or order.order_id} of {order.contract} reached the exchange after it was given up"
+    return [alert(order, "critical", f"{text}; what it opens is closed unless a stop works for it in time")]
 
 
 def _keep(state: AccountState, key: str, order: Order) -> None:

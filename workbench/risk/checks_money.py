@@ -112,6 +112,13 @@ def check_firm(command: PlaceOrder, view: View, limits: Limits) -> Why:
     return _check_capital(view, limits, stake)
 
 
+def check_stake(command: PlaceOrder, view: View, limits: Limits, stake: Decimal) -> Why:
+    """Return what stands against `stake` USD more at risk on what is held already: a stop that moves away."""
+    if view.firm is not None and (why := _check_headroom(command, view, view.firm, limits, stake)):
+        return why
+    return _check_capital(view, limits, stake)
+
+
 def _levels(firm: Firm) -> bool:
     return firm.floor_usd is not None or firm.day_floor_usd is not None
 

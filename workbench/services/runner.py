@@ -236,6 +236,8 @@ class Runner:
             if up:
                 self.feed.stream_ready()
                 self._feed_wake.set()
+            else:
+                self.feed.stream_lost()
 
     def on_refused(self, reason: str) -> None:
         """A desk of another program will not work with us ("": one of our own does): nothing is entered meanwhile."""
