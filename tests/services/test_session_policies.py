@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from tests.services.test_reader import CONTRACT
 from tests.services.test_runner_verbs import running
+from workbench.domain.events import SessionStarted
 from workbench.execution import outage, readiness
 from workbench.services import desk_sessions
 from workbench.services.children import Child
@@ -22,6 +23,7 @@ from workbench.services.linking import make_link
 from workbench.services.settings import load_profile
 from workbench.services.supervisor import Desk
 from workbench.storage.home import Home
+from workbench.storage.journal import read_history
 from workbench.storage.links import save_link
 
 ACCOUNT = 7
@@ -95,6 +97,9 @@ async def test_a_runner_that_starts_again_keeps_the_policies_also_over_pause_and
         await life.say("pause")
         resumed = await life.say("resume")
         assert {name: resumed[name] for name in CHOSEN} == CHOSEN
+    records = read_history(life.home.account(1))
+    told = [record.event for record in records if isinstance(record.event, SessionStarted)]
+    assert [{name: getattr(event, name) for name in CHOSEN} for event in told] == [CHOSEN, CHOSEN]
     async with running(tmp_path) as life:
         shown = await life.say("pause")
         assert life.runner.epoch == 2

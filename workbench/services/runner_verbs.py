@@ -146,6 +146,10 @@ class RunnerVerbs:
             timeframe=known.timeframe,
             parameters=known.parameters,
             person=body.get("person", ""),
+            start_policy=known.start_policy,  # what holds on, so that the record says no other
+            disconnect_policy=known.disconnect_policy,
+            disconnect_after_s=known.disconnect_after_s,
+            warm_bars=known.warm_bars,
         )
         return await self._command(event, known.session)
 
