@@ -82,6 +82,9 @@ def test_stop_shows_flat_and_reaches_the_desk_once_with_its_reason(
     page.wait_for_selector("text=FLAT, verified at the broker in 1,312 ms")
     assert [call for call in fake.calls if call[0] == "stop"] == [("stop", "news at 13:00", None, "dashboard")]
     page.wait_for_selector("text=STOPPED: news at 13:00")
+    assert page.get_by_text('workbench stop --clear --reason "…"').first.is_visible()
+    verdict, status = page.locator(".wb-panel").bounding_box(), page.locator(".wb-lights").bounding_box()
+    assert verdict["y"] + verdict["height"] < status["y"], "what is stopped stays readable"
     page.close()
 
 

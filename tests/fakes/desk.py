@@ -126,7 +126,7 @@ class FakeDesk:
             "contract": CONTRACT, "timeframe": "1m", "state": self.state, "position": self.qty,
             "pnl_usd": realized + open_usd, "trades": 6, "last_bar_end": at - at % 60_000_000_000,
             "last_signal": "long: fast 6845.10 crossed above slow 6844.62", "parameters": {"fast": 10, "slow": 30},
-            "reason": self.reason, **self.policies,
+            "reason": self.reason or None, **self.policies,
         }  # fmt: skip
 
     def _working(self) -> list[dict[str, Any]]:

@@ -144,6 +144,8 @@ class SessionRow(BaseModel):
     trades: int | None = None
     last_bar_end: int | None = None
     last_signal: str | None = None
+    last_signal_at: int | None = None  # end of the bar that gave it, UTC ns
+    last_pnl_usd: float | None = None  # while `pnl_usd` is not known after a stop: what it was before
     parameters: dict[str, Any] = Field(default_factory=dict)
     reason: str | None = None
     start_policy: str | None = None
@@ -153,10 +155,20 @@ class SessionRow(BaseModel):
     warm_bars: int | None = None
 
 
+class SignalRow(BaseModel):
+    """What a session's rule said; `at` is the end of the bar that gave it, UTC ns."""
+
+    session: str
+    account: int
+    at: int
+    rule: str
+
+
 class AlertRow(BaseModel):
-    """Something a person should read."""
+    """Something a person should read; `at` is wall time, `market_at` the market's where it was known, UTC ns."""
 
     at: int
+    market_at: int | None = None
     level: str
     text: str
     account: int | None = None
@@ -169,6 +181,7 @@ class StopState(BaseModel):
     reason: str | None
     by: str | None
     at: int | None
+    account: int | None = None  # the one that is stopped; null: everything
     accounts: list[int]
     last_result: dict[str, Any] | None = None
 
@@ -185,6 +198,7 @@ class State(BaseModel):
     data: list[dict[str, Any]]
     streams: list[dict[str, Any]]
     alerts: list[AlertRow]
+    signals: list[SignalRow] = Field(default_factory=list)
 
 
 class Bar(BaseModel):

@@ -30,9 +30,10 @@ export interface ActivateStrategy {
   parameters?: Record<string, number | string | boolean>;
 }
 
-/** Something a person should read. */
+/** Something a person should read; `at` is wall time, `market_at` the market's where it was known, UTC ns. */
 export interface AlertRow {
   at: number;
+  market_at?: number | null;
   level: string;
   text: string;
   account?: number | null;
@@ -543,6 +544,8 @@ export interface SessionRow {
   trades?: number | null;
   last_bar_end?: number | null;
   last_signal?: string | null;
+  last_signal_at?: number | null;
+  last_pnl_usd?: number | null;
   parameters?: Record<string, unknown>;
   reason?: string | null;
   start_policy?: string | null;
@@ -560,6 +563,14 @@ export interface SessionStopped {
   escalated: boolean;
   remaining: string[];
   ms: number;
+}
+
+/** What a session's rule said; `at` is the end of the bar that gave it, UTC ns. */
+export interface SignalRow {
+  session: string;
+  account: number;
+  at: number;
+  rule: string;
 }
 
 /** Start a strategy on an account. `strategy` is a path, a name or a version; without `contract` its front month. */
@@ -584,6 +595,7 @@ export interface State {
   data: Record<string, unknown>[];
   streams: Record<string, unknown>[];
   alerts: AlertRow[];
+  signals?: SignalRow[];
 }
 
 /** The emergency stop. Every field has a default and unknown keys are ignored: an empty body stops everything. */
@@ -614,6 +626,7 @@ export interface StopState {
   reason: string | null;
   by: string | null;
   at: number | null;
+  account?: number | null;
   accounts: number[];
   last_result?: Record<string, unknown> | null;
 }
