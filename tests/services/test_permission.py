@@ -111,3 +111,26 @@ async def test_the_desk_warns_on_practice_and_asks_nothing_on_the_simulator(plac
         assert len([a for a in desk.alerts if "is draft and starts" in a["text"]]) == told
         await desk.rest.aclose()
     assert not (place.path / "workbench.db").exists(), "asking records nothing"
+
+
+async def test_a_paused_session_goes_on_only_with_a_version_that_may_still_trade(place: Home) -> None:
+    old, new = made(8), made(9)
+    for strategy in (old, new):
+        go(place, strategy, "paper", "live", session="open")
+    desk, channel = desk_on(place, REAL, "50KTC-V2-1-1")
+    row = {
+        "session": "s1", "account": ACCOUNT, "contract": "CON.F.US.MES.Z26", "state": "paused", "parameters": {},
+        "version": new.version, "strategy": "probe",
+    }  # fmt: skip
+    desk.runners[ACCOUNT].last["snapshot"] = {"sessions": [row]}
+    rollback("open", home=place)
+    for verb in ("resume", "start"):
+        with pytest.raises(InputError, match="is paper: on this account only a live version trades"):
+            await desk.command_session("s1", verb, "ann")
+    assert channel.asked == []
+    await desk.command_session("s1", "flatten", "ann")
+    assert [verb for verb, *_ in channel.asked] == ["flatten"], "whoever leaves is asked nothing"
+    row["version"] = old.version
+    await desk.command_session("s1", "resume", "ann")
+    assert [verb for verb, *_ in channel.asked] == ["flatten", "resume"]
+    await desk.rest.aclose()

@@ -98,6 +98,9 @@ class DeskSessions:
             raise InputError(f"session {session} is over; start a new one")
         runner = self.runners[account]
         if verb in ("start", "resume"):
+            if found["state"] == "paused":  # its version may have been rolled back or retired since it began
+                strategy = self.registry.get(found["version"]).with_parameters(**found["parameters"])
+                await self._require_permission(account, strategy)
             runner = await self.ensure_runner(account)
         body = {"session": session, "contract": found["contract"], "person": person}
         answer = await runner.request("resume" if verb == "start" else verb, body)
