@@ -10,6 +10,7 @@ import pytest
 from tests.execution.fake_broker import ACCOUNT, MES, START, FakeBroker, Ride, enter, leave
 from tests.execution.scenes import in_position
 from workbench.domain import events as e
+from workbench.domain.commands import ReadBroker
 from workbench.domain.order import OrderType, Side, Status
 from workbench.domain.position import Fill
 from workbench.execution.fills import earned_by
@@ -169,3 +170,49 @@ def test_an_external_stop_beside_a_bracketed_position_is_left_alone() -> None:
     ride.settle()
     assert ride.state.sessions["s1"].status == "running"
     assert sum(o.status is Status.WORKING for o in ride.broker.working()) == 3
+
+
+@pytest.mark.statement(23)
+def test_a_strange_order_that_is_told_of_again_is_asked_about_once() -> None:
+    ride = two_sessions()
+    ride.wait(5)
+    ride.broker.external(Side.BUY, 1, OrderType.LIMIT, limit_ticks=START - 40)
+    (order,) = ride.broker.working()
+    first = ride.feed(e.OrderReported(at=ride.now, order=order))
+    began = dict(ride.state.book(MES).suspects)
+    assert sum(isinstance(c, ReadBroker) for c in first) == 1 and began == {order.order_id: ride.now}
+    assert not any(isinstance(c, ReadBroker) for c in ride.feed(e.OrderReported(at=ride.now, order=order)))
+    asked, began = [], 0
+    for trade in (801, 802):  # two parts of an order that nobody has shown
+        ride.now += 1_000_000_000
+        fill = Fill(trade_id=trade, order_id=999, account=ACCOUNT, contract=MES, qty=1, ticks=START, at=ride.now)
+        out = ride.feed(e.FillReported(at=ride.now, fill=fill))
+        asked += [c.reason for c in out if isinstance(c, ReadBroker) and "999 is not known here" in c.reason]
+        began = began or ride.now
+    assert len(asked) == 1 and ride.state.book(MES).suspects[999] == began
+
+
+def test_an_order_for_which_the_gateway_gives_its_own_reason_is_nobody_elses() -> None:
+    ride = two_sessions()
+    ride.wait(5)
+    ride.broker.external(Side.BUY, 1, OrderType.LIMIT, limit_ticks=START - 40)
+    (order,) = ride.broker.working()
+    for number, (rule, origin) in enumerate((("firm: loss limit", "firm"), ("end of day", "close"))):
+        told = msgspec.structs.replace(order, order_id=700 + number, rule=rule)
+        ride.feed(e.OrderReported(at=ride.now, order=told))
+        assert ride.state.orders[ride.state.key_of_id[700 + number]].origin == origin
+    assert not ride.state.book(MES).suspects
+
+
+def test_an_average_price_read_before_the_newest_fill_is_not_that_of_the_position() -> None:
+    ride = in_position(2)
+    shown = ride.broker.position()
+    old = msgspec.structs.replace(
+        ride.broker.read(),
+        until=ride.state.book(MES).filled_at - 1,
+        positions=[msgspec.structs.replace(shown, average_price=shown.average_price + 50)],
+    )
+    for _ in range(4):
+        ride.feed(msgspec.structs.replace(old, at=ride.now))
+        ride.reads = 0
+    assert not ride.said("average price") and ride.state.book(MES).position.average_ticks == START

@@ -319,6 +319,19 @@ def test_a_limit_of_a_market_or_a_strategy_holds_there_alone_and_only_where_it_i
     assert ride.state.risk.strategies == {"v2": {"max_order_qty": 2}, "v3": {"max_order_qty": 1}}
 
 
+@pytest.mark.statement(35)
+def test_the_limits_of_a_strategy_are_found_by_its_name_as_a_person_writes_it() -> None:
+    ride = Ride(Limits(max_order_qty=3)).start()
+    ride.feed(e.SessionEnded(at=ride.now, session="s1", reason="done"))
+    ride.start_session("sma-cross-1001-a1b2c3")
+    body = msgspec.to_builtins(ride.state.limits)
+    levels = {"strategies": {"sma-cross": {"max_order_qty": 1}}}
+    ride.feed(e.LimitsChanged(at=ride.now, limits={**body, **levels}, person="ann"))
+    ride.bar(enter(1, 2))
+    assert not entries(ride) and ride.said("2 contracts in one order, limit 1")
+    takes(ride, qty=3)  # of a person, who is not this strategy
+
+
 # --- the trading date (10, 33) ----------------------------------------------------------------------------------------
 
 

@@ -66,6 +66,14 @@ def test_there_is_one_protected_entry_at_a_time() -> None:
     assert (stops(ride), targets(ride), ride.broker.qty()) == ([2], [2], 2)
 
 
+def test_a_protected_entry_that_the_gate_refuses_is_told_its_reason_first() -> None:
+    ride = separate()
+    ride.feed(e.Halted(at=ride.now, reason="news of the world"))
+    ride.feed(msgspec.structs.replace(manual(ride, "m1", Side.BUY, 1), stop_loss_ticks=-20))
+    assert "news of the world" in ride.state.refused.get("m1", "") or ride.said("news of the world")
+    assert not ride.said("there is one protected entry at a time"), "that would go by itself, the halt does not"
+
+
 def test_exits_count_from_the_fill_not_from_the_signal() -> None:
     ride = bare()
     ride.bar(enter(1, 1))

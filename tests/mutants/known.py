@@ -25,4 +25,7 @@ NO_DIFFERENCE: dict[str, str] = {
     "workbench/services/sender.py: drop_unwanted guard 1 (not self._entries)": (
         "of no waiting entries none is dropped: the guard saves the loop"
     ),
+    "workbench/services/budgets.py: lease_once guard 1 (not limits)": (
+        "without a limit over all there are no shares either: the guard saves asking"
+    ),
 }

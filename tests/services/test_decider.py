@@ -283,3 +283,13 @@ def test_a_lease_that_cannot_be_written_blocks_entries_too(tmp_path: Path, monke
     desk.start()
     assert not [c for c in desk.enter() if isinstance(c, Approved)]
     assert any("No space left" in text for text in desk.decider.notes)
+
+
+def test_what_was_read_at_the_opening_is_let_go_of_once_it_is_in_the_state(tmp_path: Path) -> None:
+    first = Decider(AccountState(ACCOUNT, Limits(), lambda *_: Script({})), Journal(tmp_path / "journal.wbj"))
+    first.decide(e.TimerFired(at=MORNING))
+    first.journal.close()
+    again = Decider(AccountState(ACCOUNT, Limits(), lambda *_: Script({})), Journal(tmp_path / "journal.wbj"))
+    assert len(again.journal.records) == 1
+    again.opened(Lease(tmp_path))
+    assert again.journal.records == [] and again.journal.snapshot is None, "a journal may hold a year of them"

@@ -286,6 +286,16 @@ def test_nothing_is_leased_without_a_limit_over_all_or_a_second_account(
     assert asyncio.run(lease_once(desk(home, *(account(n) for n in range(accounts))))) == {}
 
 
+def test_a_runner_that_does_not_listen_keeps_no_other_from_its_share(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    write(home, "- {from: 2020-01-01, global: {max_micros: 6}}")
+    place = desk(home, account(1), account(2), account(3))
+    place.runners[1].channel = None
+    made = asyncio.run(lease_once(place))
+    assert [lease.max_micros for lease in made.values()] == [2, 2, 2], "what the first one holds is counted"
+    assert [len(place.runners[number].channel.asked) for number in (2, 3)] == [1, 1]
+
+
 def test_limits_that_cannot_be_read_are_told_once_and_the_desk_lives_on(tmp_path: Path) -> None:
     home = Home(tmp_path)
     write(home, "- {from: 2020-01-01, global: {max_micro: 3}}")
