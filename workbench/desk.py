@@ -47,8 +47,12 @@ class DeskNotReachable(WorkbenchError):
 
     def __init__(self, url: str, why: str) -> None:
         self.url, self.why = url, why
+        demo = home().path / "demo"
+        there = (
+            f" A demo has run in {demo}: to reach it from here, export WORKBENCH_HOME={demo}." if demo.is_dir() else ""
+        )
         super().__init__(
-            f"no desk answers at {url} ({why}); start one with `workbench demo` or `workbench desk`. "
+            f"no desk answers at {url} ({why}); start one with `workbench demo` or `workbench desk`.{there} "
             "To stop all trading without a desk: `workbench stop`"
         )
 

@@ -89,6 +89,7 @@ def run_demo(options: Any, home: str | None, seconds: float | None, *, quiet: bo
             for name in ("dashboard", "lab"):
                 if name in stack.urls:
                     say(f"{name:<10} {stack.urls[name]}")
+            say(f"elsewhere  export WORKBENCH_HOME={place.path} (for commands and notebooks in another terminal)")
             say(f"stop       Ctrl-C here, the red button there, or: workbench stop --home {place.path}")
             wait_out(seconds, lambda: bool(over) or stack.control("status")["ended"])
             say("ending     cancelling, closing, reading the gateway twice …")
