@@ -22,6 +22,7 @@ STOP = (
     "tests/services/test_stop_hostile.py",
     "tests/services/test_red_button.py",
     "tests/services/test_stop_hung_closer.py",
+    "tests/services/test_red_button_results.py",
 )
 BUDGETS = ("tests/services/test_monitor.py", "tests/services/test_limit_changes.py", *RISK)
 FILES = (
@@ -54,6 +55,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         for name in (
             "covered",
             "external",
+            "release",
             "readiness",
             "outage",
             "exposure",
@@ -82,6 +84,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "workbench/services/sweep.py": ("tests/services/test_sweep.py", *STOP),
     "workbench/services/session_stop.py": ("tests/services/test_session_stop.py",),
     "workbench/services/red_button.py": STOP,
+    "workbench/services/stop_results.py": ("tests/services/test_red_button_results.py", *STOP),
 }
 NEUTRAL = {"None": "None", "bool": "False", "str": "''", "int": "0"}
 
