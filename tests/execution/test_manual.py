@@ -139,6 +139,10 @@ def test_a_stop_moves_away_only_as_far_as_the_capital_at_risk_allows(side: int) 
     ride.settle()
     act(ride, "modify", "a3", order_id=stop.order_id, stop_ticks=START - 5 * side)
     assert [type(c) for c in ride.outgoing] == [ModifyOrder], "nearer is never refused"
+    ride.settle()
+    ride.state.limits = Limits(capital_at_risk_usd=Decimal(1))
+    act(ride, "modify", "a4", order_id=stop.order_id, stop_ticks=START - 4 * side)  # 10 USD: less than before
+    assert [type(c) for c in ride.outgoing] == [ModifyOrder], "not even where what is left is still too much"
 
 
 @pytest.mark.statement(28)
