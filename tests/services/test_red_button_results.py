@@ -267,3 +267,24 @@ async def test_a_first_stop_that_has_failed_hides_no_later_result(place: Home, m
             await pressed.stop("first", 2, "ann", [2])
     await pressed.stop("second", 1, "ann", [1])
     assert told(pressed) == ("FLAT", [])
+
+
+async def test_who_has_joined_a_stop_that_fails_is_told_and_does_not_wait_for_ever(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = asyncio.Event()
+
+    async def fail(*_: object, **__: object) -> None:
+        await broken.wait()
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(red_button, "emergency_stop", fail)
+    pressed = button(place, Broker(a1=1, a2=0))
+    first = asyncio.create_task(pressed.stop("first", 1, "me", [1]))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(pressed.stop("second", 1, "you", [1]))
+    await asyncio.sleep(0.05)
+    broken.set()
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(first, second, return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["the disk is gone"] * 2
