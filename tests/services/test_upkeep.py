@@ -30,7 +30,8 @@ async def test_a_running_runner_cuts_its_journal_when_a_trading_date_begins(tmp_
     async with running(tmp_path) as desk:
         await desk.begin()
         folder = desk.home.account(ACCOUNT)
-        assert [p.name for p in files_of(folder)] == ["journal.wbj"]
+        desk.runner.upkeep.look()
+        assert [p.name for p in files_of(folder)] == ["journal.wbj"], "the first date of an account follows no other"
         desk.runner.lanes.put(e.TimerFired(at=AT + DAY_NS))
         while len(files_of(folder)) == 1:
             await asyncio.sleep(0.01)

@@ -40,6 +40,7 @@ class Upkeep:
 
     def look(self) -> Path | None:
         """Cut the journal when it is time; return where the part until now lies (when it is not: None)."""
+        self._date = self._date or self._decider.state.trading_date  # an account's first date follows no other
         if not self._is_due() or time.monotonic() < self._not_before:
             return None
         try:
