@@ -10,7 +10,6 @@ import pytest
 
 from tests.execution.test_pruning import days
 from tests.services.test_runner_verbs import ACCOUNT, AT, running
-from workbench.domain import events as e
 from workbench.execution.step import journal_form
 from workbench.services import runner, upkeep
 from workbench.services.journal_fold import JournalFold, silent_state
@@ -32,7 +31,7 @@ async def test_a_running_runner_cuts_its_journal_when_a_trading_date_begins(tmp_
         folder = desk.home.account(ACCOUNT)
         desk.runner.upkeep.look()
         assert [p.name for p in files_of(folder)] == ["journal.wbj"], "the first date of an account follows no other"
-        desk.runner.lanes.put(e.TimerFired(at=AT + DAY_NS))
+        desk.runner.clock.announce(AT + DAY_NS, 1.0, 2, False)
         while len(files_of(folder)) == 1:
             await asyncio.sleep(0.01)
         await desk.say("pause")
