@@ -37,6 +37,18 @@ def board(fake: FakeDesk) -> Iterator[Dashboard]:
         yield served
 
 
+def box(page: Any, selector: str) -> dict[str, float]:
+    """Return where something stands; what is drawn anew with each frame is looked for again."""
+    found: list[dict[str, float]] = []
+
+    def look() -> bool:
+        found[:] = [b for b in [page.locator(selector).bounding_box()] if b is not None]
+        return bool(found)
+
+    wait_until(look)
+    return found[0]
+
+
 def press_stop(page: Any) -> None:
     page.get_by_role("button", name="EMERGENCY STOP").click()
 
@@ -83,7 +95,7 @@ def test_stop_shows_flat_and_reaches_the_desk_once_with_its_reason(
     assert [call for call in fake.calls if call[0] == "stop"] == [("stop", "news at 13:00", None, "dashboard")]
     page.wait_for_selector("text=STOPPED: news at 13:00")
     assert page.get_by_text('workbench stop --clear --reason "…"').first.is_visible()
-    verdict, status = page.locator(".wb-panel").bounding_box(), page.locator(".wb-lights").bounding_box()
+    verdict, status = box(page, ".wb-panel"), box(page, ".wb-lights")
     assert verdict["y"] + verdict["height"] < status["y"], "what is stopped stays readable"
     page.close()
 
