@@ -50,7 +50,9 @@ async def test_a_runner_with_a_damaged_journal_comes_up_reads_and_closes_and_ent
         await made.until("entries are blocked", lambda: "damaged" in halted(made), 40)
         await made.until("the broker is read", lambda: bool(made.runner_view()["account"]["synced"]), 40)
         await made.until("its position is the broker's", lambda: made.own_qty() == made.broker_qty(), 40)
-        assert any("nothing is entered, the account is read" in text for text in made.alerts()), made.alerts()
+        await made.until(
+            "it is told", lambda: any("nothing is entered, the account is read" in text for text in made.alerts()), 20
+        )
         sent = len(made.placed())
         await flat(made, session)
         await asyncio.sleep(2.0)  # four minutes of market: the averages cross
