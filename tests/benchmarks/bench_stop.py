@@ -62,7 +62,9 @@ class Bench:
     def __init__(self, desk: Desk, gateway: str, token: str) -> None:
         self.desk, self.gateway = desk, gateway
         self.web = httpx.AsyncClient(timeout=60, trust_env=False, headers={"Authorization": f"Bearer {token}"})
-        self.other = httpx.AsyncClient(base_url=gateway, timeout=30, trust_env=False)
+        # The gateway closes a connection that was idle for 5 s, which may cross a request on it.
+        short = httpx.Limits(keepalive_expiry=2)
+        self.other = httpx.AsyncClient(base_url=gateway, timeout=30, trust_env=False, limits=short)
 
     async def control(self, what: str, body: Any = None) -> Any:
         """Ask the simulator's control plane."""
