@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -200,6 +201,26 @@ def test_a_replay_does_not_invent_orders_that_were_never_sent(desk: Desk) -> Non
     assert desk.decider.damage and not desk.decider.state.orders
     written = [c for record in read_journal(desk.path) for c in record.commands if isinstance(c, PlaceOrder)]
     assert written == []
+
+
+@pytest.mark.parametrize(
+    ("written", "blocks"),
+    [
+        (Alert(account=ACCOUNT, contract="", level="critical", text="what another program said of it"), False),
+        (Alert(account=ACCOUNT, contract="", level="info", text="what another program said of it"), True),
+        (None, True),  # an alarm more than was written: what it tells of was not decided then
+    ],
+)
+def test_an_alarm_in_other_words_is_the_same_decision_and_one_more_is_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, written: Alert | None, blocks: bool
+) -> None:
+    event = e.AccountReported(at=desk.now, account=ACCOUNT, name="a", balance=Decimal(50_000), can_trade=False)
+    append, kept = desk.decider.journal.append, [] if written is None else [written]
+    monkeypatch.setattr(desk.decider.journal, "append", lambda event, commands: append(event, kept))
+    (said,) = desk.decide(event)
+    assert (said.level, said.contract) == ("critical", "")
+    desk.open()
+    assert bool(desk.decider.damage) is blocks
 
 
 # --- a disk that refuses, a file that is damaged: nothing is entered, and a person can still get out ---
