@@ -9,10 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cache
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from workbench.services.version import program_version
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+MODULES = (
+    "desk_bodies",
+    "version_bodies",
+    "desk_answers",
+    "data_answers",
+    "report_answers",
+    "stop_answers",
+    "strategy_answers",
+)
 VERSION_HEADER, SCHEMA_HEADER = "x-workbench-version", "x-workbench-schema"
 OTHER_PROGRAM = 4409  # close code of a channel between different programs
 
@@ -24,23 +37,28 @@ def schema_hash() -> str:
     Names, types and defaults count; comments and order do not.
     """
     import msgspec
-    from pydantic import BaseModel
     from pydantic.json_schema import models_json_schema
 
     from workbench.domain.commands import AnyCommand
     from workbench.domain.events import AnyEvent
     from workbench.risk.limits import Limits
-    from workbench.services import desk_answers, desk_bodies
 
     _, structs = msgspec.json.schema_components([AnyEvent, AnyCommand, Limits])
-    models = [
+    _, bodies = models_json_schema([(each, "validation") for each in models()])
+    return hash_of({"structs": structs, "bodies": bodies})
+
+
+def models() -> list[type[BaseModel]]:
+    """Return the API's bodies and answers, those of every module that `MODULES` names."""
+    from pydantic import BaseModel
+
+    modules = [import_module(f"workbench.services.{name}") for name in MODULES]
+    return [
         each
-        for module in (desk_bodies, desk_answers)
-        for name, each in sorted(vars(module).items())
+        for module in modules
+        for _, each in sorted(vars(module).items())
         if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ == module.__name__
     ]
-    _, bodies = models_json_schema([(each, "validation") for each in models])
-    return hash_of({"structs": structs, "bodies": bodies})
 
 
 def hash_of(definitions: Any) -> str:

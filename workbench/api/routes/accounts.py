@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from workbench.api.routes.common import AccountPath, answer
-from workbench.services.desk_answers import HaltsReleased
 from workbench.services.desk_bodies import ReleaseHalts
 from workbench.services.desk_service import DeskService
+from workbench.services.stop_answers import HaltsReleased
 
 
 def routes(service: DeskService) -> APIRouter:

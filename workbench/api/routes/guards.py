@@ -12,20 +12,11 @@ from workbench.api.routes.common import answer, name_of
 from workbench.api.security import Origins, Tokens
 from workbench.services.audit import Audit
 from workbench.services.clock import wall_ns
-from workbench.services.desk_answers import (
-    Allowed,
-    Attended,
-    AuditLine,
-    StopResult,
-    StopState,
-    StopToken,
-    TokenMade,
-    TokenRow,
-    Told,
-)
+from workbench.services.desk_answers import StopState, Told
 from workbench.services.desk_bodies import AllowOrigin, ChangeLimits, ClearStop, Here, NewToken, StopRequest
 from workbench.services.desk_service import DeskService
 from workbench.services.issued_tokens import IssuedTokens
+from workbench.services.stop_answers import Allowed, Attended, AuditLine, StopResult, StopToken, TokenMade, TokenRow
 from workbench.storage.home import Home
 from workbench.storage.presence import note_presence, read_presence
 

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from workbench.api.routes.common import answer, name_of
-from workbench.services.desk_answers import Job, TradeRow
 from workbench.services.desk_bodies import BacktestRequest, SweepRequest, WalkForwardRequest
 from workbench.services.history import History
 from workbench.services.jobs import Jobs
 from workbench.services.store_paths import strategy_of_request
+from workbench.services.strategy_answers import Job, TradeRow
 from workbench.storage.home import Home
 
 JobPath = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", examples=["0f3a5c7d9b1e"])]

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import StringConstraints
 
 from workbench.api.routes.common import answer
-from workbench.services.desk_answers import Bar, Chart, QualityReport, Runnable, StoredSeries
+from workbench.services.data_answers import Bar, Chart, QualityReport, StoredSeries
 from workbench.services.desk_service import DeskService
 from workbench.services.history import History
+from workbench.services.strategy_answers import Runnable
 
 ContractQuery = Annotated[str, Query(min_length=1, max_length=64, examples=["CON.F.US.MES.Z26"])]
 Timeframe = Annotated[str, Query(min_length=1, max_length=8, examples=["1m"])]

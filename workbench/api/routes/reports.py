@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from workbench.api.routes.common import answer, name_of, nothing
-from workbench.services.desk_answers import Job, ReportRow
 from workbench.services.desk_bodies import ReportRequest
 from workbench.services.jobs import Jobs
 from workbench.services.report_answers import ReportSchedule, ReportTemplate, ScheduleRequest
 from workbench.services.report_index import list_reports
 from workbench.services.report_templates import require_template, shipped_templates
 from workbench.services.schedule_store import Schedule, Schedules
+from workbench.services.strategy_answers import Job, ReportRow
 from workbench.storage.database import Database
 from workbench.storage.home import Home
 

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from workbench.api.routes.common import answer, nothing
-from workbench.services.desk_answers import SessionRow, SessionStopped
+from workbench.services.desk_answers import SessionRow
 from workbench.services.desk_bodies import SessionCommand, StartSession, StopSession, Verb
 from workbench.services.desk_service import DeskService
+from workbench.services.stop_answers import SessionStopped
 from workbench.services.store_paths import strategy_of_request
 
 SessionPath = Annotated[str, Path(min_length=1, max_length=128, examples=["sma-cross-1"])]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from workbench.api.routes.common import NamePath, Page, answer, is_desks_own, page
-from workbench.services.desk_answers import Checked, SessionRow, StrategyRow, StrategyStopped, StrategyText
+from workbench.services.desk_answers import SessionRow
 from workbench.services.desk_bodies import (
     ActivateStrategy,
     DeactivateStrategy,
@@ -18,6 +18,8 @@ from workbench.services.desk_bodies import (
     StrategySource,
 )
 from workbench.services.desk_service import DeskService
+from workbench.services.stop_answers import StrategyStopped
+from workbench.services.strategy_answers import Checked, StrategyRow, StrategyText
 from workbench.services.strategy_store import StrategyStore
 
 
