@@ -1,8 +1,7 @@
 """The answers of the live desk as types: what the OpenAPI file promises, and what the TypeScript types are made of.
 
 Answers are built as plain values and are not run through these models; schemathesis holds the two together. A value
-that is not known is null. Fields may be added; those named stay. The modules beside this one that end in `_answers` hold the
-others; `schema.MODULES` names them all.
+that is not known is null. Fields may be added; those named stay. `schema.MODULES` names the modules of the others.
 """
 
 from __future__ import annotations
