@@ -1,4 +1,5 @@
 // The control panel of a notebook. The kernel pushes snapshots; stop and flatten go from here to the desk without it.
+const SHOWN_ENDED = 5;  // an account keeps all of its sessions: the newest few are enough here
 const VERBS = { running: ["pause", "flatten"], warming: ["pause", "flatten"], waiting: ["pause", "flatten"], paused: ["resume", "flatten"], ended: [] };
 
 // One session: drawn once and then changed in place, so that what has the keyboard's focus keeps it.
@@ -44,8 +45,8 @@ function createCard(name, act) {
       fact("Trades", session.trades == null ? "–" : String(session.trades)),
       ...(ended ? [] : [...headroom(account), age]),
     );
-    signal.textContent = (session.state !== "running" && session.reason) || session.last_signal || "";
-    signal.hidden = !signal.textContent || ended;
+    signal.textContent = (session.state !== "running" && session.reason) || (!ended && session.last_signal) || "";
+    signal.hidden = !signal.textContent;
     if (state !== session.state) row.replaceChildren(...(VERBS[session.state] || []).map(button));
     state = session.state;
   }
@@ -76,7 +77,9 @@ function render({ model, el }) {
   const bar = element("div", "wb-bar"), head = element("header"), news = element("p", "wb-news"), answers = element("p", "wb-answer");
   const way = element("a", "wb-link", "Open the dashboard's stop in a browser");
   Object.assign(way, { target: "_blank", rel: "noopener noreferrer", hidden: true });
-  const sessions = element("div", "wb-sessions"), none = element("p", "wb-muted", "No session yet. Start one below, or in a cell: desk.start(strategy)");
+  const sessions = element("div", "wb-sessions"), none = element("p", "wb-muted");
+  const over = element("details", "wb-over"), overTitle = element("summary", "wb-summary"), overCards = element("div");
+  over.append(overTitle, overCards);
   answers.setAttribute("role", "status");
   const title = element("div", "wb-title", "Desk"), lights = element("div", "wb-lights"), left = element("div", "wb-left");
   const stop = createStop({
@@ -113,17 +116,32 @@ function render({ model, el }) {
     lights.replaceChildren(...rows.map(([text, name]) => element("span", `wb-light ${name}`, text)));
   }
 
-  function draw() {
-    drawLights();
-    const rows = (snapshot.sessions || []).slice().sort((a, b) => (a.state === "ended") - (b.state === "ended"));
+  function drawSessions() {
+    const all = snapshot.sessions || [], living = all.filter((s) => s.state !== "ended");
+    const ended = all.filter((s) => s.state === "ended").sort((a, b) => (b.last_bar_end || b.started_at || 0) - (a.last_bar_end || a.started_at || 0));
+    const rows = [...living, ...ended.slice(0, SHOWN_ENDED)];
     for (const session of rows) {
       if (!cards.has(session.session)) cards.set(session.session, createCard(session.session, act));
       cards.get(session.session).show(session, snapshot);
     }
-    const names = rows.map((s) => s.session);
+    const names = rows.map((s) => s.session), box = (s) => cards.get(s.session).box;
     [...cards.keys()].filter((name) => !names.includes(name)).forEach((name) => cards.delete(name));
-    const wanted = names.length ? names.map((name) => cards.get(name).box) : [none];
-    if (wanted.length !== sessions.children.length || wanted.some((box, i) => box !== sessions.children[i])) sessions.replaceChildren(...wanted);
+    none.textContent = `No session ${all.length ? "is alive" : "yet"}. Start one below, or in a cell: desk.start(strategy)`;
+    put(sessions, living.length ? living.map(box) : [none]);
+    put(overCards, ended.slice(0, SHOWN_ENDED).map(box));
+    if (!ended.length) over.remove();
+    else if (!over.isConnected) sessions.after(over);
+    overTitle.textContent = `Ended sessions: ${ended.length}` + (ended.length > SHOWN_ENDED ? `, the newest ${SHOWN_ENDED} here` : "");
+  }
+
+  // What stands there already is left alone: it may have the keyboard's focus.
+  function put(place, wanted) {
+    if (wanted.length !== place.children.length || wanted.some((box, i) => box !== place.children[i])) place.replaceChildren(...wanted);
+  }
+
+  function draw() {
+    drawLights();
+    drawSessions();
     const latch = snapshot.stop || {}, last = latch.last_result;
     const mark = !latch.latched ? null : last ? JSON.stringify([last.result, last.remaining]) : told || "latched";
     if (stop.busy()) return;  // our own press shows its own answer
