@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -116,3 +117,59 @@ async def test_an_order_whose_answer_the_disk_did_not_take_is_answered_again_and
         again = await client.post("/api/orders", headers=FULL, json=ORDER)
     assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
     assert [name for name, *_ in desk.calls] == ["order"]
+
+
+# --- a disk that hangs ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hung(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A disk that takes nothing until the event is set; nobody waits for it longer than a moment."""
+    comes_back = threading.Event()
+    monkeypatch.setattr("workbench.services.kept_answers.os.fdatasync", lambda handle: comes_back.wait(20.0))
+    monkeypatch.setattr("workbench.api.idempotency.ENTRY_WAITS_S", 0.05)
+    monkeypatch.setattr("workbench.api.idempotency.EXIT_WAITS_S", 0.05)
+    yield comes_back
+    comes_back.set()
+
+
+@pytest.mark.statement(12)
+async def test_a_close_does_not_wait_for_a_disk_that_hangs_and_is_done_once(
+    knock: Knock, desk: FakeDesk, hung: threading.Event
+) -> None:
+    headers = {**FULL, "idempotency-key": "h1"}
+    async with knock() as client:
+        done = await client.post(f"{POSITION}/close", headers=headers, json=WISH)
+        again = await client.post(f"{POSITION}/close", headers=headers, json=WISH)
+        assert not hung.is_set()
+        hung.set()
+        later = await client.post(f"{POSITION}/close", headers=headers, json=WISH)
+    assert [each.status_code for each in (done, again, later)] == [200, 200, 200]
+    assert done.content == again.content == later.content
+    assert [(name, action.kind) for name, action, *_ in desk.calls] == [("action", "close")]
+
+
+@pytest.mark.statement(12)
+async def test_an_order_is_refused_on_a_disk_that_hangs_and_carried_out_once_it_answers(
+    knock: Knock, desk: FakeDesk, hung: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {**FULL, "idempotency-key": "h1"}
+    async with knock() as client:
+        refused = await client.post("/api/orders", headers=headers, json=ORDER)
+        assert refused.status_code == 409 and desk.calls == []
+        assert "has not taken the request key" in refused.json()["error"]
+        monkeypatch.setattr("workbench.api.idempotency.ENTRY_WAITS_S", 20.0)
+        hung.set()
+        placed = await client.post("/api/orders", headers=headers, json=ORDER)
+    assert placed.status_code == 201
+    assert [name for name, *_ in desk.calls] == ["order"]
+
+
+async def test_a_close_that_was_refused_may_be_sent_again_with_its_key_while_the_disk_hangs(
+    knock: Knock, desk: FakeDesk, hung: threading.Event
+) -> None:
+    headers = {**FULL, "idempotency-key": "h1"}
+    async with knock() as client:
+        wrong = await client.post(f"{POSITION}/part-close", headers=headers, json={**WISH, "qty": 0})
+        right = await client.post(f"{POSITION}/part-close", headers=headers, json={**WISH, "qty": 1})
+    assert (wrong.status_code, right.status_code) == (422, 200)

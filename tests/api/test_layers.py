@@ -176,7 +176,8 @@ def test_answers_neither_fill_the_memory_nor_the_disk(desk: FakeDesk, monkeypatc
     kept, largest = KeptAnswers(desk.home), 0
     for number in range(60):
         kept.begin(str(number), "a")
-        kept.finish(str(number), 200, b"x" * 1_000)
+        kept.answered(str(number), 200, b"x" * 1_000)
+        kept.write(str(number))
         largest = max(largest, (desk.home.desk / "answers.jsonl").stat().st_size)
     assert [n for n in range(60) if kept.get(str(n)) is not None] == [57, 58, 59]
     assert largest < 30_000
@@ -188,7 +189,8 @@ def test_answers_neither_fill_the_memory_nor_the_disk(desk: FakeDesk, monkeypatc
 def test_keys_of_yesterday_and_torn_lines_are_dropped(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = KeptAnswers(desk.home)
     kept.begin("old", "a")
-    kept.finish("old", 201, b"{}")
+    kept.answered("old", 201, b"{}")
+    kept.write("old")
     kept.close()
     path = desk.home.desk / "answers.jsonl"
     path.write_bytes(path.read_bytes() + b'{"key": "torn", "as')

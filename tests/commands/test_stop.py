@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -89,6 +90,22 @@ def test_a_disk_that_takes_no_latch_does_not_keep_it_from_closing(
     assert result["latched"] is False
     assert "cannot be read" in str(result["remaining"]), "the broker was asked"
     assert "closing all the same" in capsys.readouterr().err
+
+
+def test_a_disk_that_hangs_does_not_keep_it_from_closing(
+    place: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    comes_back = threading.Event()
+    monkeypatch.setattr("workbench.storage.latch.write_durably", lambda *args, **kw: comes_back.wait(60.0))
+    monkeypatch.setattr(engine, "DISK_WITHIN_S", 0.05)
+    monkeypatch.setattr(module, "DISK_MAY_TAKE_S", 0.05)
+    try:
+        result = press(place)
+        assert not comes_back.is_set() and result["latched"] is False
+        assert "cannot be read" in str(result["remaining"]), "the broker was asked"
+        assert "has not latched the stop within" in capsys.readouterr().err
+    finally:
+        comes_back.set()
 
 
 def test_a_stop_of_everything_is_not_cleared_for_one_account_unseen(place: Home) -> None:

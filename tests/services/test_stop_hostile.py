@@ -1,7 +1,8 @@
-"""The emergency stop where the disk is full and the gateway shows its own closing order."""
+"""The emergency stop where the disk is full or hangs, and where the gateway shows its own closing order."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,30 @@ async def test_a_full_disk_does_not_keep_the_stop_from_closing(tmp_path: Path, m
     result = await emergency_stop(place, [1], broker, reason="test", by="person")
     assert (result["result"], result["latched"]) == ("FLAT", False)
     assert broker.qty == 0 and not broker.orders
+
+
+@pytest.mark.statement(12)
+async def test_a_disk_that_hangs_does_not_keep_the_stop_from_closing_and_from_answering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comes_back, closed_by_then = threading.Event(), list[int]()
+    place = Home(tmp_path)
+    broker = Blind([order(5)], 2, place)
+
+    def hangs(path: Path, data: bytes) -> None:
+        comes_back.wait(20.0)
+        closed_by_then.append(broker.qty)
+
+    monkeypatch.setattr("workbench.storage.latch.write_durably", hangs)
+    monkeypatch.setattr(module, "write_durably", hangs)
+    monkeypatch.setattr(module, "DISK_WITHIN_S", 0.05)
+    try:
+        result = await emergency_stop(place, [1], broker, reason="test", by="person")
+        assert (result["result"], result["latched"]) == ("FLAT", False)
+        assert broker.qty == 0 and not broker.orders
+        assert not closed_by_then, "nothing has come back yet"
+    finally:
+        comes_back.set()
 
 
 async def test_the_order_of_its_own_close_is_not_cancelled(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from workbench.services.kept_answers import Kept, KeptAnswers
 
 log = logging.getLogger(__name__)
 LONGEST_KEY = 128
+ENTRY_WAITS_S, EXIT_WAITS_S = 5.0, 1.0  # for a disk that hangs
 SECRET_ANSWERS = {"/api/tokens", "/api/stop-token"}  # a secret is not kept, so these cannot be answered twice
 NOTHING_DONE = {400, 401, 403, 404, 405, 413, 422, 423, 429}  # the same key may be sent again, corrected
 REDUCES = re.compile(
@@ -74,10 +75,12 @@ class Idempotency:
         for known in filter(None, map(self._kept.get, addresses)):
             await _again(known, asked, scope, send)
             return
+        reduces = scope["method"] == "POST" and REDUCES.fullmatch(scope["path"]) is not None
         try:
-            await self._write(self._kept.begin, addresses, asked)
+            within_s = EXIT_WAITS_S if reduces else ENTRY_WAITS_S
+            await self._write(self._kept.begin, addresses, asked, within_s=within_s)
         except StorageError as error:
-            if not (scope["method"] == "POST" and REDUCES.fullmatch(scope["path"])):
+            if not reduces:
                 await self._forget(addresses)
                 text = "nothing was done: free or unlock the disk (cancelling, closing and stopping go on without it)"
                 await refuse(send, 409, f"{error}; {text}")
@@ -85,7 +88,8 @@ class Idempotency:
             # In memory it is known all the same, and after a restart its runner drops a repeated `request` by itself.
             text = "%s; %s %s is carried out all the same: free or unlock the disk"
             log.critical(text, error, scope["method"], scope["path"])
-            await self._write(self._kept.remember, addresses, asked)
+            for each in addresses:
+                self._kept.remember(each, asked)
         answer = _Answer(send)
         try:
             await self.app(scope, receive, answer)
@@ -97,19 +101,21 @@ class Idempotency:
         await answer.release()
 
     async def _keep(self, addresses: list[str], answer: _Answer) -> None:
-        try:
-            if answer.status in NOTHING_DONE:
-                await self._write(self._kept.forget, addresses)
-            else:
-                await self._write(self._kept.finish, addresses, answer.status, answer.body)
-        except StorageError:
-            return  # it is known in memory; after a restart a repeat of what was begun on the disk is refused
+        if answer.status in NOTHING_DONE:
+            await self._forget(addresses)
+            return
+        for each in addresses:
+            self._kept.answered(each, answer.status, answer.body)
+        with contextlib.suppress(StorageError):  # after a restart a repeat of what was begun on the disk is refused
+            await self._write(self._kept.write, addresses, within_s=EXIT_WAITS_S)
 
     async def _forget(self, addresses: list[str]) -> None:
+        for each in addresses:
+            self._kept.drop(each)
         with contextlib.suppress(StorageError):
-            await self._write(self._kept.forget, addresses)
+            await self._write(self._kept.forget, addresses, within_s=EXIT_WAITS_S)
 
-    async def _write(self, function: Any, addresses: list[str], *arguments: Any) -> None:
+    async def _write(self, function: Any, addresses: list[str], *arguments: Any, within_s: float) -> None:
         def all_of_them() -> None:
             refused = None
             for address in addresses:
@@ -120,7 +126,18 @@ class Idempotency:
             if refused is not None:
                 raise refused
 
-        await asyncio.get_running_loop().run_in_executor(self._writer, all_of_them)
+        writing = asyncio.get_running_loop().run_in_executor(self._writer, all_of_them)
+        writing.add_done_callback(_looked_at)
+        try:
+            async with asyncio.timeout(within_s):
+                await asyncio.shield(writing)
+        except TimeoutError:  # what it does is done when the disk comes back, and in this order
+            raise StorageError(f"the disk has not taken the request key within {within_s:g} s") from None
+
+
+def _looked_at(writing: asyncio.Future[None]) -> None:
+    if not writing.cancelled():
+        writing.exception()  # who waited has it; nobody may have waited so long
 
 
 async def _again(known: Kept, asked: str, scope: Scope, send: Send) -> None:

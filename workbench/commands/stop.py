@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import typer
 
 DESK_MAY_TAKE_S = 1.0
+DISK_MAY_TAKE_S = 1.0
 SHORTEST_REASON = 3  # letters; as the desk has it
 HELP = "Stop everything: latch, cancel, close, verify. Clear it with --clear --reason."
 
@@ -86,6 +87,7 @@ def stop_now(home: str | None, profile: str | None, *, reason: str, person: str,
     from workbench.storage.home import home as home_of
     from workbench.storage.latch import set_latch
     from workbench.storage.links import known_accounts
+    from workbench.storage.patience import in_time
 
     place, begun = home_of(home), time.monotonic()
     if account is None and not known_accounts(place):
@@ -97,7 +99,10 @@ def stop_now(home: str | None, profile: str | None, *, reason: str, person: str,
         known = map(str, known_accounts(place))
         raise UnknownName("account", str(account), known, where=f"nothing was stopped; these are known in {place.path}")
     try:
-        set_latch(place, reason=reason, by=person, at=wall_ns(), account=account)
+        in_time(lambda: set_latch(place, reason=reason, by=person, at=wall_ns(), account=account), DISK_MAY_TAKE_S)
+    except TimeoutError:
+        text = f"the disk has not latched the stop within {DISK_MAY_TAKE_S:g} s; closing all the same"
+        print(f"workbench: {text}", file=sys.stderr)
     except StorageError as error:  # closing counts more than the latch; the answer says that nothing is latched
         print(f"workbench: {error}; closing all the same", file=sys.stderr)
     else:  # what follows may take half a minute when nobody answers

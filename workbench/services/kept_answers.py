@@ -60,25 +60,32 @@ class KeptAnswers:
         """
         kept = Kept(asked, wall_ns())
         self._append(_row(key, kept))
-        self._put(key, kept)
+        if self.get(key) is None:  # else it was remembered while the disk took its time, and may be answered by now
+            self._put(key, kept)
 
     def remember(self, key: str, asked: str) -> None:
         """Note it in memory alone: what reduces or stops is carried out without a disk, too."""
         self._put(key, Kept(asked, wall_ns()))
 
-    def finish(self, key: str, status: int, body: bytes) -> None:
-        """Keep the answer; in memory also when the disk refuses, which is raised as a `StorageError`."""
+    def answered(self, key: str, status: int, body: bytes) -> None:
+        """Keep the answer in memory; `write` takes it to the disk."""
         begun = self._kept[key]
-        kept = Kept(begun.asked, begun.at, status, body)
         self._bytes += len(body)
-        self._put(key, kept)
-        self._append(_row(key, kept))
+        self._put(key, Kept(begun.asked, begun.at, status, body))
+
+    def write(self, key: str) -> None:
+        """Write down what is known of a key; a disk that refuses is raised as a `StorageError`."""
+        if (kept := self._kept.get(key)) is not None:
+            self._append(_row(key, kept))
+
+    def drop(self, key: str) -> None:
+        """The request was refused before anything was done: the key may be used again; `forget` tells the disk."""
+        self._kept.pop(key, None)
 
     def forget(self, key: str) -> None:
-        """The request was refused before anything was done: the key may be used again."""
-        begun = self._kept.pop(key, None)
-        if begun is not None:
-            self._append({"key": key, "gone": True})
+        """Write down that a key may be used again; a disk that refuses is raised as a `StorageError`."""
+        self.drop(key)  # what was begun on a slow disk may have come in since
+        self._append({"key": key, "gone": True})
 
     def _put(self, key: str, kept: Kept) -> None:
         self._kept[key] = kept

@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from workbench.domain.errors import InputError, LockHeld, StorageError
@@ -24,6 +25,7 @@ from workbench.storage.home import Home, write_durably
 from workbench.storage.latch import mark_stopped, read_latch, set_latch
 from workbench.storage.links import known_accounts
 from workbench.storage.lock import AccountLock, kill_process
+from workbench.storage.patience import awaited_in_time
 
 log = logging.getLogger(__name__)
 ACKNOWLEDGE_S = 0.2  # a runner that has not let go of the account by then is killed
@@ -94,7 +96,7 @@ async def emergency_stop(
     early = [] if callable(broker) else _begin_reading(broker, stops)
     latched = await latch_in_time(home, reason, by, account)
     crash_point("K9")
-    marked = asyncio.create_task(asyncio.to_thread(_mark, home, accounts, reason))
+    marked = asyncio.create_task(awaited_in_time(lambda: _mark(home, accounts, reason), GIVE_UP_S))
     taken = asyncio.gather(*(_take_over(home, s, order_runner) for s in stops))
     try:
         ready = broker if not callable(broker) else await broker()
@@ -119,10 +121,8 @@ def _begin_reading(broker: StopBroker, stops: list[AccountStop]) -> list[asyncio
 
 async def latch_in_time(home: Home, reason: str, by: str, account: int | None) -> bool:
     """Latch, and return whether the disk has taken it; a full disk or one that hangs keeps nobody from closing."""
-    latching = asyncio.ensure_future(asyncio.to_thread(_latch, home, reason, by, account))
     try:
-        async with asyncio.timeout(DISK_WITHIN_S):
-            return await asyncio.shield(latching)
+        return await awaited_in_time(lambda: _latch(home, reason, by, account), DISK_WITHIN_S)
     except TimeoutError:
         log.critical("the disk has not latched the stop within %g s, closing all the same", DISK_WITHIN_S)
         return False
@@ -197,10 +197,11 @@ async def _close_account(
         await asyncio.gather(early, return_exceptions=True)
         stop.ms = sweep.elapsed_ms()
         body = {"at": wall_ns(), **{f: getattr(stop, f) for f in AccountStop.__slots__}}
+        kept = partial(write_durably, home.account(stop.account) / "stop_result.json", json.dumps(body).encode())
         try:
-            write_durably(home.account(stop.account) / "stop_result.json", json.dumps(body).encode())
-        except StorageError as error:
-            log.critical("the result of the stop could not be kept: %s", error)
+            await awaited_in_time(kept, DISK_WITHIN_S)
+        except (StorageError, TimeoutError) as error:
+            log.critical("the result of the stop could not be kept: %s", error or "the disk does not answer")
         lock.release()
         on_end(stop)
 
