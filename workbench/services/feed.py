@@ -23,6 +23,7 @@ LONGEST_PAUSE_S = 10.0  # history is away: what trades needs it soon after it is
 LONGEST_REFUSED_S = 60.0  # the gateway has answered and will not give it
 TOLD_TIMES = 6  # as long as the pauses grow; what goes on after that is no news
 WAITING_BARS = 500  # behind history; older ones are in it by the time it is read
+SETTLES_NS = 5_000_000_000  # market time that history may need to show a bar that has ended
 
 FetchBars = Callable[[str, Timeframe, int, int], Awaitable[list[BarClosed]]]
 """(contract, timeframe, start ns, end ns) -> closed bars, ascending; `at` is filled in by the feed."""
@@ -38,6 +39,7 @@ class Line:
     whole_from: int = 0
     filling: bool = False
     waiting: list[BarClosed] = field(default_factory=list)
+    halves: set[int] = field(default_factory=set)  # starts of those that wait and were not seen from their beginning
     failures: int = 0
     due: float = 0.0  # on the transport clock: it is not read before
 
@@ -163,8 +165,10 @@ class Feed:
 
     def _built(self, bar: BarClosed) -> None:
         line = self._lines[bar.contract, bar.timeframe]
-        if bar.start < line.whole_from and not line.filling:
-            self._fill_later(line)
+        if bar.start < line.whole_from:
+            line.halves.add(bar.start)
+            if not line.filling:
+                self._fill_later(line)
         if line.filling:
             line.waiting.append(bar)
             del line.waiting[:-WAITING_BARS]
@@ -214,11 +218,26 @@ class Feed:
         return next((line for line in self._to_fill if line.due <= mono and line not in tried), None)
 
     def _filled(self, line: Line, bars: list[BarClosed]) -> None:
-        for bar in sorted([*bars, *line.waiting], key=lambda b: b.end):  # stable: REST first where both have a bar
+        line.failures, line.due = 0, 0.0
+        missing = self._still_missing(line, bars)
+        whole = [b for b in line.waiting if b.start not in line.halves and (missing is None or b.end < missing.end)]
+        for bar in sorted([*bars, *whole], key=lambda b: b.end):  # stable: REST first where both have a bar
             self._hand_on(line, bar)
+        if missing is not None:  # it holds up what has closed behind it: bars come in order
+            line.waiting = [bar for bar in line.waiting if bar.end >= missing.end]
+            line.due = self._mono() + FIRST_PAUSE_S
+            return
         line.waiting.clear()
-        line.filling, line.failures, line.due = False, 0, 0.0
+        line.halves.clear()
+        line.filling = False
         self._to_fill.remove(line)
+
+    def _still_missing(self, line: Line, bars: list[BarClosed]) -> BarClosed | None:
+        # The first half of a bar that REST will only have in a moment; of one that it passes over there is none.
+        read = max([line.last_end, *(bar.end for bar in bars)])
+        young = self._now() - SETTLES_NS
+        late = (b for b in line.waiting if b.start in line.halves and b.end > max(read, young))
+        return min(late, key=lambda b: b.end, default=None)
 
 
 def _named(line: Line, error: Exception) -> Exception:
