@@ -62,7 +62,36 @@ async def test_a_session_that_enters_nothing_yet_says_what_it_waits_for(snapshot
 async def test_missing_numbers_of_a_session_are_dashes(snapshot: Json) -> None:
     snapshot["sessions"][0].update(position=None, pnl_usd=None, trades=None, last_signal=None)
     (row,) = rows.session_rows(snapshot)
-    assert list(row.cells[4:]) == [("–", ""), ("–", ""), None, None]
+    assert list(row.cells[5:]) == [("–", ""), ("–", ""), None, None]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"),
+    [
+        (("adopt", "keep", 60.0), "adopt · keep"),
+        (("wait_flat", "pause", 30.0), "wait_flat · pause 30 s"),
+        (("flatten", "flatten", 2.5), "flatten · flatten 2.5 s"),
+        ((None, None, None), "? · ?"),
+    ],
+)
+async def test_a_session_shows_how_it_begins_and_what_a_lost_stream_means(
+    snapshot: Json, chosen: tuple[Any, ...], shown: str
+) -> None:
+    names = ("start_policy", "disconnect_policy", "disconnect_after_s")
+    snapshot["sessions"][0].update(zip(names, chosen, strict=True))
+    (row,) = rows.session_rows(snapshot)
+    heads = [column.title for column in rows.SESSION_HEADS]
+    assert row.cells[heads.index("Begins · stream lost")] == shown
+    assert len(row.cells) == len(heads)
+
+
+async def test_what_lives_stands_before_what_is_over_and_that_newest_first(snapshot: Json) -> None:
+    (one,) = snapshot["sessions"]
+    states = ("ended", "running", "ended", "paused", "warming", "ended")
+    snapshot["sessions"] = [
+        {**one, "session": f"s{n}", "state": state, "last_bar_end": n} for n, state in enumerate(states, start=1)
+    ]
+    assert [row.id for row in rows.session_rows(snapshot)] == ["s2", "s4", "s5", "s6", "s3", "s1"]
 
 
 async def test_a_position_can_be_closed_whole_in_part_and_turned(snapshot: Json) -> None:

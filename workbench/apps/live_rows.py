@@ -13,7 +13,9 @@ from workbench.widgets.cards import CHICAGO, STATES, chicago, money, signed, ver
 Json = dict[str, Any]
 Request = tuple[str, str, Json]  # method, path, body
 
-SESSION_HEADS = columns("Session", "State", "Strategy", "Contract", "#Position", "#P&L", "#Trades", "~Last signal")
+SESSION_HEADS = columns(
+    "Session", "State", "Strategy", "Contract", "Begins · stream lost", "#Position", "#P&L", "#Trades", "~Last signal"
+)
 POSITION_HEADS = columns("Account", "Contract", "#Qty", "#Average", "#Last", "#Open P&L")
 ORDER_HEADS = columns("Time CT", "Account", "Contract", "Side", "Type", "#Qty", "#Filled", "#Price", "Status", "Rule")
 SIGNAL_HEADS = columns("Time CT", "What", "Where", "~Text")
@@ -26,21 +28,35 @@ WORKING = ("WORKING", "PENDING", "SUSPENDED")
 
 
 def session_rows(snapshot: Json) -> list[Row]:
-    """Return a row for each session, with what may be asked of it in its state; what is old says how old it is."""
+    """Return a row for each session, with what may be asked of it in its state; what is old says how old it is.
+
+    What lives stands first, in the order of its beginning; then what is over, the newest first.
+    """
     old = _silent(snapshot)
     return [
         Row(
             id=s["session"],
             cells=[
                 s["session"], (STATES.get(s["state"], s["state"]), STATE_TONES.get(s["state"], "")), version_name(s),
-                f"{short(s['contract'])} {s['timeframe']}",
+                f"{short(s['contract'])} {s['timeframe']}", _policies(s),
                 _held(s, old), _earned(s, old),
                 None if s.get("trades") is None else str(s["trades"]), _said(s, snapshot.get("at")),
             ],
             acts=_session_acts(s),
         )
-        for s in snapshot.get("sessions", [])
+        for s in sorted(snapshot.get("sessions", []), key=_over)
     ]  # fmt: skip
+
+
+def _over(session: Json) -> tuple[bool, int]:
+    over = session["state"] == "ended"
+    return over, -(session.get("last_bar_end") or session.get("started_at") or 0) if over else 0
+
+
+def _policies(session: Json) -> str:
+    begins, lost = session.get("start_policy") or "?", session.get("disconnect_policy") or "?"
+    after = session.get("disconnect_after_s") if lost in ("pause", "flatten") else None
+    return f"{begins} · {lost}" + ("" if after is None else f" {after:g} s")
 
 
 def _said(session: Json, now: int | None) -> str | None:
