@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from workbench.domain.contract import spec
 from workbench.domain.errors import GatewayError
 from workbench.domain.events import BarClosed
-from workbench.domain.hours import trading_hours
+from workbench.domain.hours import TradingHours, trading_hours
 from workbench.domain.timeframe import Timeframe, timeframe
 from workbench.gateway.faults import GatewayRefused
 from workbench.ingestion.bar_builder import BarBuilder
@@ -23,6 +23,7 @@ LONGEST_PAUSE_S = 10.0  # history is away: what trades needs it soon after it is
 LONGEST_REFUSED_S = 60.0  # the gateway has answered and will not give it
 TOLD_TIMES = 6  # as long as the pauses grow; what goes on after that is no news
 WAITING_BARS = 500  # behind history; older ones are in it by the time it is read
+SPARE = 1.25  # thin contracts have fewer bars than minutes
 SETTLES_NS = 5_000_000_000  # market time that history may need to show a bar that has ended
 
 FetchBars = Callable[[str, Timeframe, int, int], Awaitable[list[BarClosed]]]
@@ -246,3 +247,16 @@ def _named(line: Line, error: Exception) -> Exception:
         text = "choose the contract that trades now, or end what uses it; the others go on, it is asked for again"
         return GatewayError(f"{line.contract} {line.timeframe.text}: {error}; {text}")
     return GatewayError(f"{line.contract} {line.timeframe.text}: {error}") if isinstance(error, GatewayError) else error
+
+
+def warm_from(hours: TradingHours, frame: Timeframe, bars: int, now: int) -> int:
+    """Return the instant (UTC ns) from which history holds `bars` bars before `now`, counted in open hours."""
+    needed = int(bars * SPARE + 2) * frame.seconds * 1_000_000_000
+    window = hours.window_at(now)
+    until = now
+    while True:
+        needed -= max(0, min(window.close, until) - window.open)
+        if needed <= 0:
+            return window.open - needed if not frame.daily else window.open
+        until = window.open
+        window = hours.window_at(window.open - 1)

@@ -26,11 +26,11 @@ from workbench.services.children import ACCOUNT_TAKEN
 from workbench.services.clock import MarketClock
 from workbench.services.crash import only_reason
 from workbench.services.desk_file import TOKEN_ENV, desk_now, ingest_lock
+from workbench.services.feed import warm_from
 from workbench.services.ingest import Ingest
 from workbench.services.link import ChildLink, channel_at
 from workbench.services.logs import hide, set_up
 from workbench.services.runner import end_tasks
-from workbench.services.runner_verbs import warm_from
 from workbench.services.tokens import DeskTokens
 from workbench.storage.bars import BarStore
 from workbench.storage.home import Home, home

@@ -14,14 +14,17 @@ from typing import Any, Protocol
 
 from workbench.domain import events as e
 from workbench.domain.commands import Alert, PlaceOrder, ReadBroker
+from workbench.domain.contract import spec
+from workbench.domain.hours import trading_hours
 from workbench.domain.position import Fill
+from workbench.domain.timeframe import timeframe
 from workbench.execution.state import AccountState, RuleFactory, Session
 from workbench.risk.limits import Limits
 from workbench.services import crash_points
 from workbench.services.baseline import baseline_event
 from workbench.services.clock import MarketClock, wall_ns
 from workbench.services.decider import Decider
-from workbench.services.feed import Feed, FetchBars
+from workbench.services.feed import Feed, FetchBars, warm_from
 from workbench.services.lanes import Lanes
 from workbench.services.limits import UNREAD, LimitsFollower
 from workbench.services.reader import ReadableBroker, Reader
@@ -176,7 +179,7 @@ class Runner:
         self._end_stopped_sessions(at)
         for session in self.state.sessions.values():
             if session.status != "ended":
-                self.follow(session.contract, session.timeframe, session.last_bar_end)
+                self.follow(session.contract, session.timeframe, session.last_bar_end or _warm_since(session))
 
     def _end_stopped_sessions(self, at: int) -> None:
         # After an emergency stop nothing trades on by itself, also when the latch has been cleared meanwhile.
@@ -427,6 +430,12 @@ class Runner:
         if not self.state.synced and self._journal_until:
             opened.append(self._journal_until)  # what happened since the last life is read, also from an earlier date
         return min([start, *(at - 60_000_000_000 for at in opened)])
+
+
+def _warm_since(session: Session) -> int:
+    # The last life ended before its first bar: what it asked for is asked for again, not all that there ever was.
+    hours, frame = trading_hours(spec(session.contract)), timeframe(session.timeframe)
+    return warm_from(hours, frame, session.warm_bars, session.started_at)
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -13,13 +13,14 @@ import msgspec
 from workbench.domain import events as e
 from workbench.domain.contract import spec
 from workbench.domain.errors import InputError, UnknownName, WorkbenchError
-from workbench.domain.hours import TradingHours, trading_hours
+from workbench.domain.hours import trading_hours
 from workbench.domain.order import Order, Status
-from workbench.domain.timeframe import Timeframe, timeframe
+from workbench.domain.timeframe import timeframe
 from workbench.execution import outage, readiness
 from workbench.execution.release import is_for_person
 from workbench.execution.state import Session
 from workbench.rules.python import PythonStrategy
+from workbench.services.feed import warm_from
 from workbench.services.runner import Runner
 from workbench.services.session_rule import name_of
 from workbench.services.snapshot import fill_dict, order_dict, session_dicts
@@ -30,7 +31,6 @@ Json = dict[str, Any]
 MOST_ROWS = 500  # of orders and fills in one answer
 READ_WITHIN_S = 5.0
 READ_S = 8.0  # that a reading before a release may take; the desk waits for the answer about twice as long
-SPARE = 1.25  # thin contracts have fewer bars than minutes
 
 
 class RunnerVerbs:
@@ -308,16 +308,3 @@ def one_of(what: str, word: str, known: tuple[str, ...]) -> str:
     if word not in known:
         raise UnknownName(what, word, known)
     return word
-
-
-def warm_from(hours: TradingHours, frame: Timeframe, bars: int, now: int) -> int:
-    """Return the instant (UTC ns) from which history holds `bars` bars before `now`, counted in open hours."""
-    needed = int(bars * SPARE + 2) * frame.seconds * 1_000_000_000
-    window = hours.window_at(now)
-    until = now
-    while True:
-        needed -= max(0, min(window.close, until) - window.open)
-        if needed <= 0:
-            return window.open - needed if not frame.daily else window.open
-        until = window.open
-        window = hours.window_at(window.open - 1)
