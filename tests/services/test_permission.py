@@ -19,6 +19,7 @@ from workbench.services.permission import require_permission
 from workbench.services.promotion import promote, rollback
 from workbench.services.settings import Profile, load_profile
 from workbench.services.supervisor import Desk
+from workbench.services.unseated import Unseated
 from workbench.storage.home import Home
 from workbench.storage.links import save_link
 from workbench.storage.registry import Registry
@@ -133,4 +134,63 @@ async def test_a_paused_session_goes_on_only_with_a_version_that_may_still_trade
     row["version"] = old.version
     await desk.command_session("s1", "resume", "ann")
     assert [verb for verb, *_ in channel.asked] == ["flatten", "resume"]
+    await desk.rest.aclose()
+
+
+def a_row(version: str, state: str) -> dict[str, Any]:
+    return {
+        "session": f"{state}-1", "account": ACCOUNT, "contract": "CON.F.US.MES.Z26", "state": state, "parameters": {},
+        "version": version, "strategy": "probe", "timeframe": "1m",
+    }  # fmt: skip
+
+
+async def test_who_holds_a_version_that_was_rolled_back_is_told_once_and_nobody_is_ended(place: Home) -> None:
+    old, new = made(8), made(9)
+    for strategy in (old, new):
+        go(place, strategy, "paper", "live", session="open")
+    desk, channel = desk_on(place, REAL, "50KTC-V2-1-1")
+    rows = [a_row(new.version, state) for state in ("running", "paused", "ended")]
+    desk.runners[ACCOUNT].last["snapshot"] = {"sessions": rows}
+    watch = Unseated(desk)
+    await watch.look()
+    assert not desk.alerts, "it is live"
+    rollback("open", home=place)
+    for _ in range(3):
+        await watch.look()
+    told = sorted(alert["text"] for alert in desk.alerts)
+    assert [text.split(" holds ")[0] for text in told] == ["session paused-1", "session running-1"]
+    assert all("is paper: on this account only a live version trades" in text for text in told)
+    assert "may trade again" in told[0] and "it trades on" in told[1]
+    assert channel.asked == []
+    await desk.rest.aclose()
+
+
+async def test_a_version_that_is_unseated_anew_is_told_anew_and_a_broken_database_is_no_word_on_it(place: Home) -> None:
+    old, new = made(8), made(9)
+    for strategy in (old, new):
+        go(place, strategy, "paper", "live", session="open")
+    desk, _ = desk_on(place, REAL, "50KTC-V2-1-1")
+    desk.runners[ACCOUNT].last["snapshot"] = {"sessions": [a_row(new.version, "running")]}
+    watch, database = Unseated(desk), place.path / "workbench.db"
+    rollback("open", home=place)
+    await watch.look()
+    kept = database.read_bytes()
+    database.write_bytes(b"broken " * 2000)
+    await watch.look()
+    database.write_bytes(kept)
+    await watch.look()
+    assert len(desk.alerts) == 1
+    go(place, new, "live", session="open")
+    await watch.look()
+    rollback("open", home=place)
+    await watch.look()
+    assert len(desk.alerts) == 2
+    await desk.rest.aclose()
+
+
+async def test_on_the_simulator_any_version_may_go_on(place: Home) -> None:
+    desk, _ = desk_on(place, load_profile("sim", simulator_url="http://127.0.0.1:9"), "50KTC-V2-1-1")
+    desk.runners[ACCOUNT].last["snapshot"] = {"sessions": [a_row(Registry(place).register(made(8)).version, "running")]}
+    await Unseated(desk).look()
+    assert not desk.alerts
     await desk.rest.aclose()

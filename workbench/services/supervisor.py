@@ -36,6 +36,7 @@ from workbench.services.settings import Profile
 from workbench.services.shared_reads import SharedReads
 from workbench.services.simulator_status import follow_simulator
 from workbench.services.snapshot import fill_dict, order_dict
+from workbench.services.unseated import Unseated
 from workbench.storage.database import Database
 from workbench.storage.home import Home
 from workbench.storage.latch import read_latch
@@ -114,6 +115,7 @@ class Desk(DeskActions, DeskSessions):
                 self.ingest.wanted = True
                 tasks.create_task(self.ingest.watch(lambda: True))
                 tasks.create_task(self.recorded.follow())
+                tasks.create_task(Unseated(self).follow())
                 for account in linked_accounts(self.home):
                     await self._take_up(account)
         finally:
