@@ -247,7 +247,9 @@ class Channel:
 
 def desk(home: Home, *accounts: Json, channels: bool = True) -> Any:
     runners = {
-        each["account"]: SimpleNamespace(last={"snapshot": {"account": each}}, channel=Channel() if channels else None)
+        each["account"]: SimpleNamespace(
+            last={"snapshot": {"account": each}}, channel=Channel() if channels else None, is_silent=not channels
+        )
         for each in accounts
     }
     clock = SimpleNamespace(now=lambda: 1_763_900_000_000_000_000, rate=4.0, lockstep=False)

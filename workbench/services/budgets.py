@@ -35,6 +35,26 @@ def told_accounts(desk: Desk) -> list[dict[str, Any]]:
     return found
 
 
+def _measured(desk: Desk) -> list[dict[str, Any]]:
+    # Each account with its loss, None where that may have grown since it was told.
+    told = {each["account"]: each for each in told_accounts(desk)}
+    for account, runner in desk.runners.items():
+        if account not in told:
+            if runner.wanted or runner.given_up:  # it was to trade and has not said a word
+                told[account] = {"account": account}
+            continue
+        each = told[account]
+        if runner.is_silent and _has_open(each):
+            each["day_pnl_usd"] = None
+        elif each.get("day_pnl_usd") is None:  # of an account that was stopped: what its runner told last
+            each["day_pnl_usd"] = each.get("told_day_pnl_usd")
+    return list(told.values())
+
+
+def _has_open(account: dict[str, Any]) -> bool:
+    return bool(account.get("working")) or any(held.get("qty") for held in account.get("positions") or [])
+
+
 def over_all(desk: Desk) -> Values:
     """Return the limits over all accounts; without a second account there is nothing to share."""
     at = max(trading_date(wall_ns()), trading_date(desk.clock.now()))
@@ -56,11 +76,7 @@ async def lease_once(desk: Desk) -> dict[int, Lease]:
     limits = await asyncio.to_thread(over_all, desk)
     if not limits:
         return {}
-    told = told_accounts(desk)
-    for each in told:
-        if each.get("day_pnl_usd") is None:  # of an account that was stopped: what its runner told last
-            each["day_pnl_usd"] = each.get("told_day_pnl_usd")
-    shares = leases(monitor(told), limits)
+    shares = leases(monitor(_measured(desk)), limits)
     for account, lease in shares.items():
         runner = desk.runners.get(account)
         if runner is None or runner.channel is None:
