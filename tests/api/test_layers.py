@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from tests.api.conftest import FULL, ORDER, issue
 from tests.fakes.desk import FakeDesk
 from workbench.api.rate import Rate
+from workbench.domain.errors import StorageError
 from workbench.services.audit import Audit
 from workbench.services.kept_answers import KeptAnswers
 
@@ -184,6 +186,21 @@ def test_answers_neither_fill_the_memory_nor_the_disk(desk: FakeDesk, monkeypatc
     kept.close()
     again = KeptAnswers(desk.home)
     assert again.get("59") == kept.get("59")
+
+
+def test_a_line_that_was_written_in_half_takes_no_other_with_it(
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, write = KeptAnswers(desk.home), os.write
+    kept.begin("before", "a")
+    with monkeypatch.context() as patched:
+        patched.setattr("workbench.services.kept_answers.os.write", lambda handle, data: write(handle, data[:9]))
+        with pytest.raises(StorageError, match="No space left"):
+            kept.begin("half", "a")
+    kept.begin("after", "a")
+    kept.close()
+    again = KeptAnswers(desk.home)
+    assert [key for key in ("before", "half", "after") if again.get(key)] == ["before", "after"]
 
 
 def test_keys_of_yesterday_and_torn_lines_are_dropped(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import errno
 import json
 import logging
 import os
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +45,7 @@ class KeptAnswers:
         self._path = home.desk / "answers.jsonl"
         self._kept = self._load()
         self._handle: int | None = None
+        self._changing = threading.Lock()  # the loop knows at once what the disk's thread writes later
         self._bytes = sum(len(each.body) for each in self._kept.values())
 
     def get(self, key: str) -> Kept | None:
@@ -70,7 +74,6 @@ class KeptAnswers:
     def answered(self, key: str, status: int, body: bytes) -> None:
         """Keep the answer in memory; `write` takes it to the disk."""
         begun = self._kept[key]
-        self._bytes += len(body)
         self._put(key, Kept(begun.asked, begun.at, status, body))
 
     def write(self, key: str) -> None:
@@ -80,7 +83,8 @@ class KeptAnswers:
 
     def drop(self, key: str) -> None:
         """The request was refused before anything was done: the key may be used again; `forget` tells the disk."""
-        self._kept.pop(key, None)
+        with self._changing:
+            self._kept.pop(key, None)
 
     def forget(self, key: str) -> None:
         """Write down that a key may be used again; a disk that refuses is raised as a `StorageError`."""
@@ -88,9 +92,11 @@ class KeptAnswers:
         self._append({"key": key, "gone": True})
 
     def _put(self, key: str, kept: Kept) -> None:
-        self._kept[key] = kept
-        while len(self._kept) > MOST_KEPT or (self._bytes > MOST_BYTES and len(self._kept) > 1):
-            self._bytes -= len(self._kept.pop(next(iter(self._kept))).body)
+        with self._changing:
+            self._bytes += len(kept.body)
+            self._kept[key] = kept
+            while len(self._kept) > MOST_KEPT or (self._bytes > MOST_BYTES and len(self._kept) > 1):
+                self._bytes -= len(self._kept.pop(next(iter(self._kept))).body)
 
     def _append(self, row: dict[str, Any]) -> None:
         try:
@@ -98,15 +104,19 @@ class KeptAnswers:
                 self.close()
             if self._handle is None:
                 self._handle = self._open()
-            os.write(self._handle, json.dumps(row).encode() + b"\n")
+            line = json.dumps(row).encode() + b"\n"
+            if os.write(self._handle, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fdatasync(self._handle)
         except OSError as error:
+            self.close()  # half a line may stand there now: the file is written anew, from memory, before the next one
             raise StorageError(f"cannot keep the request key in {self._path} ({error.strerror or error})") from error
 
     def _open(self) -> int:
         # What is a day old goes when the file is opened; whatever a crash cut off goes, too.
         oldest = wall_ns() - KEPT_NS
-        rows = [_row(key, kept) for key, kept in self._kept.items() if kept.at > oldest]
+        with self._changing:
+            rows = [_row(key, kept) for key, kept in self._kept.items() if kept.at > oldest]
         write_durably(self._path, b"".join(json.dumps(row).encode() + b"\n" for row in rows), mode=0o600)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND)
 
@@ -134,7 +144,8 @@ class KeptAnswers:
     def close(self) -> None:
         """Close the file."""
         if self._handle is not None:
-            os.close(self._handle)
+            with contextlib.suppress(OSError):  # what it had to write was synced line by line
+                os.close(self._handle)
             self._handle = None
 
 
