@@ -120,20 +120,30 @@ class Projections:
 
     async def follow(self, home: Home, tell: Callable[[str], None] = lambda text: None) -> None:
         """Read the journals as they grow, for ever; a database that cannot be written is told once and tried again."""
-        told = ""
+        told: dict[int | None, str] = {}
+
+        def failed(account: int | None, error: Exception) -> None:
+            is_known, told[account] = str(error) in told.values(), str(error)
+            if not is_known:
+                log.warning("history of account %s is not brought up to date: %s", account or "any", error)
+                tell(f"history is not brought up to date (nothing that trades depends on it): {error}")
+
         while True:
-            pause = LOOK_EVERY_S
-            for account in home.accounts():
+            pause, accounts = LOOK_EVERY_S, list[int]()
+            try:
+                accounts = home.accounts()
+                told.pop(None, None)
+            except OSError as error:  # the desk must live on: what trades ends with it
+                pause = TRY_AGAIN_S
+                failed(None, error)
+            for account in accounts:
                 try:
                     while await asyncio.to_thread(self.update, home, account):
                         await asyncio.sleep(0.02)  # who serves the red button comes first
-                    told = ""
+                    told.pop(account, None)
                 except Exception as error:
                     pause = TRY_AGAIN_S
-                    if str(error) != told:
-                        told = str(error)
-                        log.warning("history of account %s is not brought up to date: %s", account, error)
-                        tell(f"history is not brought up to date (nothing that trades depends on it): {error}")
+                    failed(account, error)
             await asyncio.sleep(pause)
 
     def _open(self, account: int) -> Reading:
