@@ -158,6 +158,9 @@ async def test_a_check_names_what_is_odd_with_its_line(client: Any) -> None:
     assert (told["findings"][0]["level"], told["findings"][0]["line"]) == ("error", 5)
     broken = (await client.post("/api/strategies/check", json={"source": text.replace("highest", "higest")})).json()
     assert broken["ok"] is False and [(f["level"], f["line"]) for f in broken["findings"]] == [("error", 5)]
+    many = text.replace("highest", "higest").replace("1h", "7h").replace("stop:", "stopp:")
+    told = (await client.post("/api/strategies/check", json={"source": many})).json()
+    assert told["ok"] is False and [f["line"] for f in told["findings"]] == [3, 5, 6], "each mistake, not the first"
 
 
 async def test_code_is_neither_explained_nor_run_for_who_may_only_read(client: Any, desk: FakeDesk) -> None:

@@ -66,3 +66,16 @@ def test_a_file_that_is_not_there_is_an_answer_too(tmp_path: Path) -> None:
     done = run(tmp_path / "none.yaml", "--json")
     [answer] = json.loads(done.stdout)
     assert done.exit_code == 1 and not answer["ok"] and answer["findings"][0]["line"] == 0
+
+
+def test_every_mistake_of_a_file_is_named_in_one_run(write: Any) -> None:
+    path = write("many", timeframe="7m", entry="{long: 'close > smaa(close, 20)'}", stopp="{ticks: 8}")
+    done = run(path)
+    assert done.exit_code == 1
+    head, frame, rule, key = done.output.splitlines()
+    assert head == f"wrong  {path}: 3 mistakes"
+    assert f"({path}, line 3)" in frame and "did you mean 5m or 3m? known: 1s" in frame
+    assert f"'smaa' (entry.long, {path}, line 4); did you mean sma" in rule
+    assert f"unknown key 'stopp' ({path}, line 5); did you mean stop? known: " in key
+    [answer] = json.loads(run(path, "--json").stdout)
+    assert [(found["code"], found["line"]) for found in answer["findings"]] == [("unreadable", n) for n in (3, 4, 5)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,8 +11,6 @@ from workbench.domain.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.rules.strategy import Strategy
-
-_LINE = re.compile(r", line (\d+)")
 
 
 def check(
@@ -34,14 +31,13 @@ def check(
 def _answer(file: str, home: str | None) -> dict[str, Any]:
     from workbench.research import load_strategy
     from workbench.rules.check import ERROR, Finding, check
+    from workbench.rules.mistakes import told
 
     try:
         strategy = load_strategy(file, home=home)
     except WorkbenchError as error:
-        said = str(error)
-        line = _LINE.search(said)
-        finding = Finding(ERROR, "unreadable", said, int(line[1]) if line else 0)
-        return {"file": file, "ok": False, "error": said, "findings": [finding.as_dict()]}
+        findings = [Finding(ERROR, "unreadable", said, line).as_dict() for line, said in told(error)]
+        return {"file": file, "ok": False, "error": str(error), "findings": findings}
     found = check(strategy)
     errors = [finding for finding in found if finding.level == ERROR]
     return {
@@ -58,11 +54,21 @@ def _print(answer: dict[str, Any]) -> None:
 
     verdict = "ok    " if answer["ok"] else "wrong "
     if "name" not in answer:
-        print(f"{verdict} {answer['file']}: {answer['error']}")
+        _print_mistakes(answer)
         return
     print(f"{verdict} {answer['file']}: {answer['name']}@{answer['version']}, warm-up {answer['warmup']} bars")
     for finding in answer["findings"]:
         print(f"       {Finding(**finding)}")
+
+
+def _print_mistakes(answer: dict[str, Any]) -> None:
+    said = [finding["text"] for finding in answer["findings"]]
+    if len(said) == 1:
+        print(f"wrong  {answer['file']}: {said[0]}")
+        return
+    print(f"wrong  {answer['file']}: {len(said)} mistakes")
+    for each in said:
+        print(f"       {each}")
 
 
 def _facts(strategy: Strategy) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from workbench.rules.document import MAX_CHARACTERS, Document, read_document
 from workbench.rules.expression import Comparison, Expression, Kind, Logic, is_constant, walk
 from workbench.rules.expression import Parameter as Named
 from workbench.rules.functions import SERIES, TF, known
-from workbench.rules.model import ParameterFile, read_model
+from workbench.rules.model import ParameterFile, StrategyFile, read_model
 from workbench.rules.parser import ExpressionError
 from workbench.rules.python import is_python, load_python, read_python
 from workbench.rules.sections import Sections
@@ -51,10 +51,23 @@ def load_strategy(path_or_text: str | Path) -> Strategy:
 
 
 def parse_strategy(text: str, where: str = "strategy") -> Strategy:
-    """Return the strategy that a YAML text describes, or a stored Python one; `where` names it in messages."""
+    """Return the strategy that a YAML text describes, or a stored Python one; `where` names it in messages.
+
+    Raises
+    ------
+    InputError
+        The first mistake; the others stand in its notes (`workbench.rules.mistakes.told`).
+    """
     if is_python(text):
         return cast(Strategy, read_python(text, where))  # it has the same surface
-    return _Reader(read_document(text, where), text).read()
+    document = read_document(text, where)
+    try:
+        return Reader(document, text, read_model(document)).read()
+    except WorkbenchError as error:
+        from workbench.rules.mistakes import add_others
+
+        add_others(error, document, text)
+        raise
 
 
 def _missing(path: Path) -> InputError:
@@ -66,12 +79,23 @@ def _missing(path: Path) -> InputError:
     return UnknownName("strategy file", path.name, names, where=str(folder)) if names else InputError(f"no file {path}")
 
 
-class _Reader(Sections):
-    def __init__(self, document: Document, text: str) -> None:
-        super().__init__(document, read_model(document))
+class Reader(Sections):
+    """Reads a whole file; ends at the first mistake."""
+
+    def __init__(self, document: Document, text: str, file: StrategyFile) -> None:
+        super().__init__(document, file)
         self.text = text
 
     def read(self) -> Strategy:
+        """Return the strategy, or raise InputError."""
+        made = self.made()
+        strategy = replace(made, secondary=self.seen(made))
+        self.check_protected(strategy)
+        self.check_used(strategy)
+        return strategy.checked()
+
+    def made(self) -> Strategy:
+        """Return what the sections say, each for itself."""
         file = self.file
         parameters = {name: self.parameter(name, declared) for name, declared in file.parameters.items()}
         self.kinds = {name: parameter.kind for name, parameter in parameters.items()}
@@ -81,7 +105,7 @@ class _Reader(Sections):
         stop, target = self.protection(file.stop, "stop"), self.protection(file.target, "target")
         trail = self.protection(file.trail, "trail")
         contracts, sizing = self.sizing(file.sizing)
-        strategy = Strategy(
+        return Strategy(
             name=file.name,
             description=file.description,
             roots=tuple(self.root(root, i) for i, root in enumerate(file.roots)),
@@ -107,10 +131,6 @@ class _Reader(Sections):
             values={name: parameter.default for name, parameter in parameters.items()},
             lines={".".join(map(str, path)): line for path, line in self.document.lines.items() if path},
         )
-        strategy = replace(strategy, secondary=self.seen(strategy))
-        self.check_protected(strategy)
-        self.check_used(strategy)
-        return strategy.checked()
 
     def root(self, written: str, i: int) -> str:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -162,20 +163,31 @@ def read_model(document: Document) -> StrategyFile:
     try:
         return StrategyFile.model_validate(document.data)
     except ValidationError as error:
-        raise _explained(error, document) from None
+        errors = error.errors(include_url=False)
+        # a misspelt key is the better answer than the missing one that it was meant to be
+        first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+        raise explained(first, document) from None
 
 
-def _explained(error: ValidationError, document: Document) -> InputError:
-    errors = error.errors(include_url=False)
-    # a misspelt key is the better answer than the missing one that it was meant to be
-    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-    path = tuple(part for part in first["loc"] if part not in (_ONE, _SIDES))
+def place_of(error: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Return the path of one of pydantic's errors as the file has it."""
+    return tuple(part for part in error["loc"] if part not in (_ONE, _SIDES))
+
+
+def is_cut(key: str | int) -> bool:
+    """Return whether YAML made this key by cutting a rule at its comma: ``{long: sma(close, 20) > 1}``."""
+    return str(key).count(")") > str(key).count("(")
+
+
+def explained(first: Mapping[str, Any], document: Document) -> InputError:
+    """Return one of pydantic's errors as a mistake with its line and the closest known key."""
+    path = place_of(first)
     if first["type"] == "extra_forbidden":
-        if str(path[-1]).count(")") > str(path[-1]).count("("):  # {long: sma(close, 20) > 1}: YAML cuts at the comma
+        if is_cut(path[-1]):
             told = f"a comma ends a value inside {{ }}, so {path[-1]!r} became a key; put the rule in quotes"
             return InputError(f"{told} ({document.place(path)})")
-        return UnknownName("key", str(path[-1]), _known_keys(path[:-1]), where=document.place(path))
-    name = ".".join(str(part) for part in _written(path, document)) or str(path[-1])
+        return UnknownName("key", str(path[-1]), known_keys(path[:-1]), where=document.place(path))
+    name = ".".join(str(part) for part in written_part(path, document)) or str(path[-1])
     if first["type"] == "missing":
         return InputError(f"{'.'.join(map(str, path))} is missing ({document.place(path[:-1])})")
     if first["type"] == "string_pattern_mismatch":
@@ -184,8 +196,8 @@ def _explained(error: ValidationError, document: Document) -> InputError:
     return InputError(f"{name}: {first['msg'][0].lower()}{first['msg'][1:]} ({document.place(path)})")
 
 
-def _written(path: tuple[Any, ...], document: Document) -> tuple[Any, ...]:
-    # pydantic adds the names of union members to the path; the file does not have them
+def written_part(path: tuple[Any, ...], document: Document) -> tuple[Any, ...]:
+    """Return the part of a path that the file has: pydantic adds the names of union members."""
     for end in range(len(path), 0, -1):
         if path[:end] in document.lines:
             return path[:end]
@@ -210,7 +222,8 @@ _SECTIONS: dict[str, type[_Model]] = {
 }
 
 
-def _known_keys(path: tuple[Any, ...]) -> list[str]:
+def known_keys(path: tuple[Any, ...]) -> list[str]:
+    """Return the keys that may stand below a path."""
     model: type[_Model] = StrategyFile
     for part in path:
         if model is not ParameterFile:  # a parameter may be called as a section is

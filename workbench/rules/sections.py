@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from workbench.domain.errors import InputError, UnknownName, WorkbenchError
-from workbench.domain.timeframe import timeframe
+from workbench.domain.errors import SHOWN, InputError, UnknownName, WorkbenchError
+from workbench.domain.timeframe import TIMEFRAMES, timeframe
 from workbench.rules.daytime import day_second
 from workbench.rules.document import Document
 from workbench.rules.document import Path as Place
@@ -46,10 +46,13 @@ class Sections:
     def place(self, *path: str | int) -> str:
         return self.document.place(path)
 
+    def named(self, *path: str | int) -> str:
+        return f"{'.'.join(map(str, path))}, {self.document.place(path)}"
+
     # --- expressions ---
 
     def parse(self, written: str, path: Place, wants: Kind) -> Expression:
-        where = f"{'.'.join(map(str, path))}, {self.document.place(path)}"
+        where = self.named(*path)
         made = parse(written, self.kinds, where=where, wants=wants)
         for part in walk(made):
             if isinstance(part, Higher):
@@ -70,7 +73,7 @@ class Sections:
     def fixed(self, written: Amount, *path: str) -> Expression:
         made = self.amount(written, path)
         if not is_constant(made):
-            raise ExpressionError("wanted a number or parameter", str(written), self.place(*path))
+            raise ExpressionError("wanted a number or parameter", str(written), self.named(*path))
         return made
 
     def optional(self, written: Amount | None, *path: str) -> Expression | None:
@@ -83,7 +86,8 @@ class Sections:
         try:
             made = timeframe(written).text
         except WorkbenchError as error:
-            raise InputError(f"{name}: {error} ({self.place(*path)})") from None
+            more = "" if "known: " in str(error) else f" known: {', '.join(TIMEFRAMES)}"
+            raise InputError(f"{name}: {error}{more} ({self.place(*path)})") from None
         if name == "secondary" and not is_multiple(made, self.own):
             raise InputError(
                 f"secondary: {made} must be a longer bar that whole {self.own} bars fill ({self.place(*path)})"
@@ -177,7 +181,7 @@ class Sections:
     # --- time ---
 
     def clock(self, written: str, *path: str | int) -> str:
-        second = day_second(written, where=self.place(*path))
+        second = day_second(written, where=self.named(*path))
         hour, minute = divmod((second // 60 + 17 * 60) % 1440, 60)
         return f"{hour:02d}:{minute:02d}"
 
@@ -199,7 +203,7 @@ class Sections:
     def one_window(self, written: WindowFile, i: int) -> Window:
         path = ("trading", "windows", i)
         begins, ends = (
-            (day_second(text, where=self.place(*path, key)) + 17 * 3600) % 86_400
+            (day_second(text, where=self.named(*path, key)) + 17 * 3600) % 86_400
             for key, text in (("from", written.begins), ("to", written.ends))
         )
         if begins == ends:
@@ -209,6 +213,13 @@ class Sections:
         place = self.place(*path, "days")
         days = {day for part in parts for day in _days(part, lambda text: _day(text, place))}
         return Window(tuple(sorted(days)), begins, ends, written.zone)
+
+
+def allowed(error: WorkbenchError) -> str:
+    """Return the names that an unknown one could be, where they are few and the message names the closest alone."""
+    if not isinstance(error, UnknownName) or len(error.known) > SHOWN or "known: " in str(error):
+        return ""
+    return f" known: {', '.join(error.known)}"
 
 
 def is_multiple(above: str, own: str) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from workbench.domain.errors import InputError, StorageError, WorkbenchError
 from workbench.rules.check import ERROR, check
 from workbench.rules.load import parse_strategy
+from workbench.rules.mistakes import told
 from workbench.services.clock import wall_ns
 from workbench.storage.home import Home
 from workbench.storage.registry import kind_of
@@ -75,7 +75,7 @@ class StrategyStore:
             _require_declared(source, code)
             strategy = parse_strategy(source)
         except WorkbenchError as error:
-            return {"ok": False, "error": str(error), "findings": [_finding(str(error))], **empty}
+            return {"ok": False, "error": str(error), "findings": [_finding(*each) for each in told(error)], **empty}
         return {
             "ok": True,
             "error": None,
@@ -89,9 +89,8 @@ class StrategyStore:
         }
 
 
-def _finding(error: str) -> Json:
-    place = re.search(r"\bline (\d+)", error)
-    return {"level": ERROR, "code": "unreadable", "text": error, "line": int(place[1]) if place else 0}
+def _finding(line: int, error: str) -> Json:
+    return {"level": ERROR, "code": "unreadable", "text": error, "line": line}
 
 
 def _require_declared(source: str, code: bool) -> None:
