@@ -21,7 +21,8 @@ class Session:
     """A trading run as it was when it was read; the commands return it as it is afterwards.
 
     `position` in signed contracts, `pnl_usd` realised and open, net of fees, `last_bar_end` in UTC nanoseconds;
-    `reason` says what a session waits for that is warming or waiting, and why it is paused or over.
+    `reason` says what a session waits for that is warming or waiting, and why it is paused or over; `waits_for` what
+    else a living one waits for, and until when.
     """
 
     session: str
@@ -38,6 +39,7 @@ class Session:
     last_signal: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
+    waits_for: str | None = None
     start_policy: str | None = None
     disconnect_policy: str | None = None
     disconnect_after_s: float | None = None

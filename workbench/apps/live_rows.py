@@ -14,7 +14,7 @@ Json = dict[str, Any]
 Request = tuple[str, str, Json]  # method, path, body
 
 SESSION_HEADS = columns(
-    "Session", "State", "Strategy", "Contract", "Begins · stream lost", "#Position", "#P&L", "#Trades", "~Last signal"
+    "Session", "State", "Strategy", "Contract", "~Begins · stream lost", "#Position", "#P&L", "#Trades", "~Last signal"
 )
 POSITION_HEADS = columns("Account", "Contract", "#Qty", "#Average", "#Last", "#Open P&L")
 ORDER_HEADS = columns("Time CT", "Account", "Contract", "Side", "Type", "#Qty", "#Filled", "#Price", "Status", "Rule")
@@ -61,9 +61,10 @@ def _policies(session: Json) -> str:
 
 def _said(session: Json, now: int | None) -> str | None:
     # What keeps it from entering is of more use than what its rule said last.
-    waits = session["state"] in ("warming", "waiting") and session.get("reason")
+    own = session.get("reason") if session["state"] in ("warming", "waiting") else None
+    waits = "; ".join(words for words in (own, session.get("waits_for")) if words)
     text, at = session.get("last_signal"), session.get("last_signal_at")
-    return str(waits) if waits else f"{text} · {moment(at, now)}" if text and at else text
+    return waits if waits else f"{text} · {moment(at, now)}" if text and at else text
 
 
 def _silent(snapshot: Json) -> dict[int, float]:

@@ -130,7 +130,10 @@ class AccountRow(BaseModel):
 
 
 class SessionRow(BaseModel):
-    """One trading run of a strategy version; `reason` says what it waits for, or why it is paused or over."""
+    """One trading run of a strategy version; `reason` says why it does not trade, in its runner's words.
+
+    `waits_for` says what else a living one waits for, and until when: the clock, the open, its warm-up.
+    """
 
     session: str
     strategy: str
@@ -148,6 +151,7 @@ class SessionRow(BaseModel):
     last_pnl_usd: float | None = None  # while `pnl_usd` is not known after a stop: what it was before
     parameters: dict[str, Any] = Field(default_factory=dict)
     reason: str | None = None
+    waits_for: str | None = None
     start_policy: str | None = None
     disconnect_policy: str | None = None
     disconnect_after_s: float | None = None

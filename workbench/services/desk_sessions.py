@@ -54,7 +54,7 @@ class DeskSessions:
         if not any(s["session"] == session for s in sessions):
             sessions.append(answer)  # so that a command right behind it finds the session
         await self.watch_contracts([contract])
-        return answer
+        return self.view.session(answer)
 
     async def _require_permission(self: Desk, account: int, strategy: Strategy) -> None:
         self._require_free(account)
@@ -104,7 +104,7 @@ class DeskSessions:
             runner = await self.ensure_runner(account)
         body = {"session": session, "contract": found["contract"], "person": person}
         answer = await runner.request("resume" if verb == "start" else verb, body)
-        return await self._shown(runner, session) or answer
+        return self.view.session(await self._shown(runner, session) or answer)
 
     async def _shown(self: Desk, runner: Child, session: str) -> Json | None:
         before, until = runner.last.get("snapshot"), time.monotonic() + SHOWN_WITHIN_S

@@ -13,6 +13,7 @@ from workbench.domain.hours import local
 from workbench.services.children import Child
 from workbench.services.clock import wall_ns
 from workbench.services.version import program_version
+from workbench.services.waiting import waits_for
 from workbench.storage.latch import read_latch, stopped_mark
 from workbench.storage.links import AccountLink, load_link
 
@@ -82,8 +83,14 @@ class DeskView:
         runner = self._desk.runners.get(account)
         gone = runner is None or runner.channel is None
         if not (gone and stopped_mark(self._desk.home, account).exists()):
-            return told
+            return [self.session(s) for s in told]
         return [{**s, "state": "ended", "reason": s.get("reason") or "ended by the stop"} for s in told]
+
+    def session(self, row: Json) -> Json:
+        """A session's row as people see it: with what it waits for, and until when."""
+        clock = self._desk.clock
+        stands = clock.announced and not clock.rate and not clock.lockstep
+        return {**row, "waits_for": waits_for(row, clock.now(), stands=stands)}
 
     def _data_lines(self) -> list[Json]:
         lines: list[Json] = self._desk.ingest.last.get("status", {}).get("lines", [])

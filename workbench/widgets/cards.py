@@ -57,10 +57,13 @@ def why(session: dict[str, Any], states: dict[str, str] | None = None) -> str:
 
     >>> why({"state": "warming", "reason": "warming up: 3 of 31 bars"})
     'warming (warming up: 3 of 31 bars)'
+    >>> why({"state": "running", "reason": "", "waits_for": "the market is closed until Sun 17:00 Chicago"})
+    'running (the market is closed until Sun 17:00 Chicago)'
     """
-    state, reason = session["state"], session.get("reason")
-    shown = (states or {}).get(state, state)
-    return f"{shown} ({reason})" if reason and state != "running" else str(shown)
+    state = session["state"]
+    shown, reason = (states or {}).get(state, state), "" if state == "running" else session.get("reason")
+    told = "; ".join(text for text in (reason, session.get("waits_for")) if text)
+    return f"{shown} ({told})" if told else str(shown)
 
 
 def policies(session: dict[str, Any]) -> str:

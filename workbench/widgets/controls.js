@@ -45,7 +45,8 @@ function createCard(name, act) {
       fact("Trades", session.trades == null ? "–" : String(session.trades)),
       ...(ended ? [] : [...headroom(account), age]),
     );
-    signal.textContent = (session.state !== "running" && session.reason) || (!ended && session.last_signal) || "";
+    const why = [session.state !== "running" && session.reason, session.waits_for].filter(Boolean).join("; ");
+    signal.textContent = why || (!ended && session.last_signal) || "";
     signal.hidden = !signal.textContent;
     if (state !== session.state) row.replaceChildren(...(VERBS[session.state] || []).map(button));
     state = session.state;

@@ -10,7 +10,7 @@ const GRID_CSS = `
   .wb-grid table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
   .wb-grid th, .wb-grid td { text-align: left; padding: 5px 14px 5px 0; white-space: nowrap; font-weight: 400; } .wb-grid tr { border-bottom: 1px solid var(--wb-line); }
   .wb-grid th { color: var(--wb-dim); font-size: 12px; } .wb-grid tbody tr:last-child { border-bottom: 0; }
-  .wb-grid .wb-number { text-align: right; } .wb-grid td.wb-wrap { white-space: normal; overflow-wrap: anywhere; min-width: 180px; }
+  .wb-grid .wb-number { text-align: right; } .wb-grid td.wb-wrap { white-space: normal; overflow-wrap: anywhere; min-width: 120px; } .wb-grid th.wb-wrap { white-space: normal; }
   .wb-grid tr.wb-pick { cursor: pointer; } .wb-grid tr.wb-pick:hover, .wb-grid tr[aria-selected=true] { background: color-mix(in srgb, var(--wb-info) 14%, transparent); }
   .wb-up { color: var(--wb-up); } .wb-down, .wb-alarm { color: var(--wb-down); } .wb-ok { color: var(--wb-up); } .wb-warn { color: var(--wb-warn); } .wb-info { color: var(--wb-info); } .wb-dim, .wb-empty { color: var(--wb-dim); }
   .wb-acts { display: flex; gap: 6px; justify-content: flex-end; align-items: center; } .wb-acts:has(.wb-sure) { flex-wrap: wrap; }
@@ -180,7 +180,7 @@ export function render({ model }) {
 
   function heads() {
     const row = roled(node("tr"), "row");
-    content.columns.forEach((column) => { const cell = roled(node("th", column.number ? "wb-number" : "", column.title), "columnheader"); cell.scope = "col"; row.append(cell); });
+    content.columns.forEach((column) => { const cell = roled(node("th", column.number ? "wb-number" : column.wrap ? "wb-wrap" : "", column.title), "columnheader"); cell.scope = "col"; row.append(cell); });
     if (content.rows.some((one) => one.acts)) row.append(node("th"));
     top.replaceChildren(row);
   }

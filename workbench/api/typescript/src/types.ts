@@ -530,7 +530,7 @@ export interface SessionCommand {
   person?: string;
 }
 
-/** One trading run of a strategy version; `reason` says what it waits for, or why it is paused or over. */
+/** One trading run of a strategy version; `reason` says why it does not trade, in its runner's words. `waits_for` says what else a living one waits for, and until when: the clock, the open, its warm-up. */
 export interface SessionRow {
   session: string;
   strategy: string;
@@ -548,6 +548,7 @@ export interface SessionRow {
   last_pnl_usd?: number | null;
   parameters?: Record<string, unknown>;
   reason?: string | null;
+  waits_for?: string | null;
   start_policy?: string | null;
   disconnect_policy?: string | null;
   disconnect_after_s?: number | null;
