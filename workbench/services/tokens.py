@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -38,6 +39,11 @@ class DeskTokens:
 
     async def get(self) -> str:
         """Return the token, asked anew in its last hour; a hung desk must not hold up a cancel that has one."""
+        if self._token and self._lock.locked():  # it is being renewed: in a moment, or a slow login holds it up
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EARLY_ANSWER_S), self._lock:
+                    return self._token
+            return self._token
         async with self._lock:
             if not self._token:
                 await self._ask(None)
