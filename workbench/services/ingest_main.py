@@ -70,6 +70,7 @@ class IngestProcess:
         self._last_print: dict[str, int] = {}
         self._last_price: dict[str, float] = {}
         self._seam_due, self._seam_pause, self._seam_said = 0.0, FLUSH_EVERY_S, ""
+        self._flush_said = ""
         self._up = False
         self._timed = not self.simulated  # a replay's time is known with the simulator's first word
         self._told = asyncio.Event()
@@ -267,7 +268,11 @@ class IngestProcess:
         try:
             await self.ingest.flush(self.clock.now())
         except StorageError as error:
-            self._alert(f"market data cannot be stored and waits in memory: {error}")
+            if str(error) != self._flush_said:  # each second it is tried: that many alarms would hide the others
+                self._flush_said = str(error) if self.link.connected else ""  # else nobody has heard it
+                self._alert(f"market data cannot be stored and waits in memory: {error}")
+        else:
+            self._flush_said = ""
 
     def _alert(self, text: str, level: str = "warning") -> None:
         log.warning(text)
