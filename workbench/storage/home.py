@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from workbench.domain.errors import StorageError
 
 log = logging.getLogger(__name__)
 DEFAULT = Path("data") / "home"
+NO_HANDLE = (errno.EMFILE, errno.ENFILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno in NO_HANDLE and not os.path.lexists(path):  # that is our want of handles, not of the file
+            return None
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     try:
         value = json.loads(data)
