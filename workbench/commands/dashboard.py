@@ -35,10 +35,14 @@ def register(app: typer.Typer) -> None:
 def run_dashboard(port: int, *, browser: bool = False, as_json: bool = False) -> None:
     """Serve, and tell people and programs the link: printed, and in the home's desk/dashboard.json."""
     from workbench.apps import serve  # panel takes a second and more to import
+    from workbench.commands import missing
     from workbench.domain.errors import StorageError
     from workbench.storage.home import home, read_json, write_durably
 
-    file = home().desk / "dashboard.json"
+    place = home()
+    file = place.desk / "dashboard.json"
+    # Tokens come by the environment or the home, never by an argument that `ps` shows to everybody.
+    url, token = os.environ.get("WORKBENCH_DESK_URL"), os.environ.get("WORKBENCH_API_TOKEN")
 
     def ready(board: Dashboard) -> None:
         told = {"url": board.url, "link": board.link, "port": board.port, "pid": os.getpid()}
@@ -48,8 +52,7 @@ def run_dashboard(port: int, *, browser: bool = False, as_json: bool = False) ->
         if browser:
             webbrowser.open(board.link)
 
-    # Tokens come by the environment or the home, never by an argument that `ps` shows to everybody.
-    url, token = os.environ.get("WORKBENCH_DESK_URL"), os.environ.get("WORKBENCH_API_TOKEN")
+    missing.tell(missing.for_dashboard(place, url if url and token else None))
     try:
         serve(port, url, token, page_token=os.environ.get("WORKBENCH_DASHBOARD_TOKEN"), ready=ready)
     finally:

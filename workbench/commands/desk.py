@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Start the desk: one login, runners, ingest, the API and the red button."""
         from workbench.api.app import build_app
+        from workbench.commands import missing
         from workbench.services.desk_main import Tls, run_desk
         from workbench.services.settings import load_profile
         from workbench.storage.home import home as home_of
@@ -39,9 +40,10 @@ def register(app: typer.Typer) -> None:
             raise InputError("--certificate and --key belong together; give both or none")
         tls = None if certificate is None or key is None else Tls(certificate, key, tls_port)
         chosen = load_profile(profile, simulator_url=simulator_url)
-        said = "Ctrl-C ends it; positions and stops at the broker stay"
+        place, said = home_of(home), "Ctrl-C ends it; positions and stops at the broker stay"
 
         def ready(url: str) -> None:
             typer.echo(f"desk on {url}, gateway {chosen.rest_url} ({said})")
+            missing.tell_later(lambda: missing.for_desk(place, chosen))
 
-        asyncio.run(run_desk(home_of(home), chosen, build_app, port=port, origins=origins, tls=tls, ready=ready))
+        asyncio.run(run_desk(place, chosen, build_app, port=port, origins=origins, tls=tls, ready=ready))
