@@ -16,7 +16,8 @@ from workbench.gateway.faults import GatewayRefused
 from workbench.ingestion.bar_builder import BarBuilder
 
 log = logging.getLogger(__name__)
-AHEAD_NS = 86_400_000_000_000  # a print from further ahead has a garbled stamp: it would close every bar until then
+# A print from further ahead has a garbled stamp: it would close every bar until then, and all behind it would be late.
+AHEAD_NS = 3_600_000_000_000  # a computer's clock may be minutes slow
 NEVER_NS = 2**63 - 1
 FIRST_PAUSE_S = 1.0  # after the second failure; the first is tried again at once
 LONGEST_PAUSE_S = 10.0  # history is away: what trades needs it soon after it is back
