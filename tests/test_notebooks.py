@@ -119,3 +119,12 @@ def test_it_names_no_machine_and_ends_what_it_starts(path: Path) -> None:
     code = "\n".join(source(cell) for cell in cells(path, "code"))
     if "demo_stack(" in code:
         assert source(cells(path, "code")[-1]).rstrip().endswith("stack.close()")
+
+
+@each
+def test_what_joins_a_running_demo_says_that_it_writes_there_and_lets_its_market_go_on(path: Path) -> None:
+    code = "\n".join(source(cell) for cell in cells(path, "code"))
+    said = re.sub(r"\s+", " ", source(cells(path)[0]))
+    assert ("`make demo`" in said) == ("demo_stack(" in code), said
+    clock = re.findall(r'control\("clock", \{"(pause|resume)": True\}\)', code)
+    assert clock[-1:] in ([], ["resume"]), "a demo that others look at stands still"
