@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 
+from workbench.commands.demo_folder import note_lab
 from workbench.services import doctor
 from workbench.services.doctor import BAD, OK, WARN, Finding
 from workbench.storage.home import Home
@@ -145,3 +149,76 @@ def test_the_command_prints_every_finding_and_fails_when_one_is_bad(
     answer = CliRunner().invoke(tree.app, ["doctor", "--json", "--home", str(tmp_path)])
     assert answer.exit_code == 0
     assert json.loads(answer.stdout)["findings"][0]["name"] == "disk"
+
+
+class Program(BaseHTTPRequestHandler):
+    said: ClassVar[dict[str, Any]] = {}
+
+    def do_GET(self) -> None:
+        body = json.dumps(self.said.get(self.path, {})).encode()
+        self.send_response(200 if self.path in self.said else 404)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def serve() -> Iterator[Any]:
+    servers = []
+
+    def start(said: dict[str, Any]) -> int:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Said", (Program,), {"said": said}))
+        Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server.server_port
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+DESK = {"/api/health": {"status": "ok", "service": "workbench desk"}}
+BOARD = {"/health": {"status": "ok", "service": "workbench dashboard"}}
+SIMULATOR = {"/simulator/status": {"now": 1, "rate": 60.0, "participants": []}}
+
+
+def test_the_programs_of_a_demo_are_known_with_its_home_and_a_stranger_is_not(
+    home: Home, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = Home(home.path / "demo")
+    demo.desk.mkdir(parents=True)
+    desk, board, simulator, lab = serve(DESK), serve(BOARD), serve(SIMULATOR), serve({})
+    (demo.desk / "desk.json").write_text(json.dumps({"url": f"http://127.0.0.1:{desk}"}))
+    (demo.desk / "dashboard.json").write_text(json.dumps({"port": board}))
+    note_lab(demo, lab)
+    ports = [("desk", desk), ("dashboard", board), ("simulator", simulator), ("lab", lab)]
+    monkeypatch.setattr(doctor, "_ports", lambda: iter(ports))
+    finding = doctor.check_ports(home)
+    assert finding.state == OK
+    assert finding.seen.split(", ") == [
+        f"{desk} by the desk of {demo.path}",
+        f"{board} by the dashboard of {demo.path}",
+        f"{simulator} by a simulator of ours",
+        f"{lab} by the lab of {demo.path}",
+    ]
+    ports[1] = ("dashboard", serve({}))
+    finding = doctor.check_ports(home)
+    assert finding.state == WARN and f"{ports[1][1]} (dashboard) is taken by another program" in finding.seen
+    assert f"{desk} by the desk of" in finding.seen and f"{desk} (desk)" not in finding.seen
+
+
+def test_a_file_left_behind_does_not_make_a_stranger_the_desk_of_a_demo(
+    home: Home, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = Home(home.path / "demo")
+    demo.desk.mkdir(parents=True)
+    port = serve({"/api/health": {"service": "something else"}})
+    (demo.desk / "desk.json").write_text(json.dumps({"url": f"http://127.0.0.1:{port}"}))
+    monkeypatch.setattr(doctor, "_ports", lambda: iter([("desk", port)]))
+    assert doctor.check_ports(home).state == WARN
+    monkeypatch.setattr(doctor, "_ports", lambda: iter([("desk", serve(DESK))]))
+    assert "by a desk of another home" in doctor.check_ports(home).seen

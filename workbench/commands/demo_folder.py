@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 
 from workbench.domain.errors import InputError
 from workbench.services.desk_file import ingest_lock
-from workbench.storage.home import Home
+from workbench.storage.home import Home, write_durably
 from workbench.storage.lock import AccountLock, kill_process
 
 MARKER = ".workbench-demo"
@@ -61,8 +62,14 @@ def empty(home: Home) -> None:
             path.unlink()
 
 
+def note_lab(home: Home, port: int) -> None:
+    """Write down where the demo's JupyterLab is, so that the doctor knows it; without its token."""
+    write_durably(home.desk / "lab.json", json.dumps({"port": port}).encode())
+
+
 def end_left_over(home: Home) -> None:
     """End what outlived its desk in `home`: whoever holds the lock of an account or of ingest there."""
+    (home.desk / "lab.json").unlink(missing_ok=True)
     for lock in (ingest_lock(home), *(AccountLock(home.account(a)) for a in home.accounts())):
         holder = lock.holder()
         if holder is not None and holder.get("role") in ("runner", "ingest"):

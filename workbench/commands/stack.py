@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from workbench.commands.demo_folder import claim, empty, end_left_over
+from workbench.commands.demo_folder import claim, empty, end_left_over, note_lab
 from workbench.desk import Desk
 from workbench.domain.contract import front_month, spec
 from workbench.domain.errors import GatewayError, InputError
@@ -235,6 +235,7 @@ class DemoStack:
         page = f"lab/tree/{FIRST_NOTEBOOK}" if Path(FIRST_NOTEBOOK).is_file() else "lab"
         url, extra = f"http://127.0.0.1:{lab}/{page}?token={token}", {"JUPYTER_TOKEN": token}
         self._run("lab", command, url, f"http://127.0.0.1:{lab}/api", extra=extra)
+        note_lab(self.home, lab)
         for host in ("127.0.0.1", "localhost"):  # its port is known only now
             self.desk.allow_origin(f"http://{host}:{lab}")
 

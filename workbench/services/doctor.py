@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.domain.errors import WorkbenchError
+from workbench.services.port_holders import holder
 from workbench.services.settings import (
     DASHBOARD_PORT,
     DESK_PORT,
@@ -190,16 +190,15 @@ def check_time_zones(home: Home) -> Finding:
 
 def check_ports(home: Home) -> Finding:
     """Look whether the usual ports are free, or held by what should hold them."""
-    ours = _ours(home)
-    taken = []
-    for name, port in _ports():
-        if _listens(port) and port not in ours:
-            taken.append(f"{port} ({name}) is taken by another program")
+    held = {(name, port): holder(name, port, home) for name, port in _ports() if _listens(port)}
+    taken = [f"{port} ({name}) is taken by another program" for (name, port), who in held.items() if who is None]
+    ours = [f"{port} by {who}" for (_, port), who in held.items() if who is not None]
     if taken:
         cure = "end that program, or choose others: workbench demo --ports 0,0,0,0 takes any that are free"
-        return Finding(name="ports", state=WARN, seen="; ".join(taken), cure=cure)
-    used = ", ".join(f"{port} by our {name}" for name, port in _ports() if _listens(port))
-    return Finding(name="ports", state=OK, seen=used or "all free: " + ", ".join(str(p) for _, p in _ports()))
+        return Finding(name="ports", state=WARN, seen="; ".join(taken + ours), cure=cure)
+    return Finding(
+        name="ports", state=OK, seen=", ".join(ours) or "all free: " + ", ".join(str(p) for _, p in _ports())
+    )
 
 
 def check_browser(home: Home) -> Finding:
@@ -300,19 +299,6 @@ def clock_finding(seen: str, date: str | None, now: datetime) -> Finding:
 
 def _ports() -> Iterator[tuple[str, int]]:
     yield from (("desk", DESK_PORT), ("dashboard", DASHBOARD_PORT), ("simulator", SIMULATOR_PORT), ("lab", LAB_PORT))
-
-
-def _ours(home: Home) -> set[int]:
-    # What this home's desk has written down about itself and its neighbours.
-    found = set()
-    for name in ("desk.json", "dashboard.json", "lab.json", "demo.json"):
-        try:
-            told = read_json(home.desk / name) or {}
-        except WorkbenchError:
-            continue
-        text = json.dumps(told)
-        found |= {port for _, port in _ports() if f":{port}" in text or told.get("port") == port}
-    return found
 
 
 def _listens(port: int) -> bool:
