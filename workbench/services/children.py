@@ -77,7 +77,7 @@ class Child:
         self._state, self.since, self.pid = "down", wall_ns(), 0
         self.exit_code: int | None = None
         self.reason = ""
-        self.wanted = self.given_up = False
+        self.wanted = self.given_up = self._is_beginning = False
         self.restarts = 0
         self.last: dict[str, dict[str, Any]] = {}
         self.heard_at = 0.0
@@ -116,6 +116,15 @@ class Child:
             await self._spawn()
 
     async def _spawn(self) -> None:
+        if self._is_beginning:  # a second process would have nothing to do, and nobody would end it
+            return
+        self._is_beginning = True
+        try:
+            await self._begin()
+        finally:
+            self._is_beginning = False
+
+    async def _begin(self) -> None:
         self._reap()
         with self._output() as output:
             self._process = await asyncio.create_subprocess_exec(
@@ -221,7 +230,8 @@ class Child:
         return self._process.pid
 
     def _is_due(self) -> bool:
-        return self.wanted and self.is_gone and self.channel is None and time.monotonic() >= self._not_before
+        may_begin = self.is_gone and not self._is_beginning and time.monotonic() >= self._not_before
+        return self.wanted and may_begin and self.channel is None
 
     def _reap(self) -> None:
         # Takes note of an end, once.
