@@ -14,7 +14,7 @@ from typing import Any
 
 from workbench.domain import events as e
 from workbench.domain.contract import spec
-from workbench.domain.errors import InputError, WorkbenchError
+from workbench.domain.errors import InputError, StorageError, WorkbenchError
 from workbench.domain.hours import trading_hours
 from workbench.risk.limits import Limits
 from workbench.risk.tightening import loosened, tightest
@@ -286,6 +286,7 @@ class LimitsFollower:
         self._home, self._account, self._linked, self._now, self._tell = home, account, linked, now, tell
         self._told: dict[str, Any] = {}
         self._stamps: dict[str, Any] = {}
+        self._unread: dict[str, str] = {}
         self._date: date | None = None
         self.is_unread = False
 
@@ -299,6 +300,7 @@ class LimitsFollower:
         try:
             self._told[NAME] = limits_body(self._home, self._account, self._linked, self._now())
         except WorkbenchError as error:
+            self._note_unread(NAME, error)
             self._tell("critical", f"{error}; what held before holds on, nothing is entered until it can be read")
             self.is_unread = True
             return {}
@@ -329,12 +331,22 @@ class LimitsFollower:
         try:
             value = read()
         except WorkbenchError as error:
-            self._tell("critical", f"{error}; what held before holds on")
+            if self._note_unread(name, error):
+                self._tell("critical", f"{error}; what held before holds on")
             return None
+        self._unread.pop(name, None)
         if value == self._told.get(name, [] if name == NEWS else None):
             return None
         self._told[name] = value
         return value
+
+    def _note_unread(self, name: str, error: WorkbenchError) -> bool:
+        # A disk that is away for a moment: the file is looked at again though nobody writes it anew, and told of once.
+        is_new = not isinstance(error, StorageError) or self._unread.get(name) != str(error)
+        self._unread[name] = str(error)
+        if isinstance(error, StorageError):
+            self._stamps[name] = "unread"
+        return is_new
 
     def _stamp(self, name: str) -> tuple[int, int] | None:
         try:
