@@ -77,6 +77,7 @@ class Grid(Shown):
     title = param.String(default="")
     searchable = param.Boolean(default=False)
     selectable = param.Boolean(default=False)
+    by_time = param.Boolean(default=False, doc="The newest row stands first: its pages are newer and older ones.")
 
     _esm = script("theme.js", "grid.js")
 

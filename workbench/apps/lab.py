@@ -36,8 +36,8 @@ class LabPage(Visit):
         self.best = Grid(title="Best combinations", on_act=self._on_best, **tell)
         self.windows = Grid(title="Windows")
         self.versus = Grid(title="Side by side: A is shown, B is compared with")
-        self.trades = Grid(title="Trades", on_act=self._on_trades, **tell)
-        self.runs = Grid(title="Runs", searchable=True, on_act=self._on_run, **tell)
+        self.trades = Grid(title="Trades", by_time=True, on_act=self._on_trades, **tell)
+        self.runs = Grid(title="Runs", by_time=True, searchable=True, on_act=self._on_run, **tell)
         self.strategies: list[Json] = []
         self.stored: list[Json] = []
         self.jobs: list[Json] = []

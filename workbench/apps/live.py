@@ -44,9 +44,9 @@ class LivePage(Visit):
         tell = {"tell": self.tell}
         self.sessions = Grid(title="Sessions", on_act=self._session, **tell)
         self.positions = Grid(title="Positions", on_act=self._position, **tell)
-        self.orders = Grid(title="Orders of the day", searchable=True, on_act=self._order, **tell)
+        self.orders = Grid(title="Orders of the day", by_time=True, searchable=True, on_act=self._order, **tell)
         self.limits = Grid(title="Headroom to every limit")
-        self.signals = Grid(title="Signals and alerts", searchable=True)
+        self.signals = Grid(title="Signals and alerts", by_time=True, searchable=True)
         self._chart_key: tuple[str, str] | None = None
         self._chart_time = 0
         self._tables_at = self._lists_at = self._equity_at = float("-inf")

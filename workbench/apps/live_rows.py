@@ -14,7 +14,7 @@ Json = dict[str, Any]
 Request = tuple[str, str, Json]  # method, path, body
 
 SESSION_HEADS = columns(
-    "Session", "State", "Strategy", "Contract", "~Begins · stream lost", "#Position", "#P&L", "#Trades", "~Last signal"
+    "~Session", "State", "~Strategy", "Contract", "~Begins · stream lost", "#Position", "#P&L", "#Trades", "~Last signal"
 )
 POSITION_HEADS = columns("Account", "Contract", "#Qty", "#Average", "#Last", "#Open P&L")
 ORDER_HEADS = columns("Time CT", "Account", "Contract", "Side", "Type", "#Qty", "#Filled", "#Price", "Status", "Rule")

@@ -35,8 +35,8 @@ class MonitoringPage(Visit):
         self.lines = Grid(title="Streams and market data")
         self.accounts = Grid(title="Exposure across accounts")
         self.limits = Grid(title="Headroom to every limit")
-        self.alerts = Grid(title="Alerts", searchable=True)
-        self.audit = Grid(title="Audit log", searchable=True, on_act=self._audit, tell=self.tell)
+        self.alerts = Grid(title="Alerts", by_time=True, searchable=True)
+        self.audit = Grid(title="Audit log", by_time=True, searchable=True, on_act=self._audit, tell=self.tell)
         self._monitored: dict[str, Any] = {}
         self._asked_ms: float | None = None
         self._log: list[dict[str, Any]] = []

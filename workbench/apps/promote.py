@@ -28,11 +28,13 @@ class PromotePage(Visit):
     def __init__(self, feed: DeskFeed) -> None:
         super().__init__(feed)
         tell = {"tell": self.tell}
-        self.versions = Grid(title="Versions", searchable=True, selectable=True, on_act=self._version, **tell)
+        self.versions = Grid(
+            title="Versions", by_time=True, searchable=True, selectable=True, on_act=self._version, **tell
+        )
         self.changes = Grid(title="What it does differently")
         self.gates = Grid(title="Gates on the way")
         self.evidence = Grid(title="Evidence")
-        self.attempts = Grid(title="What was asked of this version")
+        self.attempts = Grid(title="What was asked of this version", by_time=True)
         self.seats = Grid(title="Live versions by session", on_act=self._seat, **tell)
         small: Json = {"size": "small", "margin": (0, 10, 8, 10)}
         self.only = pmui.Select(label="Strategy", options=[ALL], value=ALL, width=220, **small)

@@ -45,7 +45,9 @@ class ReportsPage(Visit):
     def __init__(self, feed: DeskFeed) -> None:
         super().__init__(feed)
         self.form, self.viewer = ReportForm(), ReportView()
-        self.reports = Grid(title="Reports", searchable=True, selectable=True, on_act=self._act, tell=self.tell)
+        self.reports = Grid(
+            title="Reports", by_time=True, searchable=True, selectable=True, on_act=self._act, tell=self.tell
+        )
         self.schedules = Grid(title="By the clock", on_act=self._act_on_schedule, tell=self.tell)
         self._templates: list[Json] = []
         self._known: dict[str, Json] = {}

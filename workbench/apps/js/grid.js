@@ -19,6 +19,7 @@ const GRID_CSS = `
   .wb-acts button:disabled, .wb-pages button:disabled { opacity: .45; cursor: default; }
   .wb-acts button.wb-sure { background: var(--wb-warn); color: var(--wb-card); border-color: var(--wb-warn); font-weight: 700; }
   .wb-acts label { font-size: 12px; color: var(--wb-dim); } .wb-acts input { width: 92px; margin-left: 5px; text-align: right; background: transparent; color: var(--wb-fg); border: 1px solid var(--wb-line); border-radius: 6px; padding: 3px 6px; font: inherit; font-variant-numeric: tabular-nums; }
+  .wb-wide td:has(> .wb-acts) { position: sticky; right: 0; background: var(--wb-card); box-shadow: -8px 0 8px -6px color-mix(in srgb, var(--wb-fg) 25%, transparent); }
   @media (max-width: 760px) { .wb-grid td:has(> .wb-acts) { position: sticky; right: 0; background: var(--wb-card); padding: 5px 0 5px 10px; box-shadow: -8px 0 8px -6px color-mix(in srgb, var(--wb-fg) 25%, transparent); } }
   @media (min-width: 601px) { .wb-grid .wb-number + td:not(.wb-number), .wb-grid .wb-number + th:not(.wb-number) { padding-left: 14px; } }
   @media (max-width: 600px) {
@@ -36,7 +37,7 @@ const ROWS = 25, CARDS = 10, ASK_MS = 6000, LONG = 19;
 export function render({ model }) {
   const host = node("section", "wb-grid"), head = node("header"), title = node("h2", "", model.title), note = node("span", "wb-note"), find = node("input", "wb-find");
   const scroll = node("div", "wb-scroll"), grid = node("table"), top = node("thead"), body = node("tbody"), empty = node("div", "wb-empty", "…"), pages = node("div", "wb-pages");
-  const back = node("button", "", "‹ newer"), on = node("button", "", "older ›"), where = node("span");
+  const back = node("button", "", model.by_time ? "‹ newer" : "‹ back"), on = node("button", "", model.by_time ? "older ›" : "more ›"), where = node("span");
   [back, on].forEach((button) => { button.type = "button"; });
   host.setAttribute("aria-label", model.title);
   Object.assign(find, { type: "search", placeholder: "find…" });
@@ -172,6 +173,7 @@ export function render({ model }) {
 
   // A table that does not fit on a phone becomes cards, fewer of them at a time; true when it has been drawn anew.
   function fit() {
+    host.classList.toggle("wb-wide", grid.scrollWidth > scroll.clientWidth + 1);  // its buttons stay in sight
     if (!content || !phone.matches || host.classList.contains("wb-stack") || !scroll.clientWidth || grid.scrollWidth <= scroll.clientWidth + 1) return false;
     host.classList.add("wb-stack");
     draw();
