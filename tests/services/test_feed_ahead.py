@@ -32,3 +32,19 @@ async def test_a_computer_whose_clock_is_minutes_slow_hears_the_market() -> None
         world.feed.on_print(CONTRACT, OPEN + minute * MINUTE + 1, 100.0 + minute, 1)
         world.to(minute - 2)
     assert world.minutes() == [(4, 104.0), (5, 105.0)] and world.feed.odd == 0
+
+
+@pytest.mark.statement(46)
+@pytest.mark.parametrize("frame", ["1m", "4h", "1d"])
+@pytest.mark.parametrize("years", [2, 30, 56])
+async def test_a_print_from_years_back_ends_neither_the_feed_nor_a_bar(frame: str, years: int) -> None:
+    world = World()
+    world.feed.open(CONTRACT, frame, OPEN)
+    world.to(1.0)
+    await world.feed.fill()
+    world.feed.on_print(CONTRACT, OPEN - years * 365 * 1440 * MINUTE, 9.0, 1)
+    world.trade(1.1, 101.0)
+    world.feed.on_print(CONTRACT, OPEN - years * 365 * 1440 * MINUTE, 9.0, 1)
+    world.to(2.0)
+    assert world.minutes() == ([(1, 101.0)] if frame == "1m" else [])
+    assert world.feed.odd == 2

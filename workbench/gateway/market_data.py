@@ -8,7 +8,7 @@ import msgspec
 
 from workbench.domain.errors import RemoteProtocolError
 from workbench.gateway.times import parse_timestamp
-from workbench.gateway.translate import FAR, model, user_items
+from workbench.gateway.translate import FAR, LAST, model, user_items
 from workbench.gateway.wire_hub import Print, QuoteUpdate
 
 
@@ -50,10 +50,10 @@ def _trade_seen(contract: str, item: Any) -> TradeSeen:
     row = item if isinstance(item, Print) else model(Print, item)
     if row.volume < 0 or abs(row.price) > FAR:
         raise RemoteProtocolError(f"a print of {row.volume} contracts at {row.price}")
-    where = contract or _member(item, "contractId")
-    return TradeSeen(
-        where, parse_timestamp(row.timestamp), row.price, row.volume, row.type if row.type in (0, 1) else -1
-    )
+    where, ts = contract or _member(item, "contractId"), parse_timestamp(row.timestamp)
+    if not 0 < ts < LAST:  # the zero of somebody's clock
+        raise RemoteProtocolError(f"a print at {row.timestamp[:60]}")
+    return TradeSeen(where, ts, row.price, row.volume, row.type if row.type in (0, 1) else -1)
 
 
 class QuoteCache:

@@ -18,6 +18,7 @@ from workbench.ingestion.bar_builder import BarBuilder
 log = logging.getLogger(__name__)
 # A print from further ahead has a garbled stamp: it would close every bar until then, and all behind it would be late.
 AHEAD_NS = 3_600_000_000_000  # a computer's clock may be minutes slow
+BEHIND_NS = 86_400_000_000_000  # one from further back is garbled, too: the calendar of long bars may not hold it
 NEVER_NS = 2**63 - 1
 FIRST_PAUSE_S = 1.0  # after the second failure; the first is tried again at once
 LONGEST_PAUSE_S = 10.0  # history is away: what trades needs it soon after it is back
@@ -152,8 +153,8 @@ class Feed:
 
     def on_print(self, contract: str, ts: int, price: float, size: int) -> None:
         """Take one print (exchange time ns, points, contracts)."""
-        builder = self._builders.get(contract)
-        if ts > self._now() + AHEAD_NS:
+        builder, now = self._builders.get(contract), self._now()
+        if not now - BEHIND_NS <= ts <= now + AHEAD_NS:
             self.odd += 1
         elif builder is not None:
             for bar in builder.add(ts, price, size):
