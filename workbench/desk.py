@@ -22,7 +22,7 @@ from workbench.desk_values import Session, Sessions, StopResult
 from workbench.domain.errors import InputError, StopLatched, WorkbenchError
 from workbench.storage.home import Home, home, read_json
 from workbench.storage.latch import drop_stop_file
-from workbench.widgets.cards import desk_card
+from workbench.widgets.cards import desk_card, living_first
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,9 +122,8 @@ class Desk(Acts):
 
     @property
     def sessions(self) -> Sessions:
-        """All sessions, the running ones first."""
-        rows = [Session.from_row(self, row) for row in self.snapshot().get("sessions", [])]
-        return Sessions(sorted(rows, key=lambda session: session.state == "ended"))
+        """All sessions: those that live first, then those that are over, the newest first."""
+        return Sessions(Session.from_row(self, row) for row in living_first(self.snapshot().get("sessions", [])))
 
     def session(self, name: str) -> Session:
         """Return one session by its id.

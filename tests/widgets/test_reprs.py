@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -15,6 +16,7 @@ from workbench.desk import Desk
 from workbench.desk_values import OrderAnswer, Session
 from workbench.domain.html_table import muted, table
 from workbench.ingestion.quality import Quality
+from workbench.widgets.cards import desk_card
 
 TOKEN = "the-full-token-of-this-test"
 HOSTILE = "<script>alert(1)</script>"
@@ -160,3 +162,32 @@ def test_a_session_shows_money_with_unit_and_a_dash_for_what_is_not_known() -> N
     require_tame(html)
     cells = rows(html)["&lt;script&gt;alert(1)&lt;/script&gt;"]
     assert ("right", "−2") in cells and ("right", "−12.50 USD") in cells and ("right", "–") in cells
+
+
+def test_a_desk_shows_what_lives_and_the_newest_of_what_is_over(home: Any) -> None:
+    fake = FakeDesk()
+    snapshot = asyncio.run(fake.snapshot())
+    (row,) = snapshot["sessions"]
+    states = ["ended"] * 4 + ["paused"] + ["ended"] * 4 + ["running"]
+    snapshot["sessions"] = [
+        {**row, "session": f"s{n}", "state": state, "last_bar_end": n * 60_000_000_000}
+        for n, state in enumerate(states)
+    ]
+    html = desk_card(snapshot, "http://127.0.0.1:8420")
+    require_tame(html.replace("http://127.0.0.1:8420", ""))
+    assert re.findall(r">(s\d)</td>", html) == ["s4", "s9", "s8", "s7", "s6", "s5", "s3"]
+    assert "3 more ended sessions: desk.sessions" in html
+
+
+def test_the_sessions_of_a_desk_are_listed_in_that_order(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeDesk()
+    with serving(build_app(fake, token=TOKEN)) as url:
+        desk = Desk(url, TOKEN)
+        snapshot = desk.snapshot()
+        (row,) = snapshot["sessions"]
+        snapshot["sessions"] = [
+            {**row, "session": f"s{n}", "state": state, "last_bar_end": n}
+            for n, state in enumerate(["ended", "running", "ended"])
+        ]
+        monkeypatch.setattr(desk, "snapshot", lambda: snapshot)
+        assert [session.session for session in desk.sessions] == ["s1", "s2", "s0"]

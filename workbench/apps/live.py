@@ -15,6 +15,7 @@ from workbench.apps.feed import DeskFeed
 from workbench.apps.grid import Grid, Row
 from workbench.apps.parts import Board
 from workbench.apps.visit import Visit
+from workbench.widgets.cards import living_first
 
 FRAME_S = 0.05
 TABLES_S = 0.25
@@ -88,7 +89,7 @@ class LivePage(Visit):
 
     def _about(self, snapshot: dict[str, Any]) -> dict[str, Any]:
         # What the page is about: what the person chose, as long as it is there.
-        found = {shown.subject_name(s): dict(s) for s in snapshot.get("sessions", [])}
+        found = {shown.subject_name(s): dict(s) for s in living_first(snapshot.get("sessions", []))}
         options = [FIRST, *found]
         if options != self.subject.options:
             self.subject.options = options

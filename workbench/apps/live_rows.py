@@ -8,13 +8,21 @@ from typing import Any
 from workbench.apps.frame import SILENT_S, age, level, price, short, tick_of, tone
 from workbench.apps.grid import Act, Cell, Field, Row, columns
 from workbench.domain.errors import InputError
-from workbench.widgets.cards import CHICAGO, STATES, chicago, money, signed, version_name
+from workbench.widgets.cards import CHICAGO, STATES, chicago, living_first, money, signed, version_name
 
 Json = dict[str, Any]
 Request = tuple[str, str, Json]  # method, path, body
 
 SESSION_HEADS = columns(
-    "~Session", "State", "~Strategy", "Contract", "~Begins · stream lost", "#Position", "#P&L", "#Trades", "~Last signal"
+    "~Session",
+    "State",
+    "~Strategy",
+    "Contract",
+    "~Begins · stream lost",
+    "#Position",
+    "#P&L",
+    "#Trades",
+    "~Last signal",
 )
 POSITION_HEADS = columns("Account", "Contract", "#Qty", "#Average", "#Last", "#Open P&L")
 ORDER_HEADS = columns("Time CT", "Account", "Contract", "Side", "Type", "#Qty", "#Filled", "#Price", "Status", "Rule")
@@ -44,13 +52,8 @@ def session_rows(snapshot: Json) -> list[Row]:
             ],
             acts=_session_acts(s),
         )
-        for s in sorted(snapshot.get("sessions", []), key=_over)
+        for s in living_first(snapshot.get("sessions", []))
     ]  # fmt: skip
-
-
-def _over(session: Json) -> tuple[bool, int]:
-    over = session["state"] == "ended"
-    return over, -(session.get("last_bar_end") or session.get("started_at") or 0) if over else 0
 
 
 def _policies(session: Json) -> str:

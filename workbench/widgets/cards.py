@@ -8,10 +8,11 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from workbench.domain.html_table import table
+from workbench.domain.html_table import muted, table
 
 CHICAGO = ZoneInfo("America/Chicago")
 COLOURS = {"good": "#1a7f37", "bad": "#cf222e", "warn": "#9a6700", "": "inherit"}
+SHOWN_ENDED = 5  # an account keeps all of its sessions
 STATES = {
     "running": "● running",
     "paused": "‖ paused",
@@ -50,6 +51,21 @@ def version_name(session: dict[str, Any]) -> str:
     """
     version = str(session.get("version") or "")
     return version if "@" in version or not version else f"{session['strategy']}@{version[:8]}"
+
+
+def living_first(sessions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sessions that live in the order of their beginning, then those that are over, the newest first.
+
+    >>> rows = [("a", "ended", 60), ("b", "running", 90), ("c", "ended", 80)]
+    >>> [s["session"] for s in living_first({"session": n, "state": s, "last_bar_end": e} for n, s, e in rows)]
+    ['b', 'c', 'a']
+    """
+
+    def place(session: dict[str, Any]) -> tuple[bool, int]:
+        over = session["state"] == "ended"
+        return over, -(session.get("last_bar_end") or session.get("started_at") or 0) if over else 0
+
+    return sorted(sessions, key=place)
 
 
 def why(session: dict[str, Any], states: dict[str, str] | None = None) -> str:
@@ -180,5 +196,8 @@ def desk_card(snapshot: dict[str, Any] | None, url: str, error: str = "") -> str
         ],
         right=(2, 3),
     )  # fmt: skip
-    sessions = session_table(snapshot.get("sessions", []))
-    return f"<div><b>Desk</b> {escape(url)} · {' · '.join(lights)}{accounts}{sessions}</div>"
+    ordered = living_first(snapshot.get("sessions", []))
+    shown = sum(s["state"] != "ended" for s in ordered) + SHOWN_ENDED
+    sessions = session_table(ordered[:shown])
+    rest = muted(f"{len(ordered) - shown} more ended sessions: desk.sessions") if len(ordered) > shown else ""
+    return f"<div><b>Desk</b> {escape(url)} · {' · '.join(lights)}{accounts}{sessions}{rest}</div>"
