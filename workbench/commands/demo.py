@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
         json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     ) -> None:
         """Trade on paper against a local gateway; Ctrl-C stops, flattens and ends everything."""
+        from workbench.commands.demo_summary import lines
         from workbench.commands.stack import DemoOptions
 
         free = (0, 0, 0, 0) if headless else DemoOptions.ports
@@ -46,7 +47,7 @@ def register(app: typer.Typer) -> None:
             browser=not headless,
         )
         summary = run_demo(options, home, for_, quiet=json_)
-        show(summary if json_ else _lines(summary), as_json=json_)
+        show(summary if json_ else lines(summary), as_json=json_)
         raise typer.Exit(0 if summary["stop"]["flat_confirmed"] else 1)
 
 
@@ -64,6 +65,7 @@ def _ports(text: str) -> tuple[int, int, int, int]:
 
 def run_demo(options: Any, home: str | None, seconds: float | None, *, quiet: bool) -> dict[str, Any]:
     """Run the whole demo and return its summary."""
+    from workbench.commands.demo_market import MarketWatch
     from workbench.commands.stack import DemoStack, wait_out
     from workbench.storage.home import Home
     from workbench.storage.home import home as home_of
@@ -85,26 +87,19 @@ def run_demo(options: Any, home: str | None, seconds: float | None, *, quiet: bo
             go_on()
             say(f"backtest   {stack.backtest().summary()}")
             go_on()
-            say(f"session    {stack.trade()}")
+            pace = "as fast as the runner goes" if options.lockstep else f"at {options.rate:g} times the pace of here"
+            trading = f"{options.strategy} on {contract}, account {options.account}; market time goes {pace}"
+            say(f"session    {stack.trade().session}, {trading}")
             for name in ("dashboard", "lab"):
                 if name in stack.urls:
                     say(f"{name:<10} {stack.urls[name]}")
             say(f"elsewhere  export WORKBENCH_HOME={place.path} (for commands and notebooks in another terminal)")
             say(f"stop       Ctrl-C here, the red button there, or: workbench stop --home {place.path}")
-            wait_out(seconds, lambda: bool(over) or stack.control("status")["ended"])
+            market = MarketWatch(contract, say)
+            wait_out(seconds, lambda: bool(over) or market.ended(stack.control("status")))
             say("ending     cancelling, closing, reading the gateway twice …")
             stop = stack.desk.emergency_stop(reason="end of the demo")
             return stack.summary(stop)
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-def _lines(summary: dict[str, Any]) -> str:
-    stop = summary["stop"]
-    flat = "FLAT, confirmed by the gateway" if stop["flat_confirmed"] else "NOT FLAT"
-    return (
-        f"ended      {summary['orders_sent']} orders, {summary['fills']} fills, "
-        f"realized {summary['realized_pnl_usd']:+,.2f} USD, {summary['ticks_received']:,} ticks, "
-        f"{summary['bars_built']:,} bars built; {flat} after {stop['ms']:.0f} ms"
-    )

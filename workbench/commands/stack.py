@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from workbench.commands.demo_folder import claim, empty, end_left_over, note_lab
+from workbench.commands.demo_summary import figures
 from workbench.desk import Desk
 from workbench.domain.contract import front_month, spec
 from workbench.domain.errors import GatewayError, InputError
@@ -309,29 +310,15 @@ class DemoStack:
 
     def summary(self, stop: Any) -> dict[str, Any]:
         """What the demo came to."""
-        snapshot = self.desk.snapshot()
-        account = next(a for a in snapshot["accounts"] if a["account"] == self.options.account)
-        truth = next(a for a in self.control("truth")["accounts"] if a["id"] == self.options.account)
-        trades = [t for t in truth["trades"] if not t.get("voided")]
-        realized = sum(
-            (Decimal(str(t["profitAndLoss"] or 0)) - Decimal(str(t["fees"])) - Decimal(str(t.get("commissions") or 0)))
-            for t in trades
+        counted = figures(
+            self.desk.snapshot(),
+            self.control("truth"),
+            account=self.options.account,
+            contract=self.contract,
+            session=self.session.session,
         )
-        lines = [d for d in snapshot["data"] if d["contract"] == self.contract]
-        session: dict[str, Any] = next((s for s in snapshot["sessions"] if s["session"] == self.session.session), {})
-        return {
-            "contract": self.contract,
-            "bars_ingested": self.ingested,
-            "ticks_received": sum(d.get("ticks") or 0 for d in lines if d.get("timeframe") == "1m"),
-            "bars_built": sum(d.get("built") or 0 for d in lines),
-            "orders_sent": len([o for o in truth["orders"] if (o.get("customTag") or "").startswith("wb-")]),
-            "fills": len(trades),
-            "realized_pnl_usd": float(realized),
-            "open_position": sum(p["size"] * (1 if p["type"] == 1 else -1) for p in truth["positions"]),
-            "runner_restarts": account["runner"]["restarts"],
-            "stop": {"latched": stop.latched, "flat_confirmed": stop.result == "FLAT", "ms": stop.ms},
-            "versions": {"program": snapshot["desk"]["version"], "strategy": session.get("version")},
-        }
+        stopped = {"latched": stop.latched, "flat_confirmed": stop.result == "FLAT", "ms": stop.ms}
+        return {**counted, "bars_ingested": self.ingested, "stop": stopped}
 
     # --- down -------------------------------------------------------------------------------------------------------
 
