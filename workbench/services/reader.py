@@ -75,16 +75,22 @@ class Reader:
         self._wanted = asyncio.Event()
         self._reading = False
         self.readings = 0
+        self._begun = self._came = 0  # numbers of the newest reading that was begun, and of the newest that came
         self.patient = True  # False in lockstep: no timer, no spacing
 
     @property
     def idle(self) -> bool:
         return not (self._wanted.is_set() or self._reading)
 
-    def request(self, reason: str) -> None:
-        """Ask for a reading."""
+    def request(self, reason: str) -> int:
+        """Ask for a reading that begins from now on; return its number for `has_come`."""
         log.debug("reading of account %s asked for: %s", self._account, reason)
         self._wanted.set()
+        return self._begun + 1
+
+    def has_come(self, number: int) -> bool:
+        """Say whether a reading has come that was begun no earlier than the one of this number."""
+        return self._came >= number
 
     async def run(self) -> None:
         """Read for ever; a failed reading is tried again with a growing pause and is never taken as "flat"."""
@@ -95,6 +101,7 @@ class Reader:
                     await self._wanted.wait()
             self._reading = True
             self._wanted.clear()
+            self._begun += 1
             try:
                 event = await read_broker(self._broker, self._account, self._since(), self._now())
             except Exception as error:  # whatever the broker sent: the runner lives on, and enters nothing until read
@@ -110,7 +117,7 @@ class Reader:
             finally:
                 self._reading = False
             pause = APART_S
-            self.readings += 1
+            self.readings, self._came = self.readings + 1, self._begun
             self._put(event)
             if self.patient:
                 await asyncio.sleep(APART_S)

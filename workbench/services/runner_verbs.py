@@ -230,9 +230,8 @@ class RunnerVerbs:
     async def reconcile(self, body: Json) -> Json:
         """Read the broker and say where it differs from our own count."""
         runner = self._runner
-        before = runner.reader.readings
-        runner.reader.request(f"reconcile asked for by {body.get('person') or 'operator'}")
-        await self._until(lambda: runner.reader.readings > before and not len(runner.lanes), wait_s=15.0)
+        number = runner.reader.request(f"reconcile asked for by {body.get('person') or 'operator'}")
+        await self._until(lambda: runner.reader.has_come(number) and not len(runner.lanes), wait_s=15.0)
         state = runner.state
         rows = [
             {"contract": c, "own": b.qty, "broker": b.broker_qty, "equal": b.is_sure, "locked": b.locked}
@@ -265,10 +264,10 @@ class RunnerVerbs:
         return {"accepted": not why, "reason": why, "repeated": is_repeat, "released": gone, "halted": held}
 
     async def _read(self) -> None:
-        reader, before = self._runner.reader, self._runner.reader.readings
-        reader.request("a release was asked for")
+        reader = self._runner.reader
+        number = reader.request("a release was asked for")
         try:
-            await self._until(lambda: reader.readings > before and not len(self._runner.lanes), wait_s=READ_S)
+            await self._until(lambda: reader.has_come(number) and not len(self._runner.lanes), wait_s=READ_S)
         except WorkbenchError as error:
             raise WorkbenchError("the broker could not be read in time, nothing was released; ask again") from error
 
