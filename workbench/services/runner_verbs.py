@@ -89,10 +89,11 @@ class RunnerVerbs:
             warm_bars=warmup,
             **policies_of(body),
         )
-        runner.lanes.put(event)
         frame, hours = timeframe(body["timeframe"]), trading_hours(spec(body["contract"]))
+        since = warm_from(hours, frame, warmup, now)
+        runner.lanes.put(event)
+        runner.follow(body["contract"], body["timeframe"], since)  # whether or not anybody waits for the answer
         await self._until(lambda: body["session"] in runner.state.sessions)
-        runner.follow(body["contract"], body["timeframe"], warm_from(hours, frame, warmup, now))
         return self._session(body["session"])
 
     async def _until(self, done: Callable[[], bool], wait_s: float = 5.0) -> None:
