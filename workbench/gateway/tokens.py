@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import json
 import math
 import time
@@ -25,6 +26,7 @@ from workbench.gateway.wire_rest import LoginKeyRequest
 LIFETIME_S = 24 * 3600.0
 REFRESH_BEFORE_S = 2 * 3600.0
 RETRY_REFRESH_S = 300.0
+WAIT_FOR_OTHERS_S = 1.0  # for a token that somebody else is getting, while there is one that has not ended
 URGENT = Priority.URGENT  # rare, and a cancel may wait for it
 
 
@@ -102,6 +104,11 @@ class LoginTokens:
 
     async def get(self) -> str:
         """Return a good token; within two hours of its end it is validated into a new one, else a login makes one."""
+        if self._lock.locked() and self._wall() < self._ends:  # a login that hangs must not hold up a stop
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WAIT_FOR_OTHERS_S), self._lock:
+                    return self._token
+            return self._token
         async with self._lock:
             if not self._token or self._wall() >= self._ends:
                 await self._login()
