@@ -13,7 +13,7 @@ from workbench.domain.errors import InputError
 from workbench.domain.hours import at_local
 from workbench.services import limits as service
 from workbench.services.limits import limits_body
-from workbench.services.linking import called, make_link, require_own, reset_of
+from workbench.services.linking import called, gap, make_link, require_own, reset_of
 from workbench.storage.home import Home
 from workbench.storage.links import AccountLink, save_link
 
@@ -111,3 +111,44 @@ def test_a_strategy_on_several_accounts_meets_the_limits_of_each(
 
 def test_an_account_is_named_by_id_name_and_kind() -> None:
     assert called(7, "PRAC-V2-7", "practice") == "account 7 (PRAC-V2-7, practice)"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("EXPRESS-V2-77-1", None), ("MINE-1", "combine"), ("MINE-1", "express")])
+def test_a_firms_account_whose_name_has_no_plan_is_not_linked_without_its_loss_rules(name: str, kind: str) -> None:
+    with pytest.raises(InputError, match="--programme") as caught:
+        link(name=name, kind=kind, balance=Decimal(0), max_loss_level=None)
+    for said in ("topstep-50k, topstep-100k, topstep-150k", "--max-loss-level", "maximum-loss level", "--programme ''"):
+        assert said in str(caught.value)
+    assert gap(link(name="PRAC-V2-77-1", max_loss_level=None)) is None
+
+
+def test_an_express_account_with_a_plan_still_needs_its_level() -> None:
+    with pytest.raises(InputError, match="--max-loss-level"):
+        link(name="EXPRESS-V2-77-1", programme="topstep-50k", balance=Decimal(0), max_loss_level=None)
+    made = link(name="EXPRESS-V2-77-1", programme="topstep-50k", balance=Decimal(0), max_loss_level=Decimal(-2000))
+    assert (made.max_loss_level_usd, made.limits.flat_by, gap(made)) == (Decimal(-2000), "15:05", None)
+
+
+def test_who_leaves_the_programme_out_on_purpose_is_told_what_is_not_guarded() -> None:
+    told = gap(link(name="EXPRESS-V2-77-1", programme="", max_loss_level=None, max_position=3))
+    for said in ("maximum-loss level", "contract and product caps", "market hours", "flat by 15:05"):
+        assert said in str(told)
+    assert "1000 USD" in str(told) and "3 contracts" in str(told)
+
+
+def test_a_level_that_nothing_would_watch_is_refused() -> None:
+    with pytest.raises(InputError, match="nothing watches --max-loss-level"):
+        link(name="EXPRESS-V2-77-1", programme="", max_loss_level=Decimal(-2000))
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "is_odd"),
+    [
+        (NAME, 48_000, False), (NAME, 50_000, False), (NAME, 2_000, True), (NAME, 47_999, True), (NAME, 50_001, True),
+        ("EXPRESS-V2-77-1", 0, False), ("EXPRESS-V2-77-1", -2000, False), ("EXPRESS-V2-77-1", 48_000, True),
+    ],
+)  # fmt: skip
+def test_a_level_that_the_plan_cannot_have_is_asked_about(name: str, level: int, is_odd: bool) -> None:
+    found = gap(link(name=name, programme="topstep-50k", max_loss_level=Decimal(level)))
+    assert bool(found) == is_odd
+    assert not found or f"level of {level} USD cannot be one of" in found

@@ -85,7 +85,7 @@ def link(
     import msgspec
 
     from workbench.services.audit import Audit
-    from workbench.services.linking import called, link_account, make_link, reset_of
+    from workbench.services.linking import called, gap, link_account, make_link, reset_of
     from workbench.storage.home import home as home_of
 
     place = home_of(home)
@@ -112,6 +112,8 @@ def link(
         typer.echo(f"{who} is locked by the firm (canTrade is false): nothing can be entered until it is not", err=True)
     if old is not None and not json_:
         typer.echo(f"{who} looks like the reset of account {old}; its limits do not hold here", err=True)
+    if (told := gap(made)) is not None:  # with --json, too: stderr is not the answer
+        typer.echo(told, err=True)
     if not yes and not typer.confirm(
         f"{who}: programme {made.programme or 'none'}, brackets {made.bracket_mode}, "
         f"maximum-loss level {'none' if made.max_loss_level_usd is None else made.max_loss_level_usd}, "

@@ -23,6 +23,8 @@ ACCOUNT_REJECTED = 6  # of a cancel: a follower of a copy-trader, or an account 
 NO_ORDER = 0  # no order has this id, so asking to cancel it changes nothing
 FLAT_BY = "15:05"  # the firm begins to close at 15:08
 BUFFER_USD = Decimal(50)
+FIRMS = (AccountKind.COMBINE, AccountKind.EXPRESS)  # the firm has loss rules for these
+UNGUARDED = "the maximum-loss level, the firm's contract and product caps, market hours, flat by 15:05"
 UNSTOPPED_TICKS = 100  # what an order without a stop counts for, of the room to the firm's levels
 
 
@@ -109,6 +111,48 @@ def link_account(home: Home, link: AccountLink) -> Path | None:
     return aside
 
 
+def gap(link: AccountLink) -> str | None:
+    """Return what nothing guards under a link, or a maximum-loss level that its programme cannot have.
+
+    >>> practice = make_link(account=1, name="PRAC-V2-1-1", balance=Decimal(50_000), by="me")
+    >>> gap(practice) is None
+    True
+    """
+    who = called(link.account, link.name, link.kind)
+    if not link.programme:
+        if link.kind not in FIRMS:
+            return None
+        return (
+            f"{who} is linked without its programme. Not guarded: {UNGUARDED}. Only the own daily loss "
+            f"({link.limits.daily_loss_usd} USD) and {link.limits.max_position} contracts of an instrument hold. Link "
+            "it again with --programme and --max-loss-level to guard them"
+        )
+    rules, level = programme_of(link.programme, link.kind), link.max_loss_level_usd
+    lowest, highest = rules.starting_balance - rules.max_loss, rules.lock_at
+    if level is None or (lowest <= level and (highest is None or level <= highest)):
+        return None
+    most = "" if highest is None else f" to {highest}"
+    return (
+        f"{who}: a maximum-loss level of {level} USD cannot be one of {rules.name}, where it goes from {lowest}{most} "
+        "USD. It is the equity at which the account ends, not the loss that is allowed: look again at the platform"
+    )
+
+
+def _require_guarded(who: str, kind: AccountKind, given: str | None, plan: str, level: Decimal | None) -> None:
+    plans = ", ".join(name for name in PROGRAMMES if not name.endswith("-express"))
+    if kind in FIRMS and given is None and not plan:
+        raise InputError(
+            f"{who}: the name does not tell the size of the plan, and no endpoint does. Give --programme (one of "
+            f"{plans}) and --max-loss-level, the level that the platform shows now. With --programme '' it is linked "
+            f"without: then nobody here guards {UNGUARDED}"
+        )
+    if level is not None and not plan:
+        raise InputError(
+            f"{who}: without a programme nothing watches --max-loss-level; give the programme as well (--programme, "
+            f"one of {plans}), or leave the level out"
+        )
+
+
 def make_link(
     *,
     account: int,
@@ -132,12 +176,14 @@ def make_link(
     Raises
     ------
     InputError
-        Something that no endpoint tells is missing, such as the maximum-loss level of a combine.
+        Something that no endpoint tells is missing, such as the maximum-loss level of a combine, or the plan of an
+        express account, whose name does not have it.
     """
     if kind is not None and kind not in list(AccountKind):
         raise UnknownName("kind of account", kind, [str(k) for k in AccountKind if k is not AccountKind.UNKNOWN])
     chosen = AccountKind(kind) if kind else kind_from_name(name)
     plan = programme if programme is not None else ("" if chosen is AccountKind.PRACTICE else size_from_name(name))
+    _require_guarded(called(account, name, chosen), chosen, programme, plan, max_loss_level)
     start = balance if day_start_balance is None else day_start_balance
     limits = Limits(
         daily_loss_usd=daily_loss, max_position=max_position, on_breach="account", expiry_days=0, roll_warn_days=3
