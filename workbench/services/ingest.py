@@ -22,7 +22,7 @@ from workbench.domain.timeframe import timeframe as parse_timeframe
 from workbench.ingestion.bar_builder import BarBuilder, FormingBar
 from workbench.services.backfill import BarSource
 from workbench.services.ingest_lines import Line, Tape, bars_of, events_of
-from workbench.storage.fetched import Fetched
+from workbench.storage.fetched import Fetched, Span
 
 if TYPE_CHECKING:
     from workbench.storage.bars import BarStore
@@ -122,8 +122,7 @@ class Ingest:
                 line.missing.append((line.last_end, line.whole_from))
             else:
                 # What an earlier run built live is asked for again unless noted as fetched: REST has the last word.
-                key = line.contract.id, line.timeframe.text
-                line.missing = self.fetched.missing(*key, behind, line.whole_from)
+                line.missing = self._unfetched(line, behind, line.whole_from)
 
     def stream_lost(self, *, contract: str | None = None) -> None:
         """The stream is gone: what is forming will come from REST."""
@@ -254,6 +253,12 @@ class Ingest:
 
     def _chosen(self, contract: str | None) -> list[Line]:
         return [line for line in self._lines.values() if contract in (None, line.contract.id)]
+
+    def _unfetched(self, line: Line, start: int, end: int) -> list[Span]:
+        try:
+            return self.fetched.missing(line.contract.id, line.timeframe.text, start, end)
+        except StorageError:  # the seam meets it, too, and says what to do; the stream must be recorded meanwhile
+            return [(start, end)] if start < end else []
 
     def _fault(self, tape: Tape, ts: int, price: float, size: int, now: int) -> str:
         steps = price * tape.denominator / tape.numerator
