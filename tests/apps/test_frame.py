@@ -94,6 +94,24 @@ async def test_data_age_is_that_of_the_pages_contract(snapshot: Json) -> None:
     assert shown.data_age(snapshot, shown.subject(snapshot)) == {"state": "stale", "age_s": 99.0}
 
 
+@pytest.mark.parametrize(
+    ("clock", "text", "tone"),
+    [
+        ({"rate": 0.0, "lockstep": False}, "SIMULATOR · its clock stands still", "warn"),
+        ({"rate": 0.0, "lockstep": True}, "SIMULATOR", "info"),
+        ({"rate": 1.0, "lockstep": False}, "SIMULATOR", "info"),
+        ({"rate": 60.0, "lockstep": False}, "SIMULATOR ×60", "info"),
+    ],
+)
+async def test_a_simulated_market_that_stands_still_is_said_in_the_lights(
+    snapshot: Json, clock: Json, text: str, tone: str
+) -> None:
+    snapshot["gateway"]["clock"] = clock
+    assert shown.lights(snapshot)[0] == {"text": text, "tone": tone}
+    snapshot["gateway"] |= {"profile": "topstepx", "clock": {"rate": 0.0, "lockstep": False}}
+    assert shown.lights(snapshot)[0] == {"text": "LIVE · topstepx", "tone": "warn"}
+
+
 async def test_lights_tell_what_is_wrong_in_words(snapshot: Json) -> None:
     snapshot["gateway"]["connected"] = False
     snapshot["accounts"][0]["runner"]["state"] = "lost"

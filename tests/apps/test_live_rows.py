@@ -59,8 +59,9 @@ async def test_a_session_that_enters_nothing_yet_says_what_it_waits_for(snapshot
     assert row.cells[-1] == said
 
 
-async def test_missing_numbers_of_a_session_are_dashes(snapshot: Json) -> None:
-    snapshot["sessions"][0].update(position=None, pnl_usd=None, trades=None, last_signal=None)
+@pytest.mark.parametrize("nothing", [None, ""])
+async def test_missing_numbers_of_a_session_are_dashes(snapshot: Json, nothing: str | None) -> None:
+    snapshot["sessions"][0].update(position=None, pnl_usd=None, trades=None, last_signal=nothing)
     (row,) = rows.session_rows(snapshot)
     assert list(row.cells[5:]) == [("–", ""), ("–", ""), None, None]
 
@@ -69,8 +70,8 @@ async def test_missing_numbers_of_a_session_are_dashes(snapshot: Json) -> None:
     ("chosen", "shown"),
     [
         (("adopt", "keep", 60.0), "adopt · keep"),
-        (("wait_flat", "pause", 30.0), "wait_flat · pause 30 s"),
-        (("flatten", "flatten", 2.5), "flatten · flatten 2.5 s"),
+        (("wait_flat", "pause", 30.0), "wait_flat · pause\u00a030\u00a0s"),
+        (("flatten", "flatten", 2.5), "flatten · flatten\u00a02.5\u00a0s"),
         ((None, None, None), "? · ?"),
     ],
 )
@@ -92,6 +93,15 @@ async def test_what_lives_stands_before_what_is_over_and_that_newest_first(snaps
         {**one, "session": f"s{n}", "state": state, "last_bar_end": n} for n, state in enumerate(states, start=1)
     ]
     assert [row.id for row in rows.session_rows(snapshot)] == ["s2", "s4", "s5", "s6", "s3", "s1"]
+
+
+async def test_what_a_living_session_waits_for_stands_before_what_its_rule_said(snapshot: Json) -> None:
+    snapshot["sessions"][0].update(waits_for="the market is closed until Sun 06 Dec 17:00 Chicago")
+    (row,) = rows.session_rows(snapshot)
+    assert row.cells[-1] == "the market is closed until Sun 06 Dec 17:00 Chicago"
+    snapshot["sessions"][0].update(state="warming", reason="warming up: 3 of 31 bars", waits_for="28 more 1m bars")
+    (row,) = rows.session_rows(snapshot)
+    assert row.cells[-1] == "warming up: 3 of 31 bars; 28 more 1m bars"
 
 
 async def test_a_position_can_be_closed_whole_in_part_and_turned(snapshot: Json) -> None:

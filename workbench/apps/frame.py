@@ -146,10 +146,12 @@ def moved(bars: list[Json], row: Json, step_s: int) -> list[Json]:
 def lights(snapshot: Json) -> list[Json]:
     """Return the connection lights; the shape says what the colour says."""
     gateway, stop = snapshot.get("gateway", {}), snapshot.get("stop", {})
-    rate = (gateway.get("clock") or {}).get("rate")
-    profile = "SIMULATOR" if gateway.get("profile") == "sim" else f"LIVE · {gateway.get('profile')}"
-    pace = f" ×{rate:g}" if rate not in (None, 1, 1.0, 0, 0.0) else ""
-    shown = [{"text": profile + pace, "tone": "info" if gateway.get("profile") == "sim" else "warn"}]
+    clock = gateway.get("clock") or {}
+    rate, is_simulated = clock.get("rate"), gateway.get("profile") == "sim"
+    stands = is_simulated and rate == 0 and not clock.get("lockstep")
+    profile = "SIMULATOR" if is_simulated else f"LIVE · {gateway.get('profile')}"
+    pace = " · its clock stands still" if stands else f" ×{rate:g}" if rate not in (None, 1, 1.0, 0, 0.0) else ""
+    shown = [{"text": profile + pace, "tone": "info" if is_simulated and not stands else "warn"}]
     shown.append({"text": "gateway", "tone": "ok" if gateway.get("connected") else "alarm"})
     for account in snapshot.get("accounts", []):
         state, number = (account.get("runner") or {}).get("state", "unknown"), account["account"]

@@ -59,7 +59,9 @@ def session_rows(snapshot: Json) -> list[Row]:
 def _policies(session: Json) -> str:
     begins, lost = session.get("start_policy") or "?", session.get("disconnect_policy") or "?"
     after = session.get("disconnect_after_s") if lost in ("pause", "flatten") else None
-    return f"{begins} · {lost}" + ("" if after is None else f" {after:g} s")
+    return f"{begins} · {lost}" + (
+        "" if after is None else f"\u00a0{after:g}\u00a0s"
+    )  # kept together where the cell breaks
 
 
 def _said(session: Json, now: int | None) -> str | None:
@@ -67,7 +69,7 @@ def _said(session: Json, now: int | None) -> str | None:
     own = session.get("reason") if session["state"] in ("warming", "waiting") else None
     waits = "; ".join(words for words in (own, session.get("waits_for")) if words)
     text, at = session.get("last_signal"), session.get("last_signal_at")
-    return waits if waits else f"{text} · {moment(at, now)}" if text and at else text
+    return waits or (f"{text} · {moment(at, now)}" if text and at else text or None)
 
 
 def _silent(snapshot: Json) -> dict[int, float]:
