@@ -78,7 +78,7 @@ class RunnerProcess:
         self._lost: list[str] = []
         self._early: list[e.Event] = []
         self._held_events: list[e.Event] = []
-        self._desk_was_there = False
+        self._desk_was_there, self._let_go_at = False, 0
         self._held_trades: list[TradeSeen] = []
         self._barriers: asyncio.Queue[int] = asyncio.Queue()
         self._first_clock = asyncio.Event()
@@ -215,7 +215,7 @@ class RunnerProcess:
             ]
             try:
                 reason = await self.runner.run()
-                self._desk_was_there = self.link.connected
+                self._desk_was_there, self._let_go_at = self.link.connected, wall_ns()
                 let_go()  # nothing is decided, sent or written any more: who closes need not wait for our sockets
             finally:
                 await end_tasks(running)
@@ -260,7 +260,7 @@ class RunnerProcess:
 
     async def close_alone(self, reason: str) -> None:
         """See to it that somebody closes, then end; with the desk dead or hung nobody else does."""
-        if self._desk_was_there and await closed_by_another(self.home, self.account):
+        if self._desk_was_there and await closed_by_another(self.home, self.account, self._let_go_at):
             return
         broker = RestBroker(self.client.rest, urgent_reads=True)
         latch = read_latch(self.home, self.account)
@@ -281,9 +281,12 @@ class RunnerProcess:
                 await self.reporter.channels.flush()
 
 
-async def closed_by_another(place: Home, account: int) -> bool:
-    """Wait for whoever has stopped us to close the account; False when nobody does, or it did not become flat."""
-    began, lock = wall_ns(), AccountLock(place.account(account))
+async def closed_by_another(place: Home, account: int, since: int) -> bool:
+    """Wait for whoever has stopped us to close the account; False when nobody does, or it did not become flat.
+
+    `since` is when we let go of it (UTC ns): it may have been closed while our sockets were closing.
+    """
+    lock = AccountLock(place.account(account))
     patience = time.monotonic() + OTHERS_CLOSE_WITHIN_S
     while time.monotonic() < patience:
         if lock.holder() is not None:
@@ -292,7 +295,7 @@ async def closed_by_another(place: Home, account: int) -> bool:
             done = read_json(place.account(account) / "stop_result.json") or {}
         except StorageError:
             done = {}
-        if int(done.get("at", 0)) >= began:
+        if int(done.get("at", 0)) >= since:
             return done.get("result") == "FLAT"
         await asyncio.sleep(0.05)
     return False
