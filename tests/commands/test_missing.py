@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
 
 from workbench.commands.missing import for_dashboard, for_desk
@@ -41,19 +43,21 @@ def somebody() -> Iterator[str]:
     server.server_close()
 
 
-def heard(words: list[str], lines: int) -> tuple[str, str]:
+def heard(words: list[str], health: str, lines: int) -> tuple[str, str]:
     command = [sys.executable, "-m", "workbench.cli", *words, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
         told = process.stdout.readline()
         complaints = "".join(process.stderr.readline() for _ in range(lines))
+        url = re.findall(r"http://127\.0\.0\.1:\d+", told)[0]
+        assert httpx.get(f"{url}{health}", timeout=20).status_code == 200  # it serves: its end is an orderly one
         process.send_signal(signal.SIGINT)
         _, more = process.communicate(timeout=30)
     return told, complaints + more
 
 
 def test_a_desk_in_an_empty_home_names_the_gateway_and_the_account_it_has_not_got(home: Path) -> None:
-    told, complaints = heard(["desk", "--simulator-url", NOWHERE], 2)
+    told, complaints = heard(["desk", "--simulator-url", NOWHERE], "/api/health", 2)
     gateway, account = complaints.splitlines()
     assert f"nothing answers at {NOWHERE}" in gateway and "workbench simulator" in gateway
     assert f"none is linked in {home}" in account and f"workbench account link NUMBER --home {home}" in account
@@ -61,7 +65,7 @@ def test_a_desk_in_an_empty_home_names_the_gateway_and_the_account_it_has_not_go
 
 
 def test_a_dashboard_without_a_desk_says_where_it_looked_and_what_starts_one(home: Path) -> None:
-    told, complaints = heard(["dashboard"], 1)
+    told, complaints = heard(["dashboard"], "/health", 1)
     assert f"there is no {home / 'desk' / 'desk.json'}" in complaints
     assert f"workbench desk --home {home}" in complaints and "workbench demo" in complaints
     assert told.startswith("dashboard ") and "Traceback" not in complaints

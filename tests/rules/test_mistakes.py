@@ -124,10 +124,9 @@ def test_no_mistake_is_told_that_only_follows_from_another(text: str, lines: lis
 def test_what_holds_the_strategy_as_a_whole_is_told_together_too() -> None:
     text = GOOD | {"parameters": "parameters: {n: {default: 3}}", "constraints": "constraints: []"}
     text |= {"entry": "entry: {long: 'sma(close, 0) > 1'}", "secondary": "secondary: []"}
-    found = mistakes("\n".join(text.values()) + "\n")
-    assert [said.split(" (")[0] for _, said in found] == [
-        "length 0 must be a whole number from 1 to 5000",
-        "parameter n is declared and never used",
+    assert mistakes("\n".join(text.values()) + "\n") == [
+        (5, "parameter n is declared and never used (probe.yaml, line 5)"),
+        (7, "length 0 must be a whole number from 1 to 5000 (entry.long, probe.yaml, line 7)"),
     ]
 
 

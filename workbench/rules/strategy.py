@@ -144,10 +144,13 @@ class Strategy:
         made: Graph | None = self.__dict__.pop("_checked_graph", None)  # nobody has seen the one that `checked` made
         if made is not None:
             return made
-        graph = Graph(self.values, group=self.group, where=self.where, timeframe=self.timeframe)
+        graph = self._graph(self.where)
         for expression in self.expressions:
             graph.add(expression)
         return graph
+
+    def _graph(self, where: str) -> Graph:
+        return Graph(self.values, group=self.group, where=where, timeframe=self.timeframe)
 
     def plan(self, contract: Contract | str) -> Plan:
         """Return all that a decision needs on a contract (or an id or root): slots of a fresh graph, and numbers."""
@@ -212,7 +215,12 @@ class Strategy:
         """Return this strategy, or raise InputError: a constraint broken, a length out of range."""
         for constraint, line in self.constraints:
             self._check_constraint(constraint, f"{self.where}, line {line}")
-        self.__dict__["_checked_graph"] = self.bind()
+        try:
+            self.__dict__["_checked_graph"] = self.bind()
+        except InputError:
+            for path, rule in self.rules.items():  # the same, with its line
+                self._graph(f"{path}, {self.place(path)}").add(rule)
+            raise
         for path, (expression, least, most, whole) in self.settings.items():
             value = fold(expression, self.values)
             if not least <= value <= most or (whole and value != int(value)):
