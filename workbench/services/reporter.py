@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from workbench.services.link import PING_S, ChildLink
 from workbench.services.replica import Outgoing
 from workbench.services.runner import Runner
 
+log = logging.getLogger(__name__)
 Json = dict[str, Any]
 EVERY_S = 0.25
 ALONE_AFTER_S = 2.0  # without a desk for so long, alarms go out from here
@@ -41,6 +43,7 @@ class Reporter:
         self._alone: list[Json] = []  # sent from here; a desk that comes back shows them
         self._was_connected = False
         self._gone_told = False
+        self._unshown = ""  # why the state could not be told
         self._began = time.monotonic()
 
     async def whole(self, body: Json) -> Json:
@@ -66,8 +69,21 @@ class Reporter:
             self._send_what_may_be_lost()
         self._was_connected = connected
         if connected:
-            self._link.push("snapshot", self._outgoing.next(self._state()))
+            self._show()
         self._pass_on(connected)
+
+    def _show(self) -> None:
+        try:
+            state = self._state()
+        except Exception as error:  # what cannot be shown must not end who trades
+            if str(error) != self._unshown:
+                self._unshown = str(error)
+                log.exception("the state cannot be shown")
+                text = f"what the runner of account {self._runner.account} does cannot be shown, it trades on: {error}"
+                self._runner.alert("critical", text)
+            return
+        self._unshown = ""
+        self._link.push("snapshot", self._outgoing.next(state))
 
     def _lonely_s(self) -> float:
         return 0.0 if self._link.lost_at is None else time.monotonic() - max(self._link.lost_at, self._began)
