@@ -189,8 +189,8 @@ class ChildChannel:
         number, answer = self._next, asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            await self._socket.send_text(json.dumps({"id": number, "verb": verb, "body": body or {}}))
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s):  # of the sending, too: who reads nothing lets nothing be sent
+                await self._socket.send_text(json.dumps({"id": number, "verb": verb, "body": body or {}}))
                 message = await answer
         except TimeoutError as error:
             raise ChildSilent(f"no answer to {verb!r} within {timeout_s:g} s") from error
