@@ -74,3 +74,24 @@ def test_a_session_that_ends_goes_there_and_the_open_list_stays_open(panel: Any)
     assert panel.get_by_text("No session is alive. Start one below").is_visible()
     show(panel, sessions())
     assert panel.get_by_text("No session yet. Start one below").is_visible() and panel.locator(".wb-over").count() == 0
+
+
+def test_the_last_orders_show_what_they_were_filled_at_and_whose_exit_they_are(panel: Any) -> None:
+    made = {"account": 1001, "contract": "CON.F.US.MES.Z26", "side": "BUY", "qty": 2, "at": 1_796_135_400_000_000_000}
+    orders = [
+        {**made, "order_id": 1, "type": "MARKET", "filled": 2, "status": "FILLED", "rule": "entry.long"},
+        {**made, "order_id": 2, "type": "STOP", "filled": 0, "status": "WORKING", "rule": "entry.long.bracket",
+         "stop_price": 5402.5},
+        {**made, "order_id": 3, "type": "LIMIT", "filled": 2, "status": "FILLED", "rule": "entry.long.bracket",
+         "limit_price": 5431.0},
+        {**made, "order_id": 4, "type": "MARKET", "filled": 2, "status": "FILLED", "rule": None},
+    ]  # fmt: skip
+    fills = [
+        {**made, "order_id": 1, "qty": 1, "price": 5410.0}, {**made, "order_id": 1, "qty": 1, "price": 5411.0},
+        {**made, "order_id": 3, "qty": 1, "price": 5430.0},  # the other half is older than what is shown here
+    ]  # fmt: skip
+    panel.evaluate("told => window.tell({op: 'blotter', ...told})", {"orders": orders, "fills": fills})
+    rows = panel.locator(".wb-blotter").first.locator("tbody tr").all()
+    cells = [row.locator("td").all_inner_texts() for row in rows]
+    assert [row[5] for row in cells] == ["5,410.50", "5,402.50", "5,431.00", "–"]
+    assert [row[7] for row in cells] == ["entry.long", "entry.long · stop", "entry.long · target", "–"]

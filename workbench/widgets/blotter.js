@@ -4,6 +4,20 @@ const WORKING = ["WORKING", "PENDING", "SUSPENDED"];
 const MARKS = { FILLED: "✓ ", REJECTED: "✖ ", UNKNOWN: "▲ " };
 const points = (value) => (value == null ? "–" : plain(value, Number.isInteger(value * 100) ? 2 : 5));
 
+const LEGS = { STOP: "stop", STOP_LIMIT: "stop", TRAILING_STOP: "trail", LIMIT: "target" };
+
+// As on the live desk: what waits shows where, what was filled at how much; an exit names its entry's rule.
+function orderPrice(order, fills) {
+  const mine = fills.filter((f) => f.account === order.account && f.order_id === order.order_id && f.price != null && f.qty);
+  const size = mine.reduce((sum, f) => sum + Math.abs(f.qty), 0);
+  if (WORKING.includes(String(order.status).toUpperCase()) || !size || size !== order.filled) return order.stop_price ?? order.limit_price;
+  return mine.reduce((sum, f) => sum + Math.abs(f.qty) * f.price, 0) / size;
+}
+function orderRule(order) {
+  const [entry, leg] = String(order.rule || "").split(".bracket");
+  return leg === undefined ? order.rule || "–" : `${entry} · ${LEGS[order.type] || "exit"}`;
+}
+
 // heads: a "#" in front makes a column of numbers.
 function smallTable(title, heads, empty) {
   const box = element("div", "wb-blotter"), table = element("table"), top = element("tr"), body = element("tbody");
@@ -53,7 +67,7 @@ function createBlotter() {
       const status = String(o.status).toUpperCase();
       return [
         clock(o.at), short(o.contract), SIDES[o.side] || o.side, o.type, o.filled && o.filled !== o.qty ? `${o.filled} of ${o.qty}` : String(o.qty),
-        points(o.limit_price ?? o.stop_price), (MARKS[status] || (WORKING.includes(status) ? "● " : "")) + status.toLowerCase(), o.rule || "–",
+        points(orderPrice(o, filled)), (MARKS[status] || (WORKING.includes(status) ? "● " : "")) + status.toLowerCase(), orderRule(o),
       ];
     }));
     fills.show(filled.map((f) => [
