@@ -187,7 +187,8 @@ def _deflated(least: float, whole: Run, tried: Sequence[Tried]) -> dict[str, Any
     name = "overfitting.min_deflated_sharpe"
     if value is None:
         return _told(name, False, None, least, f"no deflated Sharpe ratio: {'; '.join(reasons.values())}")
-    text = f"deflated Sharpe {value:.3f} after {count:,} recorded trials, at least {least:g} is asked"
+    trials = f"{count:,} recorded trial{'' if count == 1 else 's'}"
+    text = f"deflated Sharpe {value:.3f} after {trials}, at least {least:g} is asked"
     return _told(name, value >= least, value, least, text)
 
 
