@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TypeVar
+from concurrent.futures import Executor, Future
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
 
-def begun(function: Callable[[], Answer]) -> Future[Answer]:
-    """Run `function` on a thread of its own, which no end of the program waits for; return what will be its answer."""
-    future: Future[Answer] = Future()
+class _Daemons(Executor):
+    """A thread for each call, which no end of the program waits for."""
 
-    def work() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
-            future.set_exception(error)
+    def submit(self, fn: Callable[P, Answer], /, *args: P.args, **kwargs: P.kwargs) -> Future[Answer]:
+        future: Future[Answer] = Future()
 
-    threading.Thread(target=work, name="disk", daemon=True).start()
-    return future
+        def work() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="disk", daemon=True).start()
+        return future
+
+
+_DAEMONS = _Daemons()
 
 
 def in_time(function: Callable[[], Answer], seconds: float) -> Answer:
@@ -33,7 +39,7 @@ def in_time(function: Callable[[], Answer], seconds: float) -> Answer:
     TimeoutError
         It has not come back within `seconds`; what it does may still happen.
     """
-    return begun(function).result(seconds)
+    return _DAEMONS.submit(function).result(seconds)
 
 
 async def awaited_in_time(function: Callable[[], Answer], seconds: float) -> Answer:
@@ -45,4 +51,4 @@ async def awaited_in_time(function: Callable[[], Answer], seconds: float) -> Ans
         It has not come back within `seconds`; what it does may still happen.
     """
     async with asyncio.timeout(seconds):
-        return await asyncio.shield(asyncio.wrap_future(begun(function)))
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(_DAEMONS, function))
