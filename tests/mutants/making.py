@@ -78,6 +78,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/chaos/test_in_process.py",
     ),
     "workbench/services/limits.py": ("tests/services/test_limit_changes.py", *RISK),
+    "workbench/services/limits_follower.py": (
+        "tests/services/test_limit_changes.py",
+        "tests/services/test_limits_unread.py",
+        *RISK,
+    ),
     "workbench/services/monitor.py": BUDGETS,
     "workbench/services/budgets.py": BUDGETS,
     "workbench/services/stop.py": STOP,

@@ -16,6 +16,7 @@ from workbench.services.audit import Audit
 from workbench.services.clock import wall_ns
 from workbench.services.desk_bodies import ChangeLimits
 from workbench.services.limit_changes import change_limits, shown_limits
+from workbench.services.limits_follower import LimitsFollower
 from workbench.services.linking import make_link
 from workbench.storage.home import Home
 from workbench.storage.links import save_link
@@ -79,7 +80,7 @@ def test_whoever_asks_a_runner_that_holds_the_account_keeps_its_limits_from_bein
 def test_a_file_that_was_only_touched_is_no_change(place: Home) -> None:
     limits.change(place, "global", "", {"max_position": 1}, person="ann", reason="calm", tighten=True)
     told: list[tuple[str, str]] = []
-    follower = limits.LimitsFollower(place, ACCOUNT, Limits(), wall_ns, lambda *words: told.append(words))
+    follower = LimitsFollower(place, ACCOUNT, Limits(), wall_ns, lambda *words: told.append(words))
     assert follower.begin()["max_position"] == 1
     path = place.path / "limits.yaml"
     path.write_text(path.read_text() + "# a note\n")

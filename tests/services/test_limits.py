@@ -20,7 +20,8 @@ from workbench.risk.limits import Limits
 from workbench.services import limits as service
 from workbench.services.audit import Audit
 from workbench.services.baseline import baseline_event
-from workbench.services.limits import LimitsFollower, change, history, shown
+from workbench.services.limits import change, history, shown
+from workbench.services.limits_follower import UNREAD, LimitsFollower
 from workbench.storage.home import Home
 from workbench.storage.limits_file import load_limits
 from workbench.storage.links import AccountLink, save_link
@@ -234,7 +235,7 @@ def test_a_runner_that_cannot_read_the_limits_starts_on_none_of_them_and_says_so
     write(home, "- {from: 2026-11-20, global: {max_position: 1}}")
     changed, released = follows.look()
     assert isinstance(changed, e.LimitsChanged) and changed.limits["max_position"] == 1
-    assert isinstance(released, e.Released) and released.reason == service.UNREAD and not follows.is_unread
+    assert isinstance(released, e.Released) and released.reason == UNREAD and not follows.is_unread
 
 
 def test_an_entry_of_a_later_date_is_taken_up_when_its_trading_date_begins(

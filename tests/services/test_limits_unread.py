@@ -11,7 +11,8 @@ import pytest
 
 from workbench.domain import events as e
 from workbench.risk.limits import Limits
-from workbench.services.limits import UNREAD, LimitsFollower
+from workbench.services import limits_follower
+from workbench.services.limits_follower import UNREAD, LimitsFollower
 from workbench.storage.home import Home
 
 AT = 1_795_099_500_000_000_000  # 19 November 2026
@@ -76,3 +77,25 @@ def test_a_mistake_in_the_file_is_told_once_and_read_again_when_it_is_mended(tmp
     assert [limits.look() for _ in range(3)] == [[]] * 3 and len(said) == 1
     path.write_text(TIGHT)
     assert [type(found) for found in limits.look()] == [e.LimitsChanged]
+
+
+def test_a_file_that_breaks_between_two_readings_of_it_is_told_and_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = list[str]()
+    limits, path, real = follower(tmp_path, said), tmp_path / "limits.yaml", limits_follower.limits_body
+    limits.begin()
+
+    def body_and_then_a_typo(*given: Any) -> dict[str, Any]:
+        body = real(*given)
+        path.write_text(TIGHT + "\n- {from: yesterday}")
+        return body
+
+    path.write_text(TIGHT)
+    with monkeypatch.context() as patched:
+        patched.setattr(limits_follower, "limits_body", body_and_then_a_typo)
+        assert limits.look() == []
+    assert limits.look() == [] and len(said) == 1 and "what held before holds on" in said[0]
+    path.write_text(TIGHT)
+    (changed,) = limits.look()
+    assert isinstance(changed, e.LimitsChanged) and changed.limits["max_position"] == 1

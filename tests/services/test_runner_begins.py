@@ -19,7 +19,7 @@ from workbench.domain.commands import Outcome
 from workbench.domain.errors import GatewayError, InputError
 from workbench.domain.position import Fill
 from workbench.services import runner_main, runner_verbs
-from workbench.services.limits import UNREAD
+from workbench.services.limits_follower import UNREAD
 from workbench.services.runner_main import RunnerProcess
 from workbench.storage import journal
 from workbench.storage.home import Home

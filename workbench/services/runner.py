@@ -26,7 +26,7 @@ from workbench.services.clock import MarketClock, wall_ns
 from workbench.services.decider import Decider
 from workbench.services.feed import Feed, FetchBars, warm_from
 from workbench.services.lanes import Lanes
-from workbench.services.limits import UNREAD, LimitsFollower
+from workbench.services.limits_follower import UNREAD, LimitsFollower
 from workbench.services.reader import ReadableBroker, Reader
 from workbench.services.schema import identity
 from workbench.services.sender import Broker, Sender
