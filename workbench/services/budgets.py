@@ -14,6 +14,7 @@ from workbench.domain.errors import WorkbenchError
 from workbench.services.clock import wall_ns
 from workbench.services.limits import trading_date
 from workbench.services.monitor import Lease, leases, monitor
+from workbench.services.rested import rested
 from workbench.storage.limits_file import Values, entry_on, load_limits
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def _measured(desk: Desk) -> list[dict[str, Any]]:
     return list(told.values())
 
 
+def _of_today(each: dict[str, Any], today: str) -> dict[str, Any]:
+    # What was lost on an earlier trading date is no loss of this one.
+    return each | {"day_pnl_usd": 0.0} if each.get("trading_date", today) < today else each
+
+
 def _has_open(account: dict[str, Any]) -> bool:
     return bool(account.get("working")) or any(held.get("qty") for held in account.get("positions") or [])
 
@@ -76,7 +82,9 @@ async def lease_once(desk: Desk) -> dict[int, Lease]:
     limits = await asyncio.to_thread(over_all, desk)
     if not limits:
         return {}
-    shares = leases(monitor(_measured(desk)), limits)
+    told, today = _measured(desk), trading_date(desk.clock.now()).isoformat()
+    unheard = await asyncio.to_thread(rested, desk.home, {each["account"] for each in told})
+    shares = leases(monitor([*told, *(_of_today(each, today) for each in unheard)]), limits)
     for account, lease in shares.items():
         runner = desk.runners.get(account)
         if runner is None or runner.channel is None:
