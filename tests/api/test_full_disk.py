@@ -129,6 +129,7 @@ def hung(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     monkeypatch.setattr("workbench.services.kept_answers.os.fdatasync", lambda handle: comes_back.wait(20.0))
     monkeypatch.setattr("workbench.api.idempotency.ENTRY_WAITS_S", 0.05)
     monkeypatch.setattr("workbench.api.idempotency.EXIT_WAITS_S", 0.05)
+    monkeypatch.setattr("workbench.api.recorder.AUDIT_MAY_TAKE_S", 0.05)
     yield comes_back
     comes_back.set()
 
